@@ -1,0 +1,224 @@
+//! The AI agent of a conversation: answers what people write, one answer at a time, streamed while it is written and
+//! stored at its end.
+
+use crate::{
+    Domain,
+    bus::Tell,
+    error::{Error, Result},
+    event::{Audience, Event},
+    id::{RoomId, UserId},
+    limit,
+    message::{Draft, Message, act::append, store::Viewer},
+    ports::{AgentFault, Turn},
+    room::{RoomKind, RoomRef, Role, act::Entry},
+    store::Key,
+    user::{Actor, Party},
+};
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// The agent's own account, the same on every server.
+pub const AGENT: UserId = UserId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_00a1));
+pub const AGENT_NAME: &str = "AI";
+
+/// A token is about four characters of English; languages differ, so the budget is kept with room to spare.
+const CHARS_PER_TOKEN: usize = 4;
+
+/// Answers under way, one a conversation.
+#[derive(Default)]
+pub(crate) struct Answers {
+    running: Mutex<HashMap<RoomId, Running>>,
+}
+
+struct Running {
+    cancel: watch::Sender<bool>,
+    /// Something was written meanwhile: answer that too, afterwards.
+    again: bool,
+}
+
+impl Domain {
+    /// Starts an answer where the message is a person's in a conversation with the agent.
+    pub(crate) fn wake_agent(self: &Arc<Self>, message: &Message) {
+        if message.sender == Party::User(AGENT) {
+            return;
+        }
+        let (domain, room) = (self.clone(), message.room);
+        tokio::spawn(async move {
+            let found = domain.store.read(move |tx| tx.room(&RoomRef::Id(room))).await;
+            if found.is_ok_and(|r| r.is_some_and(|r| r.is_ai)) {
+                domain.answer(room).await;
+            }
+        });
+    }
+
+    /// Breaks off the answer under way, if there is one; what was written of it is stored.
+    pub async fn cancel_answer(&self, actor: &Actor, room: RoomId) -> Result<bool> {
+        self.entry(actor, room, RoomKind::Conversation).await?;
+        let running = self.answers.running.lock();
+        Ok(running.get(&room).is_some_and(|answer| answer.cancel.send(true).is_ok()))
+    }
+
+    async fn answer(self: Arc<Self>, room: RoomId) {
+        let Some(mut cancelled) = self.begin(room) else { return };
+        loop {
+            if let Err(error) = self.answer_once(room, &mut cancelled).await {
+                tracing::error!(?error, room.id = %room, "an answer of the agent could not be stored");
+            }
+            let mut running = self.answers.running.lock();
+            match running.get_mut(&room) {
+                Some(answer) if answer.again => {
+                    answer.again = false;
+                    answer.cancel.send_replace(false);
+                    cancelled.mark_unchanged();
+                }
+                _ => {
+                    running.remove(&room);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `None`: an answer is under way; it will look again when it is done.
+    fn begin(&self, room: RoomId) -> Option<watch::Receiver<bool>> {
+        let mut running = self.answers.running.lock();
+        if let Some(answer) = running.get_mut(&room) {
+            answer.again = true;
+            return None;
+        }
+        let (cancel, cancelled) = watch::channel(false);
+        running.insert(room, Running { cancel, again: false });
+        Some(cancelled)
+    }
+
+    async fn answer_once(&self, room: RoomId, cancelled: &mut watch::Receiver<bool>) -> Result<()> {
+        let turns = self.turns(room).await?;
+        if turns.last().is_none_or(|turn| turn.by_agent) {
+            return Ok(());
+        }
+        let mut pieces = self.agent.answer(turns);
+        let mut text = String::new();
+        let fault = loop {
+            let piece = tokio::select! {
+                _ = cancelled.wait_for(|stop| *stop) => break None,
+                piece = pieces.next() => piece,
+            };
+            match piece {
+                None => break None,
+                Some(Ok(piece)) => {
+                    let piece = piece.replace('\0', "");
+                    text.push_str(&piece);
+                    let delta = Event::AgentDelta { text: piece };
+                    self.bus.tell(vec![Tell::event(room, Audience::Room, delta)]);
+                    if text.chars().count() >= limit::MESSAGE_CHARS {
+                        break None;
+                    }
+                }
+                Some(Err(fault)) => break Some(fault),
+            }
+        };
+        drop(pieces);
+        self.store_answer(room, conclude(text, fault)).await
+    }
+
+    /// The conversation so far, newest kept, within the token budget.
+    async fn turns(&self, room: RoomId) -> Result<Vec<Turn>> {
+        let latest = self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE)).await?;
+        Ok(within_budget(latest, self.policy.agent_tokens * CHARS_PER_TOKEN))
+    }
+
+    async fn store_answer(&self, room: RoomId, text: String) -> Result<()> {
+        let now = self.now();
+        self.store
+            .write(Key::Room(room), move |tx| {
+                let found = tx.room(&RoomRef::Id(room))?.ok_or_else(|| Error::not_found("Conversation"))?;
+                let agent = tx.user(AGENT)?.ok_or_else(|| Error::not_found("User"))?;
+                let entry = Entry {
+                    room: found,
+                    party: Party::User(AGENT),
+                    name: agent.display_name,
+                    number: agent.number,
+                    role: Role::Participant,
+                    participant: None,
+                };
+                append(tx, &entry, Draft::new(&text)?, now).map(drop)
+            })
+            .await
+    }
+}
+
+/// The stored answer: what was written, and in plain words why there is no more.
+fn conclude(text: String, fault: Option<AgentFault>) -> String {
+    let text: String = text.trim().chars().take(limit::MESSAGE_CHARS - 200).collect();
+    match fault {
+        None if text.is_empty() => "(no answer)".into(),
+        None => text,
+        Some(fault) if text.is_empty() => format!("I can't answer right now: {fault}."),
+        Some(fault) => format!("{text}\n\n(The answer ends here: {fault}.)"),
+    }
+}
+
+fn within_budget(latest: Vec<Message>, mut chars: usize) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = latest
+        .into_iter()
+        .rev()
+        .enumerate()
+        .map_while(|(age, message)| {
+            let length = message.content.chars().count();
+            // The newest is always told, cut if it must be.
+            if age > 0 && length > chars {
+                return None;
+            }
+            let text = message.content.chars().take(chars.max(1)).collect();
+            chars = chars.saturating_sub(length);
+            Some(Turn { by_agent: message.sender == Party::User(AGENT), text })
+        })
+        .collect();
+    turns.reverse();
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Timestamp, id::MessageId, message::MessageKind};
+
+    fn message(text: &str) -> Message {
+        Message {
+            id: MessageId::new(),
+            number: 1,
+            room: RoomId::new(),
+            room_number: 1,
+            seq: 1,
+            sender: Party::User(UserId::new()),
+            sender_number: 1,
+            sender_name: "Ann".into(),
+            content: text.into(),
+            kind: MessageKind::Text,
+            recipient: None,
+            nonce: None,
+            created_at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn the_newest_turns_fit_the_budget() {
+        let told = within_budget(vec![message("12345"), message("123"), message("12")], 5);
+        let texts: Vec<_> = told.iter().map(|turn| turn.text.as_str()).collect();
+        assert_eq!(texts, ["123", "12"]);
+        assert_eq!(within_budget(vec![message("123456789")], 4)[0].text, "1234");
+    }
+
+    #[test]
+    fn a_fault_is_said_plainly() {
+        assert_eq!(
+            conclude(String::new(), Some(AgentFault::Unreachable)),
+            "I can't answer right now: the AI service cannot be reached."
+        );
+        assert!(conclude("Half".into(), Some(AgentFault::BrokenOff)).starts_with("Half\n\n(The answer ends here"));
+        assert_eq!(conclude(" whole ".into(), None), "whole");
+    }
+}

@@ -1,0 +1,60 @@
+//! The Bus port: who must hear what. The store is the truth; the bus only carries the news of it.
+
+use crate::{
+    event::{Audience, Event, Told},
+    id::{LoginId, ParticipantId, RoomId, UserId},
+    session::{Close, Owner, Session},
+    user::Party,
+};
+use std::sync::Arc;
+
+/// Something to say once it is true.
+#[derive(Debug, Clone)]
+pub enum Tell {
+    Event(Arc<Told>),
+    /// Close sessions: whose, and why.
+    Close(Whose, Close),
+    /// The participant's place in the room changed (let in from the door, made co-host).
+    Reseat(RoomId, ParticipantId, Seat),
+    /// A user stopped being a member: their sessions hear the room no more.
+    Unseat(RoomId, Party),
+}
+
+impl Tell {
+    pub fn event(room: RoomId, audience: Audience, event: Event) -> Self {
+        Tell::Event(Arc::new(Told::new(room, audience, event)))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    User(UserId),
+    Login(LoginId),
+    Participant(ParticipantId),
+    Everybody,
+}
+
+/// What a session is in a room: decides what it hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    pub party: Party,
+    pub participant: Option<ParticipantId>,
+    /// Host or co-host.
+    pub controls: bool,
+    /// At the door: hears only what is for it.
+    pub waiting: bool,
+}
+
+pub trait Bus: Send + Sync + 'static {
+    /// Says all of it, in this order. Messages reach each session in the order of their `seq`.
+    fn tell(&self, tells: Vec<Tell>);
+    /// A new session, hearing nothing yet.
+    fn open(&self, owner: Owner) -> Session;
+    /// From now on the session hears the room. `seq`: the room's last message number, read before.
+    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64);
+    fn unsubscribe(&self, session: &Session, room: RoomId);
+    /// How many sessions of the participant hear the room.
+    fn connections(&self, room: RoomId, participant: ParticipantId) -> usize;
+    /// Rooms with listeners that wait for a message that has not come: the last number delivered in each.
+    fn heard(&self) -> Vec<(RoomId, i64)>;
+}

@@ -1,0 +1,536 @@
+//! Making, changing, joining, leaving and ending meetings.
+
+use super::{
+    Participant, Presence,
+    rules::{self, Door, Guesser},
+    seat,
+};
+use crate::{
+    Asker, Domain,
+    bus::{Tell, Whose},
+    clock::Timestamp,
+    error::{Error, Kind, Result},
+    event::{Audience, EndReason, Event},
+    id::{ParticipantId, RoomId, UserId},
+    limit,
+    ports::Claims,
+    room::{
+        Origin, Role, Room, RoomKind, RoomRef, Settings, Status,
+        act::{Join, blank, enter},
+        code,
+        rules::{not_found, open},
+    },
+    session::Close,
+    store::{Key, Tx},
+    text,
+    user::{
+        Actor, Caller,
+        act::{own_account, timezone},
+        guess::Guesses,
+    },
+};
+use std::net::IpAddr;
+
+/// A meeting to be made.
+#[derive(Debug, Clone)]
+pub struct MeetingWish {
+    pub origin: Origin,
+    pub title: String,
+    pub description: Option<String>,
+    pub start: Option<Timestamp>,
+    pub end: Option<Timestamp>,
+    pub timezone: Option<String>,
+    pub settings: Settings,
+    pub passcode: Option<String>,
+}
+
+/// What of a meeting to change; `None` leaves it.
+#[derive(Debug, Clone, Default)]
+pub struct MeetingChange {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub start: Option<Timestamp>,
+    pub end: Option<Timestamp>,
+    pub timezone: Option<String>,
+    pub settings: SettingsChange,
+    pub passcode: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SettingsChange {
+    pub waiting_room_enabled: Option<bool>,
+    pub require_password: Option<bool>,
+    pub allow_join_before_host: Option<bool>,
+    pub recording_enabled: Option<bool>,
+    pub auto_recording: Option<bool>,
+    pub chat_enabled: Option<bool>,
+    pub screen_sharing_enabled: Option<bool>,
+    pub max_participants: Option<i64>,
+}
+
+impl SettingsChange {
+    pub fn on(self, s: Settings) -> Settings {
+        Settings {
+            waiting_room_enabled: self.waiting_room_enabled.unwrap_or(s.waiting_room_enabled),
+            require_password: self.require_password.unwrap_or(s.require_password),
+            allow_join_before_host: self.allow_join_before_host.unwrap_or(s.allow_join_before_host),
+            recording_enabled: self.recording_enabled.unwrap_or(s.recording_enabled),
+            auto_recording: self.auto_recording.unwrap_or(s.auto_recording),
+            chat_enabled: self.chat_enabled.unwrap_or(s.chat_enabled),
+            screen_sharing_enabled: self.screen_sharing_enabled.unwrap_or(s.screen_sharing_enabled),
+            max_participants: self.max_participants.unwrap_or(s.max_participants),
+        }
+    }
+}
+
+/// Somebody who wants in.
+#[derive(Debug, Clone)]
+pub struct JoinWish {
+    /// `None`: the account's own name.
+    pub display_name: Option<String>,
+    pub video_enabled: bool,
+    pub audio_enabled: bool,
+    pub passcode: Option<String>,
+}
+
+/// Who is in, or at the door, with the token for it. No `Debug`: tokens do not belong in logs.
+pub struct Joined {
+    pub room: Room,
+    pub participant: Participant,
+    pub token: String,
+}
+
+/// A meeting with how many are there, and, for its members, who.
+#[derive(Debug, Clone)]
+pub struct MeetingView {
+    pub room: Room,
+    pub live: i64,
+    /// `None`: the caller is not a member.
+    pub participants: Option<Vec<Participant>>,
+    /// The caller's role, if a member.
+    pub role: Option<Role>,
+}
+
+/// Who comes through the socket's door.
+#[derive(Debug, Clone)]
+pub struct Attendance {
+    pub actor: Actor,
+    pub room: Room,
+    /// `None`: a member who listens to a room that is no meeting.
+    pub participant: Option<Participant>,
+}
+
+impl Domain {
+    pub async fn create_meeting(&self, caller: Caller, wish: MeetingWish) -> Result<Room> {
+        let room = new_meeting(&wish, Some(caller.user), self.now())?;
+        Ok(self.found_room(caller, room, vec![]).await?.room)
+    }
+
+    /// A meeting by link. Made without an account it belongs to nobody.
+    pub async fn create_guest_meeting(&self, caller: Option<Caller>) -> Result<Room> {
+        self.guests_allowed(caller.is_some())?;
+        let mut room =
+            blank(RoomKind::Meeting, Origin::Guest, "Meeting".into(), caller.map(|c| c.user), self.now());
+        if let Some(caller) = caller {
+            return Ok(self.found_room(caller, room, vec![]).await?.room);
+        }
+        for _ in 0..8 {
+            room.code = code::letters();
+            let mut attempt = room.clone();
+            let stored = self.store.write(Key::Any, move |tx| {
+                tx.add_room(&mut attempt)?;
+                Ok(attempt)
+            });
+            match stored.await {
+                Err(error) if error.kind == Kind::Conflict => {}
+                other => return other,
+            }
+        }
+        Err(Error::unavailable("no free room code"))
+    }
+
+    fn guests_allowed(&self, account: bool) -> Result<()> {
+        if account || self.policy.guests {
+            return Ok(());
+        }
+        Err(Error::forbidden("This server does not admit guests"))
+    }
+
+    /// Details, for any account with the code; who is in it, for its members.
+    pub async fn meeting(&self, caller: Caller, by: RoomRef) -> Result<MeetingView> {
+        self.store
+            .read(move |tx| {
+                own_account(tx, caller)?;
+                let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
+                let member = tx.member(room.id, caller.user)?;
+                let member = member.filter(|m| m.standing == crate::room::MemberStanding::In);
+                if member.is_none() && room.kind == RoomKind::Conversation {
+                    return Err(Error::meeting_not_found());
+                }
+                let live = tx.live_count(room.id)?;
+                let participants = match member {
+                    Some(_) => Some(tx.present(room.id)?.into_iter().filter(|p| p.counted || !p.seated()).collect()),
+                    None => None,
+                };
+                Ok(MeetingView { room, live, participants, role: member.map(|m| m.role) })
+            })
+            .await
+    }
+
+    /// A meeting as `livekit-meetings.md` shows it to whoever knows the code.
+    pub async fn meeting_by_code(&self, by: RoomRef) -> Result<(Room, i64)> {
+        self.store
+            .read(move |tx| {
+                let room = tx.room(&by)?.filter(shown_by_code).ok_or_else(Error::meeting_not_found)?;
+                let live = tx.live_count(room.id)?;
+                Ok((room, live))
+            })
+            .await
+    }
+
+    /// Who is connected, for whoever knows a guest meeting's code; of other meetings, for members.
+    pub async fn participants(&self, actor: Option<&Actor>, by: RoomRef) -> Result<(Room, Vec<Participant>)> {
+        let (asker, now) = (actor.cloned(), self.now());
+        self.store
+            .read(move |tx| {
+                let room = tx.room(&by)?.filter(shown_by_code).ok_or_else(Error::meeting_not_found)?;
+                if room.origin != Origin::Guest {
+                    let asker = asker.ok_or_else(|| Error::unauthenticated("Authentication required"))?;
+                    enter(tx, &asker, room.id, RoomKind::Meeting, Join::Not, now)?;
+                }
+                let present = tx.present(room.id)?.into_iter().filter(|p| p.seated() && p.counted).collect();
+                Ok((room, present))
+            })
+            .await
+    }
+
+    pub async fn update_meeting(&self, caller: Caller, by: RoomRef, change: MeetingChange) -> Result<Room> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let now = self.now();
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let mut room = hosted(tx, caller, id)?;
+                open(&room)?;
+                amend(&mut room, change)?;
+                room.updated_at = now;
+                tx.save_room(&room)?;
+                tx.tell(Tell::event(id, Audience::Room, Event::MeetingUpdated(room.clone())));
+                Ok(room)
+            })
+            .await
+    }
+
+    /// Comes in, or to the door. Each join is a participant of its own.
+    pub async fn join(&self, actor: Option<&Actor>, address: IpAddr, by: RoomRef, wish: JoinWish) -> Result<Joined> {
+        let caller = match actor {
+            Some(actor) => Some(actor.account()?),
+            None => None,
+        };
+        self.guests_allowed(caller.is_some())?;
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let (now, passcodes, asker) = (self.now(), self.passcodes.clone(), Asker::of(actor, address));
+        let name = wish.display_name.as_deref().map(|n| text::name("display_name", n)).transpose()?;
+        let joined = self.store.write(Key::Room(id), move |tx| {
+            let mut room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
+            come_in(tx, &mut room, caller, name, &wish, |door| guarded(&passcodes, id, asker, now, door), now)
+                .map(|participant| (room, participant))
+        });
+        let (room, participant) = joined.await?;
+        let token = self.tokens.meeting(&room, &participant, now);
+        Ok(Joined { room, participant, token })
+    }
+
+    /// The socket's door: by a meeting token, or by the plain access token of a member.
+    pub async fn attend(&self, token: &str, address: IpAddr, by: RoomRef) -> Result<Attendance> {
+        let dead = || Error::unauthenticated("Invalid or expired token");
+        match self.tokens.read(token, self.now()).ok_or_else(dead)? {
+            Claims::Meeting { participant, .. } => self.attend_as(participant, by).await,
+            Claims::Access { caller } => {
+                let caller = self.check_login(caller.into()).await?;
+                self.attend_with_account(caller, address, by).await
+            }
+            Claims::Refresh { .. } => Err(dead()),
+        }
+    }
+
+    async fn attend_as(&self, id: ParticipantId, by: RoomRef) -> Result<Attendance> {
+        let dead = || Error::unauthenticated("Invalid or expired token");
+        let (room, participant) = self
+            .store
+            .read(move |tx| Ok((tx.room(&by)?.ok_or_else(Error::meeting_not_found)?, tx.participant(id)?)))
+            .await?;
+        let participant = participant.filter(|p| p.room == room.id).ok_or_else(dead)?;
+        open(&room)?;
+        let participant = match participant.presence {
+            Presence::Waiting | Presence::Joined => participant,
+            Presence::Left => self.reseat(room.id, id).await?.ok_or_else(dead)?,
+            Presence::Removed => return Err(Error::forbidden("You were removed from this meeting")),
+            Presence::Denied => return Err(Error::forbidden("You were not admitted to this meeting")),
+            Presence::Gone => return Err(dead()),
+        };
+        let actor = match participant.user {
+            Some(user) => Actor::User(Caller { user, login: crate::id::LoginId(participant.id.0) }),
+            None => Actor::Guest(crate::user::Guest { participant: id, room: room.id }),
+        };
+        Ok(Attendance { actor, room, participant: Some(participant) })
+    }
+
+    async fn attend_with_account(&self, caller: Caller, address: IpAddr, by: RoomRef) -> Result<Attendance> {
+        let actor = Actor::User(caller);
+        let (room, mine) = self
+            .store
+            .read(move |tx| {
+                let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
+                let mine = tx.present_of(caller.user)?.into_iter().filter(|p| p.room == room.id);
+                // A join that still waits for its socket, rather than a device that is connected.
+                let mine = mine.max_by_key(|p| (p.seat_until.is_some(), p.joined_at));
+                Ok((room, mine))
+            })
+            .await?;
+        if room.kind != RoomKind::Meeting {
+            let entry = self.entry(&actor, room.id, RoomKind::Meeting).await?;
+            return Ok(Attendance { actor, room: entry.room, participant: None });
+        }
+        if let Some(participant) = mine {
+            return Ok(Attendance { actor, room, participant: Some(participant) });
+        }
+        self.entry(&actor, room.id, RoomKind::Meeting).await?;
+        let wish = JoinWish { display_name: None, video_enabled: true, audio_enabled: true, passcode: None };
+        let joined = self.join(Some(&actor), address, RoomRef::Id(room.id), wish).await?;
+        Ok(Attendance { actor, room: joined.room, participant: Some(joined.participant) })
+    }
+
+    /// Leaves with all the caller's devices, or the one named; the seconds spent there by the one there longest.
+    pub async fn leave(&self, actor: &Actor, by: RoomRef, which: Option<ParticipantId>) -> Result<i64> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let (actor, now) = (actor.clone(), self.now());
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let room = tx.room(&RoomRef::Id(id))?.ok_or_else(Error::meeting_not_found)?;
+                let mine = |p: &Participant| p.party() == actor.party() && which.is_none_or(|id| id == p.id);
+                let mine: Vec<_> = tx.present(room.id)?.into_iter().filter(mine).collect();
+                if mine.is_empty() {
+                    // Leaving twice is leaving; but only who was let in may ask.
+                    enter(tx, &actor, id, RoomKind::Meeting, Join::Not, now)?;
+                }
+                let longest = mine.iter().map(|p| now.seconds_since(p.joined_at)).max().unwrap_or(0);
+                for participant in mine {
+                    seat::vacate(tx, participant, Presence::Gone, now)?;
+                }
+                Ok(longest)
+            })
+            .await
+    }
+
+    /// Ends the meeting for everybody.
+    pub async fn end_meeting(&self, caller: Caller, by: RoomRef) -> Result<(Room, i64)> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let now = self.now();
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let room = hosted(tx, caller, id)?;
+                open(&room)?;
+                end(tx, room, Status::Ended, EndReason::Ended, now)
+            })
+            .await
+    }
+
+    /// Deletes a meeting: a scheduled one is cancelled, a running one ends. One made without an account belongs to
+    /// whoever knows its code.
+    pub async fn delete_meeting(&self, actor: Option<&Actor>, by: RoomRef) -> Result<Room> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let caller = match actor {
+            Some(Actor::User(caller)) => Some(*caller),
+            _ => None,
+        };
+        self.guests_allowed(caller.is_some())?;
+        let (now, anonymous) = (self.now(), actor.is_none());
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let room = tx.lock_room(id)?.filter(|r| r.kind == RoomKind::Meeting);
+                let room = room.ok_or_else(Error::meeting_not_found)?;
+                match room.host {
+                    None => {}
+                    Some(host) if caller.is_some_and(|c| c.user == host) => {}
+                    Some(_) if anonymous && room.origin != Origin::Guest => {
+                        return Err(Error::unauthenticated("Authentication required"));
+                    }
+                    Some(_) => return Err(Error::forbidden("Only the host may delete this meeting")),
+                }
+                open(&room)?;
+                let (status, reason) = match room.status {
+                    Status::Scheduled => (Status::Cancelled, EndReason::Cancelled),
+                    _ => (Status::Ended, EndReason::Deleted),
+                };
+                end(tx, room, status, reason, now).map(|(room, _)| room)
+            })
+            .await
+    }
+
+    /// Ends meetings that nobody is in and whose time is long over.
+    pub async fn end_abandoned(&self) -> Result<()> {
+        let now = self.now();
+        let quiet = std::time::Duration::from_secs(3600);
+        let abandoned = self.store.read(move |tx| tx.abandoned(now - quiet)).await?;
+        for id in abandoned {
+            let close = self.store.write(Key::Room(id), move |tx| {
+                let Some(room) = tx.lock_room(id)?.filter(|r| r.status == Status::Active) else { return Ok(()) };
+                if tx.present(id)?.is_empty() {
+                    end(tx, room, Status::Ended, EndReason::Ended, now)?;
+                }
+                Ok(())
+            });
+            close.await?;
+        }
+        Ok(())
+    }
+}
+
+/// A guest meeting that was deleted is gone for those who only know its link.
+fn shown_by_code(room: &Room) -> bool {
+    room.kind == RoomKind::Meeting
+        && !(room.origin == Origin::Guest && matches!(room.status, Status::Ended | Status::Cancelled))
+}
+
+fn new_meeting(wish: &MeetingWish, host: Option<UserId>, now: Timestamp) -> Result<Room> {
+    rules::schedule(wish.start, wish.end)?;
+    let title = text::name("title", &wish.title)?;
+    let description = wish.description.as_deref();
+    let description = description.map(|d| text::bounded("description", d, limit::DESCRIPTION_CHARS)).transpose()?;
+    Ok(Room {
+        description,
+        scheduled_start: wish.start,
+        scheduled_end: wish.end,
+        timezone: wish.timezone.as_deref().map(timezone).transpose()?.unwrap_or_else(|| "UTC".into()),
+        passcode: rules::passcode(wish.passcode.as_deref(), wish.settings.require_password)?,
+        settings: rules::settings(wish.settings)?,
+        ..blank(RoomKind::Meeting, wish.origin, title, host, now)
+    })
+}
+
+fn amend(room: &mut Room, change: MeetingChange) -> Result<()> {
+    if let Some(title) = change.title {
+        room.title = text::name("title", &title)?;
+    }
+    if let Some(description) = change.description {
+        room.description = Some(text::bounded("description", &description, limit::DESCRIPTION_CHARS)?);
+    }
+    room.scheduled_start = change.start.or(room.scheduled_start);
+    room.scheduled_end = change.end.or(room.scheduled_end);
+    rules::schedule(room.scheduled_start, room.scheduled_end)?;
+    if let Some(zone) = change.timezone {
+        room.timezone = timezone(&zone)?;
+    }
+    let wanted = change.settings.require_password;
+    room.settings = rules::settings(change.settings.on(room.settings))?;
+    room.passcode = match (change.passcode, wanted) {
+        (Some(own), _) => rules::passcode(Some(&own), room.settings.require_password)?,
+        (None, Some(true)) if room.passcode.is_none() => rules::passcode(None, true)?,
+        (None, Some(false)) => None,
+        (None, _) => room.passcode.take(),
+    };
+    Ok(())
+}
+
+/// The room, locked, for its host alone.
+fn hosted(tx: &mut dyn Tx, caller: Caller, id: RoomId) -> Result<Room> {
+    own_account(tx, caller)?;
+    let room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
+    if room.kind != RoomKind::Meeting {
+        return Err(not_found(RoomKind::Meeting));
+    }
+    if room.host != Some(caller.user) {
+        return Err(Error::forbidden("Only the host may do this"));
+    }
+    Ok(room)
+}
+
+/// Checks the guess limits around the door's decision, and counts a wrong guess.
+fn guarded(
+    passcodes: &Guesses<Guesser>,
+    room: RoomId,
+    asker: Asker,
+    now: Timestamp,
+    door: impl FnOnce() -> Result<Door>,
+) -> Result<Door> {
+    let (caller, anybody) = (Guesser::Caller(room, asker), Guesser::Anybody(room));
+    passcodes.check(&caller, limit::PASSCODE_GUESSES, now)?;
+    passcodes.check(&anybody, limit::PASSCODE_GUESSES_ALL, now)?;
+    let decision = door();
+    if decision.as_ref().is_err_and(|error| error.kind == Kind::InvalidPasscode) {
+        passcodes.wrong(caller, now);
+        passcodes.wrong(anybody, now);
+    }
+    decision
+}
+
+fn come_in(
+    tx: &mut dyn Tx,
+    room: &mut Room,
+    caller: Option<Caller>,
+    name: Option<String>,
+    wish: &JoinWish,
+    guard: impl FnOnce(&mut dyn FnMut() -> Result<Door>) -> Result<Door>,
+    now: Timestamp,
+) -> Result<Participant> {
+    let user = caller.map(|caller| own_account(tx, caller)).transpose()?;
+    let member = match &user {
+        Some(user) => tx.member(room.id, user.id)?,
+        None => None,
+    };
+    let mut ask = || rules::door(room, member.as_ref(), wish.passcode.as_deref());
+    let asks_passcode = room.passcode.is_some() && member.is_none();
+    let decision = if asks_passcode { guard(&mut ask)? } else { ask()? };
+    let name = name.or_else(|| user.as_ref().map(|u| u.display_name.clone()));
+    let name = text::required("display_name", name)?;
+    let mut participant = Participant {
+        id: ParticipantId::new(),
+        room: room.id,
+        user: user.map(|u| u.id),
+        identity: rules::identity(&name, &code::hex(4)),
+        display_name: name,
+        role: Role::Participant,
+        presence: Presence::Waiting,
+        joined_at: now,
+        left_at: None,
+        video_enabled: wish.video_enabled,
+        audio_enabled: wish.audio_enabled,
+        hand_raised: None,
+        counted: false,
+        seat_until: None,
+    };
+    match decision {
+        Door::Seat(role) => {
+            participant.role = role;
+            seat::take(tx, room, &mut participant, now)?;
+            tx.add_participant(&participant)?;
+            if participant.counted {
+                tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(participant.clone())));
+            }
+        }
+        Door::Wait => {
+            participant.seat_until = Some(now + std::time::Duration::from_secs(limit::SEAT_SECONDS));
+            tx.add_participant(&participant)?;
+            tx.tell(Tell::event(room.id, Audience::Hosts, Event::Waiting(participant.clone())));
+        }
+    }
+    Ok(participant)
+}
+
+/// Ends the room; everybody hears it, then sockets close. With how many people ever were there.
+fn end(tx: &mut dyn Tx, mut room: Room, status: Status, reason: EndReason, now: Timestamp) -> Result<(Room, i64)> {
+    room.status = status;
+    room.actual_end = Some(now);
+    room.updated_at = now;
+    tx.save_room(&room)?;
+    let total = tx.total_participants(room.id)?;
+    tx.tell(Tell::event(room.id, Audience::RoomAndDoor, Event::MeetingEnded { reason, room: room.clone() }));
+    for mut participant in tx.present(room.id)? {
+        participant.presence = Presence::Gone;
+        participant.left_at = Some(now);
+        participant.seat_until = None;
+        tx.save_participant(&participant)?;
+        tx.tell(Tell::Close(Whose::Participant(participant.id), Close::MeetingEnded));
+    }
+    Ok((room, total))
+}

@@ -1,0 +1,267 @@
+//! What hosts do to participants, and what participants do for themselves while they are in.
+
+use super::{Participant, Presence, seat};
+use crate::{
+    Domain,
+    bus::Tell,
+    clock::Timestamp,
+    error::{Error, Result},
+    event::{Audience, Event, Who},
+    id::{ParticipantId, RoomId, UserId},
+    ports::Tokens,
+    room::{MemberStanding, Role, Room, RoomKind, RoomRef, act::member_of, rules::open},
+    session::Close,
+    store::{Key, Tx},
+    text,
+    user::Actor,
+};
+use std::sync::Arc;
+
+/// What a host may do to one participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Admit,
+    Deny,
+    Mute,
+    AskUnmute,
+    Remove,
+    /// Lets a removed person come back.
+    Readmit,
+    CoHost,
+}
+
+/// What a participant changes about themselves.
+#[derive(Debug, Clone, Default)]
+pub struct SelfChange {
+    pub display_name: Option<String>,
+    pub audio_enabled: Option<bool>,
+    pub video_enabled: Option<bool>,
+    pub hand_raised: Option<bool>,
+}
+
+impl Domain {
+    /// A host's or co-host's word about one participant of the meeting.
+    pub async fn control(
+        &self,
+        actor: &Actor,
+        by: RoomRef,
+        target: ParticipantId,
+        control: Control,
+    ) -> Result<Participant> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let caller = actor.account()?;
+        let (now, tokens) = (self.now(), self.tokens.clone());
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let (mut room, role) = controlled(tx, caller.user, id)?;
+                let found = tx.participant(target)?.filter(|p| p.room == id);
+                let participant = found.ok_or_else(|| Error::not_found("Participant"))?;
+                apply(tx, &mut room, (caller.user, role), participant, control, &tokens, now)
+            })
+            .await
+    }
+
+    /// Nobody new comes in while a meeting is locked.
+    pub async fn lock_meeting(&self, actor: &Actor, by: RoomRef, locked: bool) -> Result<Room> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let (caller, now) = (actor.account()?, self.now());
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let (mut room, _) = controlled(tx, caller.user, id)?;
+                room.locked = locked;
+                room.updated_at = now;
+                tx.save_room(&room)?;
+                tx.tell(Tell::event(id, Audience::Room, Event::Locked(locked)));
+                Ok(room)
+            })
+            .await
+    }
+
+    /// Mutes everybody but hosts and co-hosts; those muted.
+    pub async fn mute_all(&self, actor: &Actor, by: RoomRef) -> Result<Vec<Participant>> {
+        let id = self.find_room(by, RoomKind::Meeting).await?;
+        let caller = actor.account()?;
+        self.store
+            .write(Key::Room(id), move |tx| {
+                controlled(tx, caller.user, id)?;
+                let open = |p: &Participant| p.seated() && p.audio_enabled && !p.role.controls();
+                let loud: Vec<_> = tx.present(id)?.into_iter().filter(open).collect();
+                loud.into_iter().map(|participant| mute(tx, caller.user, participant)).collect()
+            })
+            .await
+    }
+
+    /// A participant's own name, devices and hand.
+    pub async fn update_self(&self, room: RoomId, me: ParticipantId, change: SelfChange) -> Result<Participant> {
+        let name = change.display_name.as_deref().map(|n| text::name("display_name", n)).transpose()?;
+        let now = self.now();
+        self.store
+            .write(Key::Room(room), move |tx| {
+                let found = tx.participant(me)?.filter(Participant::seated);
+                let mut p = found.ok_or_else(|| Error::forbidden("You are not in this meeting"))?;
+                let hand = change.hand_raised.filter(|up| *up != p.hand_raised.is_some());
+                p.display_name = name.unwrap_or(p.display_name);
+                p.audio_enabled = change.audio_enabled.unwrap_or(p.audio_enabled);
+                p.video_enabled = change.video_enabled.unwrap_or(p.video_enabled);
+                if let Some(up) = hand {
+                    p.hand_raised = up.then_some(now);
+                }
+                tx.save_participant(&p)?;
+                let event = match hand {
+                    Some(_) => Event::HandRaised { from: who(&p), participant: p.clone() },
+                    None => Event::Updated(p.clone()),
+                };
+                tx.tell(Tell::event(room, Audience::Room, event));
+                Ok(p)
+            })
+            .await
+    }
+
+    /// The participant a WebRTC message is for: a participant id, or a user id (all of that person's devices).
+    pub async fn present(&self, room: RoomId) -> Result<Vec<Participant>> {
+        self.store.read(move |tx| Ok(tx.present(room)?.into_iter().filter(Participant::seated).collect())).await
+    }
+}
+
+pub fn who(participant: &Participant) -> Who {
+    Who {
+        party: participant.party(),
+        participant: Some(participant.id),
+        name: participant.display_name.clone(),
+    }
+}
+
+/// The room, locked, for its host or a co-host.
+fn controlled(tx: &mut dyn Tx, user: UserId, id: RoomId) -> Result<(Room, Role)> {
+    let room = tx.lock_room(id)?.filter(|room| room.kind == RoomKind::Meeting);
+    let room = room.ok_or_else(Error::meeting_not_found)?;
+    open(&room)?;
+    let member = tx.member(id, user)?.filter(|m| m.standing == MemberStanding::In && m.role.controls());
+    match member {
+        Some(member) => Ok((room, member.role)),
+        None => Err(Error::forbidden("Only a host or co-host may do this")),
+    }
+}
+
+fn apply(
+    tx: &mut dyn Tx,
+    room: &mut Room,
+    (by, role): (UserId, Role),
+    participant: Participant,
+    control: Control,
+    tokens: &Arc<dyn Tokens>,
+    now: Timestamp,
+) -> Result<Participant> {
+    let is_host = participant.user.is_some() && participant.user == room.host;
+    let present = |p: Participant, ok: bool| if ok { Ok(p) } else { Err(Error::not_found("Participant")) };
+    match control {
+        Control::Admit => {
+            let mut p = match participant.presence {
+                Presence::Waiting => participant,
+                Presence::Joined => return Ok(participant),
+                _ => return Err(Error::not_found("Participant")),
+            };
+            seat::take(tx, room, &mut p, now)?;
+            p.counted = true;
+            tx.save_participant(&p)?;
+            let token = tokens.meeting(room, &p, now);
+            let admitted = Event::Admitted { participant: p.clone(), token };
+            tx.tell(Tell::event(room.id, Audience::Participant(p.id), admitted));
+            tx.tell(Tell::Reseat(room.id, p.id, seat::seat_of(&p)));
+            tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(p.clone())));
+            Ok(p)
+        }
+        Control::Deny => {
+            let waiting = participant.presence == Presence::Waiting;
+            let p = present(participant, waiting)?;
+            seat::vacate(tx, p.clone(), Presence::Denied, now)?;
+            Ok(Participant { presence: Presence::Denied, ..p })
+        }
+        Control::Mute => {
+            let seated = participant.seated();
+            mute(tx, by, present(participant, seated)?)
+        }
+        Control::AskUnmute => {
+            let seated = participant.seated();
+            let p = present(participant, seated)?;
+            let ask = Event::UnmuteRequested { participant: p.id, by };
+            tx.tell(Tell::event(room.id, Audience::Participant(p.id), ask));
+            Ok(p)
+        }
+        Control::Remove if is_host => Err(Error::forbidden("The host cannot be removed")),
+        Control::Remove => remove(tx, room, participant, now),
+        Control::Readmit => {
+            let Some(user) = participant.user else {
+                return Err(Error::forbidden("A guest comes back by the link"));
+            };
+            let member = tx.member(room.id, user)?.filter(|m| m.standing == MemberStanding::Removed);
+            if member.is_some() {
+                tx.drop_member(room.id, user)?;
+            }
+            Ok(participant)
+        }
+        Control::CoHost if role != Role::Host => Err(Error::forbidden("Only the host names co-hosts")),
+        Control::CoHost => {
+            let user = participant.user.ok_or_else(|| Error::forbidden("A guest cannot be co-host"))?;
+            let seated = participant.seated();
+            let p = present(participant, seated)?;
+            if is_host {
+                return Ok(p);
+            }
+            tx.put_member(&member_of(room.id, user, Role::CoHost, now))?;
+            let mut named = p.clone();
+            for mut device in tx.present_of(user)?.into_iter().filter(|d| d.room == room.id && d.seated()) {
+                device.role = Role::CoHost;
+                tx.save_participant(&device)?;
+                tx.tell(Tell::Reseat(room.id, device.id, seat::seat_of(&device)));
+                tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(device.clone())));
+                if device.id == p.id {
+                    named = device;
+                }
+            }
+            Ok(named)
+        }
+    }
+}
+
+fn mute(tx: &mut dyn Tx, by: UserId, mut p: Participant) -> Result<Participant> {
+    p.audio_enabled = false;
+    tx.save_participant(&p)?;
+    let muted = Event::Muted { participant: p.clone(), by };
+    tx.tell(Tell::event(p.room, Audience::Participant(p.id), muted));
+    tx.tell(Tell::event(p.room, Audience::Room, Event::Updated(p.clone())));
+    Ok(p)
+}
+
+/// Out with every device, and kept out: the membership says so, and the old tokens are dead.
+fn remove(tx: &mut dyn Tx, room: &Room, participant: Participant, now: Timestamp) -> Result<Participant> {
+    let out = Participant { presence: Presence::Removed, ..participant.clone() };
+    match participant.user {
+        Some(user) => {
+            let mut member = member_of(room.id, user, Role::Participant, now);
+            member.standing = MemberStanding::Removed;
+            tx.put_member(&member)?;
+            for device in tx.present_of(user)?.into_iter().filter(|d| d.room == room.id) {
+                seat::vacate(tx, device, Presence::Removed, now)?;
+            }
+            // Devices that had left could come back on their old token.
+            if !participant.presence.present() {
+                tx.save_participant(&out)?;
+            }
+            tx.tell(Tell::Unseat(room.id, participant.party()));
+        }
+        None if participant.presence.present() => seat::vacate(tx, participant, Presence::Removed, now)?,
+        None => tx.save_participant(&out)?,
+    }
+    Ok(out)
+}
+
+/// What a close means for the one who hears it.
+pub fn close_of(presence: Presence) -> Option<Close> {
+    match presence {
+        Presence::Removed => Some(Close::Removed),
+        Presence::Denied => Some(Close::Denied),
+        Presence::Gone | Presence::Left => Some(Close::Left),
+        Presence::Waiting | Presence::Joined => None,
+    }
+}

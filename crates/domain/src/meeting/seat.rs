@@ -1,0 +1,177 @@
+//! Taking a seat, keeping it, and giving it back. Each function is part of a transaction that holds the room's lock.
+
+use super::{Participant, Presence, rules};
+use crate::{
+    Domain,
+    bus::{Seat, Tell, Whose},
+    clock::Timestamp,
+    error::{Error, Result},
+    event::{Audience, Event},
+    id::{ParticipantId, RoomId},
+    limit,
+    room::{
+        MemberStanding, Room, Status,
+        act::member_of,
+        rules::{not_found, open},
+    },
+    session::Close,
+    store::{Key, Tx},
+};
+use std::time::Duration;
+
+const SEAT: Duration = Duration::from_secs(limit::SEAT_SECONDS);
+const RECONNECT: Duration = Duration::from_secs(limit::RECONNECT_SECONDS);
+
+/// Gives the participant a seat: counts it, starts the meeting, makes the account a member.
+pub(crate) fn take(tx: &mut dyn Tx, room: &mut Room, participant: &mut Participant, now: Timestamp) -> Result<()> {
+    rules::free_seat(room, tx.seats(room.id)?)?;
+    participant.presence = Presence::Joined;
+    participant.joined_at = now;
+    participant.left_at = None;
+    participant.seat_until = Some(now + SEAT);
+    if room.status == Status::Scheduled {
+        room.status = Status::Active;
+        room.actual_start = Some(now);
+        room.updated_at = now;
+        tx.save_room(room)?;
+    }
+    if let Some(user) = participant.user {
+        participant.counted = true;
+        if tx.member(room.id, user)?.is_none_or(|m| m.standing != MemberStanding::In) {
+            tx.put_member(&member_of(room.id, user, participant.role, now))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the participant out of the meeting (or from its door) and closes what it has open.
+pub(crate) fn vacate(tx: &mut dyn Tx, mut participant: Participant, how: Presence, now: Timestamp) -> Result<()> {
+    let (was, heard) = (participant.presence, heard_of(&participant));
+    participant.presence = how;
+    participant.left_at = Some(now);
+    participant.seat_until = None;
+    participant.hand_raised = None;
+    tx.save_participant(&participant)?;
+    let audience = match was {
+        Presence::Waiting => Audience::Hosts,
+        _ => Audience::Room,
+    };
+    let (room, id) = (participant.room, participant.id);
+    let why = match how {
+        Presence::Removed => Close::Removed,
+        Presence::Denied => Close::Denied,
+        _ => Close::Left,
+    };
+    match how {
+        Presence::Denied => {
+            tx.tell(Tell::event(room, Audience::Participant(id), Event::Denied(participant.clone())));
+        }
+        Presence::Removed => {
+            tx.tell(Tell::event(room, Audience::Participant(id), Event::Removed(participant.clone())));
+        }
+        _ => {}
+    }
+    tx.tell(Tell::Close(Whose::Participant(id), why));
+    if heard {
+        tx.tell(Tell::event(room, audience, Event::Left(participant)));
+    }
+    Ok(())
+}
+
+/// Whether the room was told of the participant: of guests only once they connect.
+fn heard_of(participant: &Participant) -> bool {
+    participant.presence == Presence::Waiting || participant.counted
+}
+
+impl Domain {
+    /// A socket or media of the participant is there: the seat is kept while it is.
+    pub async fn connected(&self, room: RoomId, id: ParticipantId) -> Result<()> {
+        self.store
+            .write(Key::Room(room), move |tx| {
+                let here = tx.participant(id)?.filter(|p| p.presence.present());
+                let Some(mut participant) = here else { return Ok(()) };
+                let first = participant.seated() && !participant.counted;
+                participant.counted |= first;
+                participant.seat_until = None;
+                tx.save_participant(&participant)?;
+                if first {
+                    tx.tell(Tell::event(room, Audience::Room, Event::Joined(participant)));
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// The last connection of the participant is gone: at once for who said goodbye, else the seat waits a little.
+    pub async fn disconnected(&self, room: RoomId, id: ParticipantId, goodbye: bool) -> Result<()> {
+        if self.bus.connections(room, id) > 0 {
+            return Ok(());
+        }
+        let now = self.now();
+        self.store
+            .write(Key::Room(room), move |tx| {
+                let Some(mut participant) = tx.participant(id)?.filter(|p| p.presence.present()) else {
+                    return Ok(());
+                };
+                if goodbye {
+                    return vacate(tx, participant, Presence::Left, now);
+                }
+                participant.seat_until = Some(now + RECONNECT);
+                tx.save_participant(&participant)
+            })
+            .await
+    }
+
+    /// Gives back the seats whose time is over.
+    pub async fn expire_seats(&self) -> Result<()> {
+        let now = self.now();
+        let expired = self.store.read(move |tx| tx.expired_seats(now)).await?;
+        for (room, id) in expired {
+            let give_back = self.store.write(Key::Room(room), move |tx| {
+                let still = tx.participant(id)?.filter(|p| p.presence.present());
+                match still.filter(|p| p.seat_until.is_some_and(|until| until <= now)) {
+                    Some(participant) => vacate(tx, participant, Presence::Left, now),
+                    None => Ok(()),
+                }
+            });
+            give_back.await?;
+        }
+        Ok(())
+    }
+
+    /// Lets one back whose seat was given away: the token is good while there is room.
+    pub(crate) async fn reseat(&self, room: RoomId, id: ParticipantId) -> Result<Option<Participant>> {
+        let now = self.now();
+        self.store
+            .write(Key::Room(room), move |tx| {
+                let mut room = tx.lock_room(room)?.ok_or_else(|| not_found(crate::room::RoomKind::Meeting))?;
+                let found = tx.participant(id)?;
+                let Some(mut participant) = found.filter(|p| p.room == room.id && p.presence == Presence::Left) else {
+                    return Ok(None);
+                };
+                open(&room)?;
+                if let Some(user) = participant.user {
+                    // Removed while away: the old token opens nothing.
+                    let member = tx.member(room.id, user)?.filter(|m| m.standing == MemberStanding::In);
+                    member.ok_or_else(|| Error::forbidden("You were removed from this meeting"))?;
+                }
+                take(tx, &mut room, &mut participant, now)?;
+                tx.save_participant(&participant)?;
+                if participant.counted {
+                    tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(participant.clone())));
+                }
+                Ok(Some(participant))
+            })
+            .await
+    }
+}
+
+/// What the participant's session is in the room.
+pub fn seat_of(participant: &Participant) -> Seat {
+    Seat {
+        party: participant.party(),
+        participant: Some(participant.id),
+        controls: participant.role.controls(),
+        waiting: participant.presence == Presence::Waiting,
+    }
+}

@@ -1,0 +1,73 @@
+//! What a store keeps of rooms, their members and their live participants.
+
+use super::{Member, Role, Room, RoomKind, RoomRef, Status};
+use crate::{
+    clock::Timestamp,
+    error::Result,
+    id::{ParticipantId, RoomId, UserId},
+    meeting::Participant,
+    page::{Page, Window},
+};
+
+/// Which of a caller's meetings to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MeetingFilter {
+    pub status: Option<Status>,
+    /// By scheduled start, or by creation where there is none; both ends included.
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+}
+
+/// A person in a room, as lists show them.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub user: UserId,
+    pub name: String,
+    pub role: Role,
+}
+
+pub trait RoomStore {
+    /// Stores a new room and gives it its number. A taken code or pair is `Conflict`.
+    fn add_room(&mut self, room: &mut Room) -> Result<()>;
+    fn room(&mut self, by: &RoomRef) -> Result<Option<Room>>;
+    /// As `room`, and nobody else changes it until this transaction ends: every rule that counts starts here.
+    fn lock_room(&mut self, id: RoomId) -> Result<Option<Room>>;
+    fn room_by_pair(&mut self, pair: &str) -> Result<Option<Room>>;
+    /// All but what messages change (`seq`, `private_messages`, `last_activity`).
+    fn save_room(&mut self, room: &Room) -> Result<()>;
+    /// Meetings that the user owns or was let in to, newest first.
+    fn meetings_of(&mut self, user: UserId, filter: &MeetingFilter, window: Window) -> Result<Page<Room>>;
+    /// The user's rooms of a kind, newest activity first.
+    fn rooms_of(&mut self, user: UserId, kind: RoomKind) -> Result<Vec<Room>>;
+    /// Every chatroom, newest first.
+    fn chatrooms(&mut self) -> Result<Vec<Room>>;
+    /// The last message numbers of the given rooms.
+    fn seqs(&mut self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>>;
+    /// Meetings that are active though nobody is there and their time is over.
+    fn abandoned(&mut self, ended_before: Timestamp) -> Result<Vec<RoomId>>;
+
+    fn member(&mut self, room: RoomId, user: UserId) -> Result<Option<Member>>;
+    fn put_member(&mut self, member: &Member) -> Result<()>;
+    fn drop_member(&mut self, room: RoomId, user: UserId) -> Result<()>;
+    /// Who is in, by name, oldest first.
+    fn people(&mut self, room: RoomId) -> Result<Vec<Person>>;
+
+    fn add_participant(&mut self, participant: &Participant) -> Result<()>;
+    fn participant(&mut self, id: ParticipantId) -> Result<Option<Participant>>;
+    fn participant_by_identity(&mut self, room: RoomId, identity: &str) -> Result<Option<Participant>>;
+    fn save_participant(&mut self, participant: &Participant) -> Result<()>;
+    /// Those who wait or are there, in order of arrival.
+    fn present(&mut self, room: RoomId) -> Result<Vec<Participant>>;
+    /// Those of the user, in every room, that wait or are there.
+    fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
+    /// Seats taken, connected or not yet.
+    fn seats(&mut self, room: RoomId) -> Result<i64>;
+    /// People that count as there now (a guest counts once connected).
+    fn live_count(&mut self, room: RoomId) -> Result<i64>;
+    /// People that ever were there; one with two devices is one.
+    fn total_participants(&mut self, room: RoomId) -> Result<i64>;
+    /// Seats whose time ran out at `now`.
+    fn expired_seats(&mut self, now: Timestamp) -> Result<Vec<(RoomId, ParticipantId)>>;
+    /// At start: nobody is connected, so every seat gets until `until`.
+    fn unseat_all(&mut self, until: Timestamp) -> Result<()>;
+}

@@ -1,0 +1,94 @@
+//! What must happen though nobody asks: seats run out, log-ins end in other processes, a lost hint is noticed.
+
+use crate::{
+    Domain,
+    bus::{Tell, Whose},
+    clock::Timestamp,
+    error::Result,
+    event::{Audience, Event},
+    limit,
+    session::Close,
+    store::Key,
+};
+use std::{sync::Arc, time::Duration};
+
+/// How often; so long at most does a lost hint or another process's log-out go unnoticed.
+const EVERY: Duration = Duration::from_secs(2);
+/// Revocations are asked for a little further back than the last time: clocks and commits of others may lag.
+const OVERLAP: Duration = Duration::from_secs(30);
+/// Ended log-ins and codes are kept this long, so that a spent token is recognised.
+const CREDENTIALS: Duration = Duration::from_secs(40 * 24 * 3600);
+
+impl Domain {
+    /// Before anything else: nobody is connected, so every seat waits for its owner.
+    pub async fn wake(&self) -> Result<()> {
+        let until = self.now() + Duration::from_secs(limit::SEAT_SECONDS);
+        self.store.write(Key::Any, move |tx| tx.unseat_all(until)).await
+    }
+
+    /// Runs until it is dropped.
+    pub async fn sweep(self: Arc<Self>) {
+        let mut last = self.now();
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let started = self.now();
+            match self.sweep_once(last).await {
+                Ok(()) => last = started,
+                Err(error) => tracing::warn!(?error, "the sweep could not ask the store"),
+            }
+        }
+    }
+
+    async fn sweep_once(&self, last: Timestamp) -> Result<()> {
+        self.notice_revocations(last - OVERLAP).await?;
+        self.notice_missed().await?;
+        self.expire_seats().await?;
+        self.end_abandoned().await?;
+        let before = self.now() - CREDENTIALS;
+        // Once an hour is plenty; the clock decides, so that no state is kept.
+        if self.now().seconds() % 3600 < EVERY.as_secs() as i64 {
+            self.store.write(Key::Any, move |tx| tx.forget_credentials(before)).await?;
+        }
+        Ok(())
+    }
+
+    async fn notice_revocations(&self, since: Timestamp) -> Result<()> {
+        let revoked = self.store.read(move |tx| tx.logins_revoked_since(since)).await?;
+        if revoked.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = revoked.into_iter().map(|(id, _)| id).collect();
+        self.logins.forget(&ids);
+        self.bus.tell(ids.into_iter().map(|id| Tell::Close(Whose::Login(id), Close::Revoked)).collect());
+        Ok(())
+    }
+
+    /// Rooms that moved while no hint came: their messages are told again; the bus drops what was heard.
+    async fn notice_missed(&self) -> Result<()> {
+        let heard = self.bus.heard();
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = heard.iter().map(|(id, _)| *id).collect();
+        let seqs = self.store.read(move |tx| tx.seqs(&ids)).await?;
+        for (id, seq) in seqs {
+            // Asked again: what was under way a moment ago has arrived by now.
+            let Some((_, last)) = self.bus.heard().into_iter().find(|(room, _)| *room == id) else { continue };
+            if seq <= last {
+                continue;
+            }
+            let missed = self.catch_up(id, last).await?;
+            let tells = missed.into_iter().map(|message| {
+                let audience = match message.recipient {
+                    Some(to) => Audience::Parties(vec![message.sender, to]),
+                    None => Audience::Room,
+                };
+                Tell::event(id, audience, Event::Posted(message))
+            });
+            self.bus.tell(tells.collect());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,402 @@
+//! Registering, proving an address, profiles, and going away.
+
+use super::{
+    Actor, Caller, Channel, DELETED_NAME, DeviceDefaults, PasswordHash, Standing, User, Verification, login, password,
+    rules::{self, PasswordRule},
+};
+use crate::{
+    Asker, Domain,
+    clock::Timestamp,
+    error::{Error, Kind, Result},
+    id::UserId,
+    limit,
+    room::code,
+    store::{Key, Tx},
+    text,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Lifetimes of codes: a mail may lie for a day, six digits must not (contract.md, "Authentication").
+const EMAIL_CODE: Duration = Duration::from_secs(24 * 3600);
+const PHONE_CODE: Duration = Duration::from_secs(600);
+
+/// Who wants an account. Made by each API from its own fields.
+pub struct Registration {
+    pub first_name: String,
+    pub last_name: String,
+    pub display_name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub password: String,
+    pub rule: PasswordRule,
+    pub avatar_url: Option<String>,
+}
+
+/// What of a profile to change; `None` leaves it.
+#[derive(Debug, Default)]
+pub struct ProfileChange {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub display_name: Option<String>,
+    pub avatar_url: Option<String>,
+    pub timezone: Option<String>,
+    pub language: Option<String>,
+    pub video_enabled: Option<bool>,
+    pub audio_enabled: Option<bool>,
+    pub auto_join_audio: Option<bool>,
+}
+
+/// What of the credentials to change.
+#[derive(Default)]
+pub struct CredentialChange {
+    pub email: Option<String>,
+    pub password: Option<String>,
+}
+
+impl Domain {
+    pub async fn register(self: &Arc<Self>, wish: Registration) -> Result<User> {
+        let now = self.now();
+        let mut user = new_user(&wish, now)?;
+        rules::password(wish.rule, &wish.password)?;
+        user.password = password::hash(wish.password).await?;
+        let user = self.store.write(Key::Any, move |tx| {
+            tx.add_user(&mut user)?;
+            Ok(user)
+        });
+        let user = user.await?;
+        self.send_codes(&user).await?;
+        Ok(user)
+    }
+
+    /// Sends a fresh code for every address of the account that is not proven yet.
+    async fn send_codes(self: &Arc<Self>, user: &User) -> Result<()> {
+        if let (Some(to), false) = (user.email.clone(), user.email_verified) {
+            let secret = self.new_code(user.id, Channel::Email).await?;
+            self.post_mail(to, secret);
+        }
+        if let (Some(to), false) = (user.phone.clone(), user.phone_verified) {
+            let secret = self.new_code(user.id, Channel::Phone).await?;
+            let domain = self.clone();
+            tokio::spawn(async move {
+                let text = format!("Your Convo code is {secret}. It is good for 10 minutes.");
+                if let Err(error) = domain.courier.text(&to, &text).await {
+                    tracing::error!(?error, "a verification text could not be sent");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn post_mail(self: &Arc<Self>, to: String, secret: String) {
+        let domain = self.clone();
+        tokio::spawn(async move {
+            let body = format!(
+                "Welcome to Convo.\n\nYour verification code is:\n\n{secret}\n\nIt is good for one day. \
+                 If you did not register, ignore this mail.\n"
+            );
+            if let Err(error) = domain.courier.mail(&to, "Verify your e-mail address", &body).await {
+                tracing::error!(?error, "a verification mail could not be sent");
+            }
+        });
+    }
+
+    /// A code that no other outstanding one equals.
+    async fn new_code(&self, user: UserId, channel: Channel) -> Result<String> {
+        let now = self.now();
+        for _ in 0..20 {
+            let (secret, life) = match channel {
+                Channel::Email => (code::hex(16), EMAIL_CODE),
+                Channel::Phone => (code::six_digits(), PHONE_CODE),
+            };
+            let row = Verification { channel, code_hash: login::hash(&secret), user, expires_at: now + life };
+            match self.store.write(Key::Any, move |tx| tx.put_verification(&row)).await {
+                Ok(()) => return Ok(secret),
+                Err(error) if error.kind == Kind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::unavailable("no free verification code"))
+    }
+
+    /// Sends the codes again, where they are still missing. Says nothing of whether there is such an account.
+    pub async fn resend_codes(self: &Arc<Self>, email_or_phone: &str) -> Result<()> {
+        let address = email_or_phone.to_owned();
+        let user = self.store.read(move |tx| match rules::email(&address) {
+            Ok(email) => tx.user_by_email(&email),
+            Err(_) => rules::phone(&address).map_or(Ok(None), |phone| tx.user_by_phone(&phone)),
+        });
+        match user.await?.filter(|user| user.standing == Standing::Active) {
+            Some(user) => self.send_codes(&user).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Proves an address. Where a token comes along, the code must be its owner's.
+    pub async fn verify(&self, channel: Channel, secret: &str, actor: Option<&Actor>, asker: Asker) -> Result<()> {
+        let now = self.now();
+        self.codes.check(&asker, limit::CODE_GUESSES, now)?;
+        let caller = actor.map(Actor::account).transpose()?;
+        let code_hash = login::hash(secret.trim());
+        let proven = self.store.write(Key::Any, move |tx| prove(tx, channel, &code_hash, caller, now)).await?;
+        if !proven {
+            self.codes.wrong(asker, now);
+            return Err(Error::invalid("verification_code", "Invalid or expired verification code"));
+        }
+        Ok(())
+    }
+
+    pub async fn user(&self, id: UserId) -> Result<User> {
+        let found = self.store.read(move |tx| tx.user(id)).await?;
+        found.filter(visible).ok_or_else(|| Error::not_found("User"))
+    }
+
+    pub async fn user_by_number(&self, number: i64) -> Result<User> {
+        let found = self.store.read(move |tx| tx.user_by_number(number)).await?;
+        found.filter(visible).ok_or_else(|| Error::not_found("User"))
+    }
+
+    pub async fn users(&self) -> Result<Vec<User>> {
+        self.store.read(|tx| tx.users()).await
+    }
+
+    pub async fn update_profile(&self, caller: Caller, change: ProfileChange) -> Result<User> {
+        let now = self.now();
+        self.store
+            .write(Key::Any, move |tx| {
+                let mut user = own_account(tx, caller)?;
+                apply(&mut user, change)?;
+                user.updated_at = now;
+                tx.save_user(&user)?;
+                Ok(user)
+            })
+            .await
+    }
+
+    /// Changes the address or the password. A new password ends the other log-ins; a new address is to be proven again.
+    pub async fn update_credentials(self: &Arc<Self>, caller: Caller, change: CredentialChange) -> Result<User> {
+        let email = change.email.as_deref().map(rules::email).transpose()?;
+        let hashed = match change.password {
+            Some(secret) => {
+                rules::password(PasswordRule::Length, &secret)?;
+                Some(password::hash(secret).await?)
+            }
+            None => None,
+        };
+        let (now, new_password) = (self.now(), hashed.is_some());
+        let change = self.store.write(Key::Any, move |tx| {
+            let mut user = own_account(tx, caller)?;
+            let moved = email.is_some() && email != user.email;
+            if moved {
+                user.email = email;
+                user.email_verified = false;
+            }
+            if let Some(hash) = hashed {
+                user.password = hash;
+            }
+            user.updated_at = now;
+            tx.save_user(&user)?;
+            Ok((user, moved))
+        });
+        let (user, moved) = change.await?;
+        if moved {
+            self.send_codes(&user).await?;
+        }
+        if new_password {
+            self.end_logins(user.id, Some(caller.login)).await?;
+        }
+        Ok(user)
+    }
+
+    /// Deletes the caller's account. Rooms stay readable; the author becomes "Deleted user".
+    pub async fn delete_account(self: &Arc<Self>, caller: Caller) -> Result<()> {
+        let (domain, now) = (self.clone(), self.now());
+        login::finish(async move {
+            let ended = domain.store.write(Key::Any, move |tx| {
+                let user = own_account(tx, caller)?;
+                let ended = login::revoke(tx, user.id, None, now)?;
+                tx.rename_author(user.id, DELETED_NAME)?;
+                tx.save_user(&tombstone(user, now))?;
+                Ok(ended)
+            });
+            domain.logins.forget(&ended.await?);
+            Ok(())
+        })
+        .await
+    }
+
+    /// An operator's switch: nobody logs in to a deactivated account, and who was in is out.
+    pub async fn set_active(self: &Arc<Self>, id: UserId, active: bool) -> Result<User> {
+        let now = self.now();
+        let user = self.store.write(Key::Any, move |tx| {
+            let mut user = tx.user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
+            user.standing = if active { Standing::Active } else { Standing::Deactivated };
+            user.updated_at = now;
+            tx.save_user(&user)?;
+            Ok(user)
+        });
+        let user = user.await?;
+        if !active {
+            self.end_logins(id, None).await?;
+        }
+        Ok(user)
+    }
+
+    /// Makes an account an operator's, or takes that back.
+    pub async fn set_admin(&self, id: UserId, admin: bool) -> Result<User> {
+        let now = self.now();
+        self.store
+            .write(Key::Any, move |tx| {
+                let mut user = tx.user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
+                user.admin = admin;
+                user.updated_at = now;
+                tx.save_user(&user)?;
+                Ok(user)
+            })
+            .await
+    }
+}
+
+fn new_user(wish: &Registration, now: Timestamp) -> Result<User> {
+    let email = wish.email.as_deref().map(rules::email).transpose()?;
+    let phone = wish.phone.as_deref().map(rules::phone).transpose()?;
+    if email.is_none() && phone.is_none() {
+        return Err(Error::invalid("email", "Either email or phone_number must be provided"));
+    }
+    let first_name = text::name("first_name", &wish.first_name)?;
+    let last_name = text::bounded("last_name", wish.last_name.trim(), limit::NAME_CHARS)?;
+    let full = format!("{first_name} {last_name}");
+    let display_name = text::name("display_name", wish.display_name.as_deref().unwrap_or(&full).trim())?;
+    let avatar_url = wish.avatar_url.as_deref().map(|url| avatar(url)).transpose()?;
+    Ok(User {
+        id: UserId::new(),
+        number: 0,
+        email,
+        phone,
+        password: PasswordHash::none(),
+        first_name,
+        last_name,
+        display_name,
+        avatar_url,
+        email_verified: false,
+        phone_verified: false,
+        standing: Standing::Active,
+        admin: false,
+        timezone: "UTC".into(),
+        language: "en".into(),
+        devices: DeviceDefaults::default(),
+        created_at: now,
+        updated_at: now,
+        last_login: None,
+    })
+}
+
+/// A picture's address: http or https, for it ends up in other people's pages.
+fn avatar(url: &str) -> Result<String> {
+    let url = text::bounded("avatar_url", url.trim(), 2_000)?;
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    if !web || url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>')) {
+        return Err(Error::invalid("avatar_url", "avatar_url must be an http or https URL"));
+    }
+    Ok(url)
+}
+
+fn apply(user: &mut User, change: ProfileChange) -> Result<()> {
+    let renamed = change.first_name.is_some() || change.last_name.is_some();
+    if let Some(first) = change.first_name {
+        user.first_name = text::name("first_name", &first)?;
+    }
+    if let Some(last) = change.last_name {
+        user.last_name = text::bounded("last_name", last.trim(), limit::NAME_CHARS)?;
+    }
+    match change.display_name {
+        Some(name) => user.display_name = text::name("display_name", &name)?,
+        None if renamed => user.display_name = format!("{} {}", user.first_name, user.last_name).trim().to_owned(),
+        None => {}
+    }
+    if let Some(url) = change.avatar_url {
+        user.avatar_url = if url.is_empty() { None } else { Some(avatar(&url)?) };
+    }
+    if let Some(zone) = change.timezone {
+        user.timezone = timezone(&zone)?;
+    }
+    if let Some(tag) = change.language {
+        user.language = language(&tag)?;
+    }
+    let devices = &mut user.devices;
+    devices.video_enabled = change.video_enabled.unwrap_or(devices.video_enabled);
+    devices.audio_enabled = change.audio_enabled.unwrap_or(devices.audio_enabled);
+    devices.auto_join_audio = change.auto_join_audio.unwrap_or(devices.auto_join_audio);
+    Ok(())
+}
+
+/// An IANA time zone name, by its shape: new zones appear more often than we are built.
+pub fn timezone(name: &str) -> Result<String> {
+    let shape = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(shape) || name.starts_with('/') {
+        return Err(Error::invalid("timezone", "timezone must be an IANA time zone such as Europe/Berlin"));
+    }
+    Ok(name.to_owned())
+}
+
+/// A language tag (BCP 47), by its shape.
+fn language(tag: &str) -> Result<String> {
+    let parts_ok = tag.split('-').all(|p| (1..=8).contains(&p.len()) && p.chars().all(|c| c.is_ascii_alphanumeric()));
+    if tag.len() > 35 || !parts_ok {
+        return Err(Error::invalid("preferred_language", "preferred_language must be a language tag such as en"));
+    }
+    Ok(tag.to_owned())
+}
+
+fn prove(
+    tx: &mut dyn Tx,
+    channel: Channel,
+    code_hash: &[u8],
+    caller: Option<Caller>,
+    now: Timestamp,
+) -> Result<bool> {
+    let found = tx.verification(channel, code_hash)?;
+    let good = found.filter(|v| v.expires_at > now && caller.is_none_or(|caller| caller.user == v.user));
+    let Some(verification) = good else { return Ok(false) };
+    let Some(mut user) = tx.user(verification.user)?.filter(person) else { return Ok(false) };
+    match channel {
+        Channel::Email => user.email_verified = true,
+        Channel::Phone => user.phone_verified = true,
+    }
+    user.updated_at = now;
+    tx.save_user(&user)?;
+    tx.drop_verification(channel, user.id)?;
+    Ok(true)
+}
+
+pub(crate) fn own_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
+    tx.user(caller.user)?
+        .filter(|user| user.standing == Standing::Active)
+        .ok_or_else(|| Error::unauthenticated("Invalid or expired token"))
+}
+
+fn visible(user: &User) -> bool {
+    user.standing != Standing::Deleted
+}
+
+fn person(user: &User) -> bool {
+    matches!(user.standing, Standing::Active | Standing::Deactivated)
+}
+
+fn tombstone(user: User, now: Timestamp) -> User {
+    User {
+        email: None,
+        phone: None,
+        password: PasswordHash::none(),
+        first_name: DELETED_NAME.into(),
+        last_name: String::new(),
+        display_name: DELETED_NAME.into(),
+        avatar_url: None,
+        email_verified: false,
+        phone_verified: false,
+        standing: Standing::Deleted,
+        admin: false,
+        updated_at: now,
+        last_login: None,
+        ..user
+    }
+}
