@@ -1,0 +1,255 @@
+"""contract.md, "Joining" and "Waiting room"."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+import websockets
+
+from harness.events import WebSocket
+from harness.shape import PASSCODE, TEXT, assert_like
+
+MEETINGS = "/api/v1/meetings"
+
+
+def error(code):
+    return {"detail": TEXT, "error_code": code}
+
+
+async def join(person, room, status=200, **body):
+    return await person.post(f"{MEETINGS}/{room.code}/join", {"display_name": person.name} | body, status)
+
+
+async def details(person, room):
+    return await person.get(f"{MEETINGS}/{room.code}")
+
+
+async def socket(world, room, token):
+    live = await WebSocket.open(f"{world.server.ws_url}/ws/meetings/{room.code}?token={token}")
+    world.opened.append(live)
+    return await live.settled()
+
+
+async def test_a_join_starts_the_meeting(world):
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    await join(ann, room)
+    started = await details(ann, room)
+    assert started["status"] == "active"
+    await join(ann, room)
+    assert (await details(ann, room))["actual_start_time"] == started["actual_start_time"]
+
+
+async def test_the_host_is_who_owns_the_meeting_not_who_came_first(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room()
+    await join(ben, room)
+    await join(ann, room)
+    roles = {p["user_id"]: p["role"] for p in (await details(ann, room))["participants"]}
+    assert roles == {ann.id: "host", ben.id: "participant"}
+    await ben.post(f"{MEETINGS}/{room.code}/end", status=403)
+
+
+async def test_each_join_is_a_participant_of_its_own(world):
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    first, second = await join(ann, room), await join(ann, room)
+    assert first["participant_id"] != second["participant_id"]
+    assert first["identity"] != second["identity"]
+    assert_like(await details(ann, room), {"current_participant_count": 2})
+    await ann.post(f"{MEETINGS}/{room.code}/leave", {"participant_id": first["participant_id"]})
+    assert_like(await details(ann, room), {"current_participant_count": 1})
+    await join(ann, room)
+    await ann.post(f"{MEETINGS}/{room.code}/leave")
+    assert_like(await details(ann, room), {"current_participant_count": 0})
+
+
+async def test_a_second_device_takes_a_second_seat(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(max_participants=2)
+    await join(ann, room)
+    await join(ann, room)
+    assert_like(await join(ben, room, 403), error("MEETING_FULL"))
+
+
+async def test_total_participants_and_durations(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("platform", ann, ben)
+    assert (await ben.post(f"{MEETINGS}/{room.code}/leave"))["duration_seconds"] < 60
+    ended = await ann.post(f"{MEETINGS}/{room.code}/end")
+    assert ended["total_participants"] == 2 and ended["total_duration_seconds"] < 60
+
+
+async def test_a_hundred_joins_at_once_for_twenty_seats(world):
+    ann = await world.person()
+    room = await ann.via("platform").create_room(max_participants=20)
+    others = [await world.person(f"Guest {n}") for n in range(10)]
+    path = f"{MEETINGS}/{room.code}/join"
+    answers = await asyncio.gather(*(other.request("POST", path, json={"display_name": "X"}) for other in others * 10))
+    assert Counter(answer.status_code for answer in answers) == {200: 20, 403: 80}
+    assert {answer.json()["error_code"] for answer in answers if answer.status_code == 403} == {"MEETING_FULL"}
+    assert_like(await details(ann, room), {"current_participant_count": 20})
+
+
+async def test_the_last_seat_is_given_once(world):
+    ann = await world.person()
+    others = [await world.person(f"Guest {n}") for n in range(3)]
+    for _ in range(10):
+        room = await ann.via("platform").create_room(max_participants=1)
+        path = f"{MEETINGS}/{room.code}/join"
+        answers = await asyncio.gather(*(other.request("POST", path, json={"display_name": "X"}) for other in others))
+        assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
+
+
+@pytest.mark.one_store
+async def test_a_seat_that_nobody_takes_is_given_back_after_a_minute(world):
+    ann, ben, cleo = [await world.person(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")]
+    room = await ann.via("platform").create_room(max_participants=2)
+    taken = await join(ann, room)
+    seated = await socket(world, room, taken["meeting_token"])
+    await join(ben, room)
+    body = {"display_name": "Cleo"}
+    started = asyncio.get_running_loop().time()
+    while (await cleo.request("POST", f"{MEETINGS}/{room.code}/join", json=body)).status_code == 403:
+        waited = asyncio.get_running_loop().time() - started
+        assert waited < 90, "the seat was not given back"
+        await asyncio.sleep(1)
+    assert asyncio.get_running_loop().time() - started > 50, "the seat was given back too early"
+    assert seated.close_code is None
+    members = {p["user_id"] for p in (await details(ann, room))["participants"] if p["status"] == "joined"}
+    assert members == {ann.id, cleo.id}
+
+
+async def test_a_members_access_token_opens_the_socket(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("platform", ann, ben)
+    await socket(world, room, ben.token)
+
+
+async def test_the_meeting_token_is_for_that_meeting(world):
+    ann = await world.person()
+    room, other = await ann.via("platform").create_room(), await ann.via("platform").create_room()
+    token = (await join(ann, room))["meeting_token"]
+    await socket(world, room, token)
+    with pytest.raises(websockets.InvalidStatus):
+        await socket(world, other, token)
+
+
+async def test_before_the_host(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(allow_join_before_host=False)
+    assert_like(await join(ben, room, 403), error("MEETING_NOT_STARTED"))
+    await join(ann, room)
+    await join(ben, room)
+
+
+async def test_a_generated_passcode(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(require_password=True)
+    assert_like(room.raw["passcode"], PASSCODE)
+    # Only hosts see it.
+    assert_like(await details(ann, room), {"passcode": room.raw["passcode"]})
+    assert room.raw["passcode"] not in str((await details(ben, room)).get("passcode"))
+    assert_like(await join(ben, room, 403), error("INVALID_PASSCODE"))
+    assert_like(await join(ben, room, 403, passcode="wrong"), error("INVALID_PASSCODE"))
+    await join(ben, room, passcode=room.raw["passcode"])
+    assert room.raw["passcode"] not in (await ben.request("GET", f"{MEETINGS}/{room.code}")).text
+    await join(ann, room)
+
+
+async def test_a_passcode_of_the_hosts_own(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    body = {"title": "Standup", "passcode": "open sesame", "settings": {"require_password": True, "allow_join_before_host": True}}
+    made = await ann.post(MEETINGS, body, 201)
+    assert_like(made, {"passcode": "open sesame"})
+    path = f"{MEETINGS}/{made['meeting_id']}/join"
+    assert_like(await ben.post(path, {"display_name": "Ben", "passcode": "sesame"}, 403), error("INVALID_PASSCODE"))
+    await ben.post(path, {"display_name": "Ben", "passcode": "open sesame"})
+
+
+async def test_who_was_let_in_comes_back_without_passcode_waiting_room_or_lock(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(require_password=True)
+    await join(ann, room)
+    await join(ben, room, passcode=room.raw["passcode"])
+    await ben.post(f"{MEETINGS}/{room.code}/leave")
+    await ann.put(f"{MEETINGS}/{room.code}", {"settings": {"waiting_room_enabled": True}})
+    await ann.post(f"{MEETINGS}/{room.code}/lock")
+    back = await join(ben, room)
+    assert back.get("status") != "waiting"
+    await socket(world, room, back["meeting_token"])
+
+
+async def test_any_account_with_the_code_reads_details_members_also_who_is_in(world):
+    ann, eve = await world.person("Ann Lee"), await world.person("Eve Stone")
+    room = await world.shared_room("platform", ann)
+    shown = await details(eve, room)
+    assert_like(shown, {"meeting_id": room.code, "title": room.raw["title"]})
+    assert not shown.get("participants")
+    assert len((await details(ann, room))["participants"]) == 1
+
+
+async def waiting_room(world):
+    """A running meeting with a waiting room: Ann hosts it and is connected."""
+    ann = await world.person("Ann Lee")
+    room = await ann.via("platform").create_room(waiting_room_enabled=True)
+    token = (await join(ann, room))["meeting_token"]
+    return ann, room, await socket(world, room, token)
+
+
+async def test_waiting_and_being_admitted(world):
+    ann, room, anns = await waiting_room(world)
+    ben = await world.person("Ben Hall")
+    waiting = await join(ben, room)
+    assert_like(waiting, {"status": "waiting"})
+    assert_like(await details(ann, room), {"current_participant_count": 1})
+    # The token is for the waiting room alone.
+    bens = await WebSocket.open(f"{world.server.ws_url}/ws/meetings/{room.code}?token={waiting['meeting_token']}")
+    world.opened.append(bens)
+    heard = await anns.expect_type("participant_waiting", user_id=ben.id)
+    assert_like(heard, {"display_name": "Ben Hall", "role": "participant", "status": "waiting"})
+    await ann.via("platform").post(room, "not for those who wait")
+    await ben.get(f"{MEETINGS}/{room.code}/messages", 403)
+    await ben.post(f"{MEETINGS}/{room.code}/messages", {"content": "hi"}, 403)
+    with pytest.raises(websockets.InvalidStatus):
+        await socket(world, room, ben.token)
+    await ann.post(f"{MEETINGS}/{room.code}/participants/{heard['participant_id']}/admit")
+    admitted = await bens.expect_type("participant_admitted")
+    token = admitted.get("meeting_token") or admitted["token"]
+    assert token != waiting["meeting_token"]
+    live = await socket(world, room, token)
+    await ann.via("platform").post(room, "welcome")
+    await live.expect_type("chat_message", content="welcome")
+    assert bens.of_type("chat_message") == [] or bens.of_type("chat_message")[0]["content"] == "welcome"
+
+
+async def test_being_denied(world):
+    ann, room, anns = await waiting_room(world)
+    ben = await world.person("Ben Hall")
+    waiting = await join(ben, room)
+    bens = await WebSocket.open(f"{world.server.ws_url}/ws/meetings/{room.code}?token={waiting['meeting_token']}")
+    world.opened.append(bens)
+    heard = await anns.expect_type("participant_waiting", user_id=ben.id)
+    await ann.post(f"{MEETINGS}/{room.code}/participants/{heard['participant_id']}/deny")
+    await bens.expect_type("participant_denied")
+    await bens.closed()
+    with pytest.raises(websockets.InvalidStatus):
+        await socket(world, room, waiting["meeting_token"])
+
+
+async def test_hosts_and_co_hosts_do_not_wait(world):
+    ann, room, anns = await waiting_room(world)
+    ben = await world.person("Ben Hall")
+    waiting = await join(ben, room)
+    participant = f"{MEETINGS}/{room.code}/participants/{waiting['participant_id']}"
+    await ann.post(f"{participant}/admit")
+    await ann.post(f"{participant}/co-host")
+    assert (await join(ben, room)).get("status") != "waiting"
+    assert (await join(ann, room)).get("status") != "waiting"
+
+
+async def test_a_waiting_room_opens_before_the_host_is_there(world):
+    """MEETING_NOT_STARTED is for meetings without a waiting room."""
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(waiting_room_enabled=True, allow_join_before_host=False)
+    assert_like(await join(ben, room), {"status": "waiting"})
