@@ -1,0 +1,68 @@
+//! The bare SQLite loop: message rows in transactions of a given size, flushed at each commit, and nothing else.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use rusqlite::{Connection, Statement, TransactionBehavior, params};
+use uuid::Uuid;
+
+use crate::mark::Mark;
+
+/// A message as Convo stores it: the same columns, the same indices.
+const SCHEMA: &str = "
+    CREATE TABLE message (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL,
+        room BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        sender BLOB NOT NULL,
+        sender_name TEXT NOT NULL,
+        content TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        UNIQUE (room, seq));";
+
+const INSERT: &str =
+    "INSERT INTO message (id, room, seq, sender, sender_name, content, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+/// Rooms that the rows go to in turn, one for each of the benchmark's 64 clients.
+const ROOMS: usize = 64;
+
+/// Rows a second, `batch` to a transaction, over `length`, in a new database in `dir`.
+pub(crate) fn rows_per_second(dir: &Path, batch: usize, length: Duration) -> Result<f64> {
+    let mut connection = Connection::open(dir.join(format!("loop-{batch}.sqlite")))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch(SCHEMA)?;
+    let rooms: Vec<Uuid> = (0..ROOMS).map(|_| Uuid::now_v7()).collect();
+    let sender = Uuid::now_v7();
+    let mut rows = 0;
+    let began = Instant::now();
+    while began.elapsed() < length {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut insert = transaction.prepare_cached(INSERT)?;
+        for _ in 0..batch {
+            insert_row(&mut insert, &rooms[rows % ROOMS], &sender, rows)?;
+            rows += 1;
+        }
+        drop(insert);
+        transaction.commit()?;
+    }
+    Ok(rows as f64 / began.elapsed().as_secs_f64())
+}
+
+fn insert_row(insert: &mut Statement<'_>, room: &Uuid, sender: &Uuid, row: usize) -> Result<()> {
+    let seq = row / ROOMS + 1;
+    let content = Mark { stream: 0, number: row as u32 }.text();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as i64;
+    insert.execute(params![
+        Uuid::now_v7().as_bytes(),
+        room.as_bytes(),
+        seq as i64,
+        sender.as_bytes(),
+        "Bench 0",
+        content,
+        now
+    ])?;
+    Ok(())
+}

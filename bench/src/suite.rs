@@ -1,0 +1,352 @@
+//! The measurements, one function a mode. Each starts its own server on its own data and adds rows to the report.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde_json::{Value, json};
+
+use crate::crowd::Crowd;
+use crate::dialect::Dialect;
+use crate::fanout::{Load, Pace, Phase, Shape};
+use crate::mark::Mark;
+use crate::report::{Check, Figure, Report, Row, surroundings};
+use crate::rest::{Askers, Run};
+use crate::server::{Contender, Server, Site};
+use crate::{http, machine, setup, sqlite_loop};
+
+/// Members of a room in the idle mode.
+const IDLE_ROOM: usize = 10;
+
+/// Before memory is read: time for a server to come to rest.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Keep-alive connections of the REST mode; fewer for requests that hash a password.
+const REST_CONNECTIONS: usize = 16;
+const HASH_CONNECTIONS: usize = 8;
+
+/// Messages of a page of history.
+const PAGE: usize = 50;
+
+/// Clients of the durable mode.
+const WRITERS: usize = 64;
+
+/// Sizes of transaction that the SQLite loop is run with beside the one that the server's metrics tell.
+const LOOP_BATCHES: [usize; 5] = [1, 8, 16, 32, WRITERS];
+
+/// Messages in the database that the start mode starts on.
+const START_MESSAGES: u64 = 5_000;
+
+/// Starts of which the start mode takes the median.
+const STARTS: usize = 5;
+
+/// How much to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) site: Site,
+    pub(crate) shapes: Vec<Shape>,
+    /// Senders to a room.
+    pub(crate) senders: usize,
+    /// Deliveries a second in the rate mode.
+    pub(crate) rate: f64,
+    pub(crate) seconds: Duration,
+    pub(crate) warm_up: Duration,
+    /// Connections of the idle mode.
+    pub(crate) idle: Vec<usize>,
+    /// How long idle connections are watched for what they cost; zero: not at all.
+    pub(crate) idle_watch: Duration,
+}
+
+/// One repetition: collects the rows of one contender.
+pub(crate) struct Repetition<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) number: usize,
+    pub(crate) report: &'a mut Report,
+}
+
+impl Repetition<'_> {
+    fn add(&mut self, mode: &'static str, case: impl ToString, contender: &str, figures: Vec<Figure>) {
+        let contender = contender.to_owned();
+        self.report.rows.push(Row { mode, case: case.to_string(), contender, repetition: self.number, figures });
+    }
+
+    /// Rooms of each shape at a fixed rate, and as fast as they go.
+    pub(crate) fn fanout(&mut self, contender: Contender, paces: &[&'static str]) -> Result<()> {
+        let plan = self.plan;
+        let server = plan.site.start(contender.program(), &plan.site.fresh_dir(contender.name())?)?;
+        for &shape in &plan.shapes {
+            let seats = setup::seats(server.address, contender.dialect(), shape)?;
+            let mut load = Load::gather(server.address, contender.dialect(), shape, seats, plan.senders)?;
+            let mut deliveries = 0;
+            for &mode in paces {
+                let pace = match mode {
+                    "rate" => Pace::Rate(plan.rate),
+                    _ => Pace::Closed(if shape.rooms == 1 { 4 } else { 1 }),
+                };
+                let warm_up = load.run(pace, plan.warm_up, server.process)?;
+                let phase = load.run(pace, plan.seconds, server.process)?;
+                deliveries += warm_up.deliveries + phase.deliveries;
+                self.add(mode, shape, contender.name(), fanout_figures(&phase, &load, &server)?);
+            }
+            self.report.checks.push(Check {
+                case: shape.to_string(),
+                contender: contender.name().to_owned(),
+                repetition: self.number,
+                deliveries,
+                faults: load.faults(),
+            });
+        }
+        server.stop()
+    }
+
+    /// Memory and CPU of connections that do nothing. People and rooms are made in a first process; each count gets a
+    /// fresh one on the same data, so that what making them left in the heap is not in the figures.
+    pub(crate) fn idle(&mut self, contender: Contender) -> Result<()> {
+        let plan = self.plan;
+        let dir = plan.site.fresh_dir(contender.name())?;
+        let most = plan.idle.iter().copied().max().unwrap_or(0);
+        let maker = plan.site.start(contender.program(), &dir)?;
+        let shape = Shape { rooms: most.div_ceil(IDLE_ROOM), members: IDLE_ROOM };
+        let seats = setup::seats(maker.address, contender.dialect(), shape)?;
+        maker.stop()?;
+        for &count in &plan.idle {
+            let server = plan.site.start(contender.program(), &dir)?;
+            thread::sleep(SETTLE);
+            let (base, cpu_before) = (server.process.resident()?, server.process.cpu()?);
+            let mut crowd = Crowd::gather(server.address, contender.dialect(), seats[..count].to_vec())?;
+            let connected = server.process.cpu()? - cpu_before;
+            rest_for(&mut crowd, SETTLE)?;
+            let resident = server.process.resident()?;
+            let each = resident.saturating_sub(base) as f64 / count as f64;
+            let mut figures = vec![
+                ("KB each", each / 1000.0),
+                ("base MiB", mib(base)),
+                ("with them MiB", mib(resident)),
+                ("connect cpu ms each", connected.as_secs_f64() * 1e3 / count as f64),
+            ];
+            if !plan.idle_watch.is_zero() {
+                let before = server.process.cpu()?;
+                rest_for(&mut crowd, plan.idle_watch)?;
+                let milliseconds = (server.process.cpu()? - before).as_secs_f64() * 1e3;
+                let thousands = count as f64 / 1000.0;
+                figures.push(("idle cpu ms/s per 1000", milliseconds / plan.idle_watch.as_secs_f64() / thousands));
+            }
+            self.add("idle", count, contender.name(), figures);
+            drop(crowd);
+            server.stop()?;
+        }
+        Ok(())
+    }
+
+    /// Requests per CPU-second.
+    pub(crate) fn rest(&mut self, contender: Contender) -> Result<()> {
+        let plan = self.plan;
+        let server = plan.site.start(contender.program(), &plan.site.fresh_dir(contender.name())?)?;
+        let mut client = http::Client::connect(server.address)?;
+        let token = setup::account(&mut client, "Bench 0")?;
+        let room = setup::chatroom(&mut client, &token, "Room")?;
+        let post = post_request(&token, &room);
+        for _ in 0..PAGE + 10 {
+            let (status, _) = client.exchange(&post)?;
+            ensure!(status == 201, "a post answered {status}");
+        }
+        let history = http::request("GET", &format!("/api/message/{room}?limit={PAGE}"), Some(&token), None);
+        check_page(&mut client, &history)?;
+        let health = http::request("GET", "/healthz", None, None);
+        self.ask("GET 50", contender, &server, REST_CONNECTIONS, 200, |_| history.clone())?;
+        self.ask("POST", contender, &server, REST_CONNECTIONS, 201, |_| post.clone())?;
+        self.ask("healthz", contender, &server, REST_CONNECTIONS, 200, |_| health.clone())?;
+        setup::register(&mut client, "Bench 1", "bench1@bench.example")?;
+        let login = json!({"email": "bench1@bench.example", "password": setup::PASSWORD});
+        let login = http::request("POST", "/api/user/login", None, Some(&login));
+        self.ask("register", contender, &server, HASH_CONNECTIONS, 201, |_| register_request())?;
+        self.ask("login", contender, &server, HASH_CONNECTIONS, 200, |_| login.clone())?;
+        server.stop()
+    }
+
+    fn ask(
+        &mut self,
+        case: &str,
+        contender: Contender,
+        server: &Server,
+        connections: usize,
+        status: u16,
+        request: impl FnMut(usize) -> Vec<u8>,
+    ) -> Result<()> {
+        let mut askers = Askers::connect(server.address, connections, status, request)?;
+        askers.run(self.plan.warm_up, server.process)?;
+        let run = askers.run(self.plan.seconds, server.process)?;
+        self.add("rest", case, contender.name(), rest_figures(&run));
+        Ok(())
+    }
+
+    /// What the password hash alone costs, with the parameters that the servers use: 19 MiB, 2 passes, 1 lane.
+    pub(crate) fn hash(&mut self) -> Result<()> {
+        const HASHES: u32 = 20;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19_456, 2, 1, None)?);
+        let hash = || argon2.hash_password_into(setup::PASSWORD.as_bytes(), b"a salt of 16 B..", &mut [0; 32]);
+        let before = machine::own_cpu()?;
+        machine::on_cpu(self.plan.site.server_cpu, || (0..HASHES).try_for_each(|_| hash()))??;
+        let cpu = (machine::own_cpu()? - before).as_secs_f64() / f64::from(HASHES);
+        for case in ["register", "login"] {
+            self.add("rest", case, "argon2id-alone", vec![("requests/cpu s", 1.0 / cpu), ("cpu ms each", cpu * 1e3)]);
+        }
+        Ok(())
+    }
+
+    /// Posts of 64 clients, by wall time, over REST and over Socket.IO. Both processors are the server's to use, as they
+    /// are the loop's.
+    pub(crate) fn durable(&mut self, contender: Contender) -> Result<()> {
+        let plan = self.plan;
+        let site = Site { server_cpu: None, ..plan.site.clone() };
+        let server = site.start(contender.program(), &site.fresh_dir(contender.name())?)?;
+        let shape = Shape { rooms: WRITERS, members: 1 };
+        let seats = setup::seats(server.address, Dialect::SocketIo, shape)?;
+
+        let requests: Vec<Vec<u8>> = seats.iter().map(|seat| post_request(&seat.token, &seat.room_id)).collect();
+        let mut askers = Askers::connect(server.address, WRITERS, 201, |index| requests[index].clone())?;
+        askers.run(plan.warm_up, server.process)?;
+        let before = commits(&server);
+        let run = askers.run(plan.seconds, server.process)?;
+        let batch = mean_batch(before, commits(&server));
+        self.add_durable("REST", contender, run.requests as f64 / run.lap.wall, batch)?;
+
+        let mut load = Load::gather(server.address, Dialect::SocketIo, shape, seats, 1)?;
+        load.run(Pace::Closed(1), plan.warm_up, server.process)?;
+        let before = commits(&server);
+        let phase = load.run(Pace::Closed(1), plan.seconds, server.process)?;
+        let batch = mean_batch(before, commits(&server));
+        self.add_durable("Socket.IO", contender, phase.deliveries as f64 / phase.lap.wall, batch)?;
+        server.stop()
+    }
+
+    /// A server's rate beside that of the loop with the same transactions; the largest where it doesn't tell its own.
+    fn add_durable(&mut self, case: &str, contender: Contender, rate: f64, batch: Option<f64>) -> Result<()> {
+        let size = batch.map_or(WRITERS, |batch| batch.round().max(1.0) as usize);
+        let bare = self.sqlite_loop(size)?;
+        let mut figures = vec![("rows/s", rate), ("of the loop", rate / bare), ("loop's rows a commit", size as f64)];
+        figures.extend(batch.map(|batch| ("own rows a commit", batch)));
+        self.add("durable", case, contender.name(), figures);
+        Ok(())
+    }
+
+    fn sqlite_loop(&self, batch: usize) -> Result<f64> {
+        let dir = self.plan.site.fresh_dir("sqlite-loop")?;
+        machine::on_cpu(None, || sqlite_loop::rows_per_second(&dir, batch, self.plan.seconds))?
+    }
+
+    /// The bare loop by itself, for a list of sizes.
+    pub(crate) fn bare_loops(&mut self) -> Result<()> {
+        for batch in LOOP_BATCHES {
+            let rate = self.sqlite_loop(batch)?;
+            self.add("durable", format!("batches of {batch}"), "sqlite-loop", vec![("rows/s", rate)]);
+        }
+        Ok(())
+    }
+
+    /// From exec to ready on a database with something in it, and memory at rest.
+    pub(crate) fn start(&mut self, contender: Contender) -> Result<()> {
+        let plan = self.plan;
+        let dir = plan.site.fresh_dir(contender.name())?;
+        fill(&plan.site.start(contender.program(), &dir)?)?;
+        for _ in 0..STARTS {
+            let server = plan.site.start(contender.program(), &dir)?;
+            let started_in = server.started_in.as_secs_f64() * 1e3;
+            thread::sleep(SETTLE);
+            let figures = vec![("ready after ms", started_in), ("idle MiB", mib(server.process.resident()?))];
+            self.add("start", "on existing data", contender.name(), figures);
+            server.stop()?;
+        }
+        Ok(())
+    }
+}
+
+fn fanout_figures(phase: &Phase, load: &Load, server: &Server) -> Result<Vec<Figure>> {
+    let deliveries = phase.deliveries as f64;
+    let quantile = |q| phase.latency.value_at_quantile(q) as f64 / 1e6;
+    let mut figures = vec![
+        ("deliveries/cpu s", deliveries / phase.lap.cpu),
+        ("deliveries/s", deliveries / phase.lap.wall),
+        ("p50 ms", quantile(0.5)),
+        ("p99 ms", quantile(0.99)),
+        ("p99.9 ms", quantile(0.999)),
+        ("frame bytes", load.frame_bytes()),
+        ("peak MiB", mib(server.process.peak_resident()?)),
+    ];
+    figures.extend(surroundings(phase.lap));
+    Ok(figures)
+}
+
+fn rest_figures(run: &Run) -> Vec<Figure> {
+    let requests = run.requests as f64;
+    let mut figures = vec![
+        ("requests/cpu s", requests / run.lap.cpu),
+        ("cpu ms each", run.lap.cpu * 1e3 / requests),
+        ("requests/s", requests / run.lap.wall),
+        ("p99 ms", run.latency.value_at_quantile(0.99) as f64 / 1e6),
+    ];
+    figures.extend(surroundings(run.lap));
+    figures
+}
+
+fn post_request(token: &str, room: &str) -> Vec<u8> {
+    let body = json!({"chatroom": room, "message": Mark { stream: 0, number: 0 }.text()});
+    http::request("POST", "/api/message/", Some(token), Some(&body))
+}
+
+fn register_request() -> Vec<u8> {
+    let email = format!("{}@bench.example", uuid::Uuid::new_v4());
+    let body = json!({"name": "Bench", "email": email, "password": setup::PASSWORD});
+    http::request("POST", "/api/user/", None, Some(&body))
+}
+
+/// A page must hold what was asked for, or the figures of two servers mean different things.
+fn check_page(client: &mut http::Client, request: &[u8]) -> Result<()> {
+    let (_, body) = client.exchange(request)?;
+    let page: Value = serde_json::from_slice(&body)?;
+    let messages = page.as_array().or_else(|| page["messages"].as_array()).context("a page is no list of messages")?;
+    ensure!(messages.len() == PAGE, "a page of {PAGE} has {} messages", messages.len());
+    Ok(())
+}
+
+/// Posts to a room until the database has something in it.
+fn fill(server: &Server) -> Result<()> {
+    let mut client = http::Client::connect(server.address)?;
+    let token = setup::account(&mut client, "Bench 0")?;
+    let room = setup::chatroom(&mut client, &token, "Room")?;
+    let post = post_request(&token, &room);
+    let mut askers = Askers::connect(server.address, REST_CONNECTIONS, 201, |_| post.clone())?;
+    let mut posted = 0;
+    while posted < START_MESSAGES {
+        posted += askers.run(Duration::from_millis(200), server.process)?.requests;
+    }
+    Ok(())
+}
+
+/// Keeps answering pings while nothing else goes on.
+fn rest_for(crowd: &mut Crowd, length: Duration) -> Result<()> {
+    let end = machine::now() + length.as_nanos() as u64;
+    while machine::now() < end {
+        crowd.listen(end)?;
+    }
+    Ok(())
+}
+
+/// Rows and commits so far, where the server's metrics tell: the histogram `convo_store_batch_rows`.
+fn commits(server: &Server) -> Option<(f64, f64)> {
+    let request = http::request("GET", "/metrics", None, None);
+    let (_, body) = http::Client::connect(server.address).ok()?.exchange(&request).ok()?;
+    let body = String::from_utf8(body).ok()?;
+    let value = |name: &str| body.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Some((value("convo_store_batch_rows_sum ")?, value("convo_store_batch_rows_count ")?))
+}
+
+fn mean_batch(before: Option<(f64, f64)>, after: Option<(f64, f64)>) -> Option<f64> {
+    let ((rows_before, commits_before), (rows, commits)) = (before?, after?);
+    (commits > commits_before).then(|| (rows - rows_before) / (commits - commits_before))
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
