@@ -1,0 +1,170 @@
+//! The Bus port: fan-out to the sessions of this node.
+//!
+//! **Messages reach every session of a room in the order of their `seq`.** The store tells after each commit, but
+//! commits of one room can be told from several threads; the hub holds back what came early until what is missing has
+//! come, and drops what came twice. Fan-out runs on the thread that tells: one lock, one pointer per listener, and the
+//! sleepers are woken when all of it is in their mailboxes, so that they write it at once.
+
+mod room;
+
+use convo_domain::{
+    bus::{Bus, Seat, Tell, Whose},
+    id::{ParticipantId, RoomId},
+    session::{Close, Mailbox, Owner, Session},
+};
+use parking_lot::Mutex;
+use room::{Listener, Room};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    task::Waker,
+};
+
+/// One node's hub.
+pub struct Hub {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    sessions: HashMap<u64, Entry>,
+    /// Sessions by whose they are.
+    owned: HashMap<Whose, Vec<u64>>,
+    rooms: HashMap<RoomId, Room>,
+}
+
+struct Entry {
+    owner: Owner,
+    mailbox: Arc<Mailbox>,
+    rooms: Vec<RoomId>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { state: Arc::new(Mutex::new(State::default())) }
+    }
+}
+
+impl Hub {
+    /// Sessions that are open now.
+    pub fn sessions(&self) -> usize {
+        self.state.lock().sessions.len()
+    }
+}
+
+impl Bus for Hub {
+    fn tell(&self, tells: Vec<Tell>) {
+        let mut wakers = Vec::new();
+        let mut state = self.state.lock();
+        for tell in tells {
+            match tell {
+                Tell::Event(told) => {
+                    if let Some(room) = state.rooms.get_mut(&told.room) {
+                        room.tell(told, &mut wakers);
+                    }
+                }
+                Tell::Close(whose, why) => state.close(whose, why, &mut wakers),
+                Tell::Reseat(room, participant, seat) => {
+                    if let Some(room) = state.rooms.get_mut(&room) {
+                        room.reseat(participant, seat);
+                    }
+                }
+                Tell::Unseat(room, party) => {
+                    if let Some(room) = state.rooms.get_mut(&room) {
+                        room.unseat(party);
+                    }
+                }
+            }
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn open(&self, owner: Owner) -> Session {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut state = self.state.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        owners(owner).for_each(|whose| state.owned.entry(whose).or_default().push(id));
+        state.sessions.insert(id, Entry { owner, mailbox: mailbox.clone(), rooms: Vec::new() });
+        let hub: Weak<Mutex<State>> = Arc::downgrade(&self.state);
+        let forget = move |id| {
+            if let Some(state) = hub.upgrade() {
+                state.lock().forget(id);
+            }
+        };
+        Session::new(id, owner, mailbox, Arc::new(forget))
+    }
+
+    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> bool {
+        let mut state = self.state.lock();
+        let Some(entry) = state.sessions.get_mut(&session.id) else { return false };
+        if !entry.rooms.contains(&room) {
+            entry.rooms.push(room);
+        }
+        let listener = Listener { mailbox: entry.mailbox.clone(), seat };
+        let first = !state.rooms.contains_key(&room);
+        state.rooms.entry(room).or_insert_with(|| Room::new(seq)).listen(session.id, listener);
+        first
+    }
+
+    fn unsubscribe(&self, session: &Session, room: RoomId) {
+        let mut state = self.state.lock();
+        if let Some(entry) = state.sessions.get_mut(&session.id) {
+            entry.rooms.retain(|id| *id != room);
+        }
+        state.leave(session.id, room);
+    }
+
+    fn connections(&self, room: RoomId, participant: ParticipantId) -> usize {
+        self.state.lock().rooms.get(&room).map_or(0, |room| room.connections(participant))
+    }
+
+    fn heard(&self) -> Vec<(RoomId, i64)> {
+        self.state.lock().rooms.iter().map(|(id, room)| (*id, room.last())).collect()
+    }
+}
+
+impl State {
+    fn close(&self, whose: Whose, why: Close, wakers: &mut Vec<Waker>) {
+        let mut close = |entry: &Entry| wakers.extend(entry.mailbox.close(why));
+        match whose {
+            Whose::Everybody => self.sessions.values().for_each(close),
+            whose => {
+                let owned = self.owned.get(&whose).into_iter().flatten();
+                owned.filter_map(|id| self.sessions.get(id)).for_each(&mut close);
+            }
+        }
+    }
+
+    fn forget(&mut self, session: u64) {
+        let Some(entry) = self.sessions.remove(&session) else { return };
+        for whose in owners(entry.owner) {
+            if let Some(ids) = self.owned.get_mut(&whose) {
+                ids.retain(|id| *id != session);
+                if ids.is_empty() {
+                    self.owned.remove(&whose);
+                }
+            }
+        }
+        for room in entry.rooms {
+            self.leave(session, room);
+        }
+    }
+
+    fn leave(&mut self, session: u64, id: RoomId) {
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.leave(session);
+            if room.is_empty() {
+                self.rooms.remove(&id);
+            }
+        }
+    }
+}
+
+/// Under which names a session can be closed.
+fn owners(owner: Owner) -> impl Iterator<Item = Whose> {
+    let user = owner.user.map(Whose::User);
+    user.into_iter().chain(owner.login.map(Whose::Login)).chain(owner.participant.map(Whose::Participant))
+}

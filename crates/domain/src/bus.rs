@@ -26,7 +26,7 @@ impl Tell {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Whose {
     User(UserId),
     Login(LoginId),
@@ -50,11 +50,12 @@ pub trait Bus: Send + Sync + 'static {
     fn tell(&self, tells: Vec<Tell>);
     /// A new session, hearing nothing yet.
     fn open(&self, owner: Owner) -> Session;
-    /// From now on the session hears the room. `seq`: the room's last message number, read before.
-    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64);
+    /// From now on the session hears the room. `seq`: the room's last message number, read before. `true`: nobody heard
+    /// the room until now, so what was posted since that reading was told to nobody.
+    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> bool;
     fn unsubscribe(&self, session: &Session, room: RoomId);
     /// How many sessions of the participant hear the room.
     fn connections(&self, room: RoomId, participant: ParticipantId) -> usize;
-    /// Rooms with listeners that wait for a message that has not come: the last number delivered in each.
+    /// The rooms with listeners, each with the number of the last message delivered.
     fn heard(&self) -> Vec<(RoomId, i64)>;
 }

@@ -6,11 +6,12 @@ use crate::{
     clock::Timestamp,
     error::Result,
     event::{Audience, Event},
+    id::RoomId,
     limit,
     session::Close,
     store::Key,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// How often; so long at most does a lost hint or another process's log-out go unnoticed.
 const EVERY: Duration = Duration::from_secs(2);
@@ -73,22 +74,34 @@ impl Domain {
         }
         let ids: Vec<_> = heard.iter().map(|(id, _)| *id).collect();
         let seqs = self.store.read(move |tx| tx.seqs(&ids)).await?;
-        for (id, seq) in seqs {
-            // Asked again: what was under way a moment ago has arrived by now.
-            let Some((_, last)) = self.bus.heard().into_iter().find(|(room, _)| *room == id) else { continue };
-            if seq <= last {
-                continue;
-            }
-            let missed = self.catch_up(id, last).await?;
-            let tells = missed.into_iter().map(|message| {
-                let audience = match message.recipient {
-                    Some(to) => Audience::Parties(vec![message.sender, to]),
-                    None => Audience::Room,
-                };
-                Tell::event(id, audience, Event::Posted(message))
-            });
-            self.bus.tell(tells.collect());
+        let before: HashMap<_, _> = heard.into_iter().collect();
+        let moved: Vec<_> = seqs.into_iter().filter(|(id, seq)| before.get(id).is_some_and(|last| seq > last)).collect();
+        if moved.is_empty() {
+            return Ok(());
         }
+        // Asked again: what was under way a moment ago has arrived by now.
+        let now: HashMap<_, _> = self.bus.heard().into_iter().collect();
+        for (id, seq) in moved {
+            let Some(&last) = now.get(&id).filter(|last| **last < seq) else { continue };
+            self.tell_missed(id, last).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells again what the store has after `last`; what was heard already is dropped by the bus.
+    pub(crate) async fn tell_missed(&self, id: RoomId, last: i64) -> Result<()> {
+        let missed = self.catch_up(id, last).await?;
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let tells = missed.into_iter().map(|message| {
+            let audience = match message.recipient {
+                Some(to) => Audience::Parties(vec![message.sender, to]),
+                None => Audience::Room,
+            };
+            Tell::event(id, audience, Event::Posted(message))
+        });
+        self.bus.tell(tells.collect());
         Ok(())
     }
 }

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::serve::{Listener as _, ListenerExt as _};
 use convo_socketio::{
     Ack, App, Args, Closed, Config, Connect, Event, EventPacket, Feed, Frame, Packet, Reason, Refusal, Reply, Sid,
     SocketIo, event_packet,
@@ -253,6 +254,8 @@ async fn main() -> std::io::Result<()> {
     let server = SocketIo::new(Echo::default(), config);
     let port = std::env::var("PORT").map_or(0, |port| port.parse().expect("a port"));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    // Small answers would wait for the client's delayed acknowledgement, 40 ms, if they came two in a row.
+    let listener = listener.tap_io(|tcp| tcp.set_nodelay(true).expect("a TCP socket"));
     println!("listening on {}", listener.local_addr()?);
 
     let closing = server.clone();

@@ -86,8 +86,16 @@ impl Domain {
             controls: entry.role.controls(),
             waiting: false,
         };
-        self.bus.subscribe(session, id, seat, entry.room.seq);
+        self.hear(session, id, seat, entry.room.seq).await?;
         Ok(entry)
+    }
+
+    /// Subscribes, and makes good for what was posted between the reading of `seq` and the subscription.
+    pub async fn hear(&self, session: &Session, id: RoomId, seat: Seat, seq: i64) -> Result<()> {
+        if self.bus.subscribe(session, id, seat, seq) {
+            self.tell_missed(id, seq).await?;
+        }
+        Ok(())
     }
 
     /// The caller's entry to the room; makes a member of one who joins by use.

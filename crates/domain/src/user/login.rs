@@ -52,7 +52,7 @@ impl Logins {
 
     pub(crate) fn forget(&self, ids: &[LoginId]) {
         let mut known = self.known.write();
-        ids.iter().for_each(|id| drop(known.remove(id)));
+        known.retain(|id, _| !ids.contains(id));
     }
 }
 

@@ -1,0 +1,298 @@
+//! Postgres (15 and later): a few connections, each on a thread of its own, each write in its own transaction.
+//!
+//! Writes to one room go to one connection, in the order in which they came; between nodes the room's row lock orders
+//! them. A lost connection answers 503 and is opened anew for the next job.
+
+use crate::{
+    fault, migrate,
+    sql::{Row, Sql, Value},
+    tx::Tx,
+};
+use async_trait::async_trait;
+use convo_domain::{
+    bus::{Bus, Tell},
+    error::{Error, Result},
+    store::{Job, Key, Store},
+};
+use crossbeam_channel::{Receiver, Sender};
+use postgres::{
+    Client, Config, NoTls, Statement,
+    config::SslMode,
+    types::{IsNull, ToSql, Type, private::BytesMut},
+};
+use std::{
+    any::Any,
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+type Answer = Result<Box<dyn Any + Send>>;
+
+struct Task {
+    job: Job,
+    answer: oneshot::Sender<Answer>,
+}
+
+pub(crate) struct Postgres {
+    writers: Vec<Sender<Task>>,
+    readers: Sender<Task>,
+    next: AtomicUsize,
+}
+
+/// Connections that write. Each waits for the server's flush, so more than there are processors are of use.
+const WRITERS: usize = 8;
+const READERS: usize = 4;
+const CONNECT: Duration = Duration::from_secs(5);
+/// Any number that every node of the cluster knows: the lock under which one of them migrates.
+const MIGRATION_LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(7881788278) AS TEXT)";
+
+impl Postgres {
+    pub(crate) fn open(url: &str, bus: Arc<dyn Bus>) -> Result<Self> {
+        let mut config: Config = url.parse().map_err(fault::postgres)?;
+        config.connect_timeout(CONNECT).application_name("convo");
+        let config = Arc::new(config);
+        let mut first = Connection::open(config.clone())?;
+        first.migrate()?;
+        let (readers, read_queue) = crossbeam_channel::unbounded();
+        let mut writers = Vec::new();
+        for _ in 0..WRITERS {
+            let (sender, queue) = crossbeam_channel::unbounded();
+            writers.push(sender);
+            spawn("store-writer", Connection::closed(config.clone()), queue, "BEGIN", bus.clone())?;
+        }
+        for _ in 0..READERS {
+            const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            spawn("store-reader", Connection::closed(config.clone()), read_queue.clone(), SNAPSHOT, bus.clone())?;
+        }
+        Ok(Self { writers, readers, next: AtomicUsize::new(0) })
+    }
+
+    fn writer(&self, key: Key) -> &Sender<Task> {
+        let n = match key {
+            Key::Room(id) => {
+                let mut hasher = DefaultHasher::new();
+                id.hash(&mut hasher);
+                hasher.finish() as usize
+            }
+            Key::Any => self.next.fetch_add(1, Ordering::Relaxed),
+        };
+        &self.writers[n % self.writers.len()]
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn run_read(&self, job: Job) -> Answer {
+        hand_over(&self.readers, job).await
+    }
+
+    async fn run_write(&self, key: Key, job: Job) -> Answer {
+        hand_over(self.writer(key), job).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let nil = convo_domain::id::RoomId(Uuid::nil());
+        let select: Job = Box::new(move |tx| Ok(Box::new(tx.seqs(&[nil])?)));
+        self.run_read(select).await.map(drop)
+    }
+}
+
+async fn hand_over(queue: &Sender<Task>, job: Job) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    queue.send(Task { job, answer }).map_err(|_| Error::unavailable("the store's thread has ended"))?;
+    answered.await.map_err(|_| Error::unavailable("the store's thread has ended"))?
+}
+
+fn spawn(
+    name: &str,
+    mut connection: Connection,
+    queue: Receiver<Task>,
+    begin: &'static str,
+    bus: Arc<dyn Bus>,
+) -> Result<()> {
+    let body = move || {
+        while let Ok(task) = queue.recv() {
+            let (outcome, tells) = connection.transaction(begin, task.job);
+            if !tells.is_empty() {
+                bus.tell(tells);
+            }
+            let _ = task.answer.send(outcome);
+        }
+    };
+    std::thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(Error::unavailable)
+}
+
+/// A connection that may be lost and is opened again when it is wanted.
+struct Connection {
+    config: Arc<Config>,
+    open: Option<Open>,
+}
+
+struct Open {
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+}
+
+impl Connection {
+    fn closed(config: Arc<Config>) -> Self {
+        Self { config, open: None }
+    }
+
+    fn open(config: Arc<Config>) -> Result<Self> {
+        let open = Some(Open::new(&config)?);
+        Ok(Self { config, open })
+    }
+
+    fn migrate(&mut self) -> Result<()> {
+        const WORDS: migrate::Words =
+            migrate::Words { serial: "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", bytes: "BYTEA" };
+        let open = self.open.as_mut().ok_or_else(|| Error::unavailable("not connected"))?;
+        open.batch("BEGIN")?;
+        let outcome = open.query(MIGRATION_LOCK, &[], &mut |_| Ok(())).and_then(|()| {
+            migrate::run(open, &WORDS)
+        });
+        open.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        outcome
+    }
+
+    /// Runs the job in a transaction, and commits it if it is well.
+    fn transaction(&mut self, begin: &'static str, job: Job) -> (Answer, Vec<Tell>) {
+        let open = match self.begin(begin) {
+            Ok(open) => open,
+            Err(error) => return (Err(error), Vec::new()),
+        };
+        let mut tx = Tx::new(open);
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut tx)));
+        let tells = std::mem::take(&mut tx.tells);
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("a job panicked")));
+        let ended = open.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        if open.client.is_closed() {
+            self.open = None;
+        }
+        match (ended, outcome) {
+            (Ok(()), Ok(value)) => (Ok(value), tells),
+            (Err(error), Ok(_)) | (_, Err(error)) => (Err(error), Vec::new()),
+        }
+    }
+
+    /// Begins, on a fresh connection where the old one turns out to be lost: nothing was asked of it yet.
+    fn begin(&mut self, begin: &str) -> Result<&mut Open> {
+        let alive = self.open.as_mut().is_some_and(|open| open.batch(begin).is_ok());
+        if !alive {
+            self.open = None;
+            let mut fresh = Open::new(&self.config)?;
+            fresh.batch(begin)?;
+            self.open = Some(fresh);
+        }
+        self.open.as_mut().ok_or_else(|| Error::unavailable("not connected"))
+    }
+}
+
+impl Open {
+    fn new(config: &Config) -> Result<Self> {
+        let client = match config.get_ssl_mode() {
+            SslMode::Disable => config.connect(NoTls),
+            _ => config.connect(tokio_postgres_rustls::MakeRustlsConnect::new(tls()?)),
+        };
+        Ok(Self { client: client.map_err(fault::postgres)?, statements: HashMap::new() })
+    }
+
+    fn prepare(&mut self, text: &'static str) -> Result<Statement> {
+        if let Some(statement) = self.statements.get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(text).map_err(fault::postgres)?;
+        self.statements.insert(text, statement.clone());
+        Ok(statement)
+    }
+}
+
+fn tls() -> Result<rustls::ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::internal)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Value::Null => Ok(IsNull::Yes),
+            Value::Int(value) if *ty == Type::INT4 => i32::try_from(*value)?.to_sql(ty, out),
+            Value::Int(value) => value.to_sql(ty, out),
+            Value::Text(value) => value.to_sql(ty, out),
+            Value::Bytes(value) => value.to_sql(ty, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    postgres::types::to_sql_checked!();
+}
+
+impl Sql for Open {
+    fn query(
+        &mut self,
+        text: &'static str,
+        values: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()> {
+        let statement = self.prepare(text)?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        for row in self.client.query(&statement, &values).map_err(fault::postgres)? {
+            each(&Cells(row))?;
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<u64> {
+        let statement = self.prepare(text)?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        self.client.execute(&statement, &values).map_err(fault::postgres)
+    }
+
+    fn batch(&mut self, text: &str) -> Result<()> {
+        self.client.batch_execute(text).map_err(fault::postgres)
+    }
+
+    fn locks_rows(&self) -> bool {
+        true
+    }
+}
+
+struct Cells(postgres::Row);
+
+impl Row for Cells {
+    fn int(&self, column: usize) -> Result<Option<i64>> {
+        self.0.try_get(column).map_err(fault::postgres)
+    }
+
+    fn text(&self, column: usize) -> Result<Option<String>> {
+        self.0.try_get(column).map_err(fault::postgres)
+    }
+
+    fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>> {
+        self.0.try_get(column).map_err(fault::postgres)
+    }
+
+    fn uuid(&self, column: usize) -> Result<Option<Uuid>> {
+        let cell: Option<&[u8]> = self.0.try_get(column).map_err(fault::postgres)?;
+        cell.map(|bytes| Uuid::from_slice(bytes).map_err(Error::internal)).transpose()
+    }
+}
