@@ -76,6 +76,8 @@ class Server:
         self.settings = {"CONVO_LISTEN": self.address, "CONVO_DATA_DIR": str(self.data)} | settings
         self.log_path = directory / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
+        # People whom tests share: see World.regular.
+        self.regulars: dict[str, object] = {}
 
     async def start(self) -> "Server":
         await self.spawn().until_ready()

@@ -1,0 +1,75 @@
+# What a developer needs day to day. `make` alone says what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := tests/.venv
+# pytest workers: the suite waits more than it computes, so one more than the cores.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
+STORE ?= both
+PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 60
+# libFuzzer's instrumentation is unstable in rustc; this lets the stable compiler have it.
+FUZZ := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
+
+.PHONY: help
+help: ## Show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: ## Build and start the server on http://localhost:8000
+	cargo run --release -p convo-server --bin convo -- serve
+
+.PHONY: check
+check: ## Format, lints, unit tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo test --workspace --locked
+
+.PHONY: test
+test: postgres check fuzz-build test-system ## Everything: check, then the whole server from outside
+
+.PHONY: test-system
+test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
+	cargo build -p convo-server --locked
+	cd tests && .venv/bin/pytest -n $(WORKERS) --dist worksteal --store=$(STORE) $(PYTEST_ARGS)
+
+$(VENV)/.installed: tests/requirements.txt
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) --no-print-directory apt PACKAGE=python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+tests/node/node_modules/.installed: tests/node/package-lock.json
+	cd tests/node && npm ci --no-audit --no-fund
+	touch $@
+
+.PHONY: postgres
+postgres:
+	@command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || $(MAKE) --no-print-directory apt PACKAGE=postgresql
+
+.PHONY: apt
+apt:
+	@[[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null \
+	  || { echo 'The tests need $(PACKAGE): please install it (Debian: apt-get install $(PACKAGE)).' >&2; exit 1; }
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGE) >/dev/null
+
+.PHONY: bench-chat
+bench-chat: ## Measure chat against its peers (bench/README.md)
+	cargo build --profile bench-run -p convo-server -p convo-bench
+	cd bench/peers/node && npm ci --no-audit --no-fund
+	target/bench-run/convo-bench $(BENCH_ARGS)
+
+.PHONY: fuzz
+fuzz: fuzz-build ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
+	for target in $$($(FUZZ) list); do $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS); done
+
+.PHONY: fuzz-build
+fuzz-build:
+	@if [[ -d fuzz ]]; then $(MAKE) --no-print-directory cargo-fuzz && $(FUZZ) build; fi
+
+.PHONY: cargo-fuzz
+cargo-fuzz:
+	@PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked --root target/tools cargo-fuzz

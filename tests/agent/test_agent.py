@@ -1,0 +1,193 @@
+"""The AI agent of api/conversations.md, on an endpoint of the tests' own."""
+
+import asyncio
+
+import pytest
+
+from harness.model import KEY, Model
+from harness.shape import TEXT, TIME, UUID, assert_like
+
+pytestmark = pytest.mark.one_store
+
+CONVERSATIONS = "/api/conversations"
+
+
+@pytest.fixture
+async def model():
+    model = await Model().start()
+    yield model
+    await model.stop()
+
+
+@pytest.fixture
+async def scene(serve, model):
+    """(the model, Ann, her conversation with it, her live connection)"""
+    world = await serve(AI_BASE_URL=model.url, AI_API_KEY=KEY, AI_MODEL="test-model")
+    ann = await world.person("Ann Lee")
+    room = await ann.via("conversations").create_room(is_ai=True)
+    return model, ann, room, await ann.via("conversations").live(room)
+
+
+def deltas(live):
+    return [event for event in live.events.seen if event.get("type") == "delta"]
+
+
+async def answered(live, ann, count=1):
+    """The agent's stored messages, once there are `count`."""
+    def stored():
+        found = [post for post in live.posts if post.author != ann.id]
+        return found if len(found) >= count else None
+
+    return await live.events.until(stored, within=20, what=f"{count} messages of the agent")
+
+
+async def test_create(world):
+    ann = await world.person()
+    answer = await ann.post(CONVERSATIONS, {"is_ai": True, "title": "With the machine"}, 201)
+    assert_like(answer, {"conversation_id": UUID, "is_ai": True, "created_at": TIME})
+    again = await ann.post(CONVERSATIONS, {"is_ai": True}, 201)
+    assert again["conversation_id"] != answer["conversation_id"]
+    assert {c["conversation_id"] for c in await ann.get(CONVERSATIONS)} == {answer["conversation_id"], again["conversation_id"]}
+
+
+async def test_the_answer_streams_and_is_stored(scene):
+    model, ann, room, live = scene
+    sent = await ann.via("conversations").post(room, "Who are you?")
+    (answer,) = await answered(live, ann)
+    assert answer.text == "Hello, I am the model."
+    assert_like(answer.raw, {"message_id": UUID, "conversation_id": room.id, "sender_id": UUID, "timestamp": TIME})
+    assert "".join(event["delta"] for event in deltas(live)) == answer.text
+    for event in deltas(live):
+        assert_like(event, {"type": "delta", "conversation_id": room.id, "delta": TEXT})
+    history = await ann.via("conversations").history(room)
+    assert [(post.author, post.text) for post in history] == [(ann.id, sent.text), (answer.author, answer.text)]
+    assert model.asked.seen[0]["authorization"] == f"Bearer {KEY}"
+    assert_like(model.asked.seen[0]["body"], {"model": "test-model", "stream": True})
+
+
+async def test_it_streams_as_it_is_written(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    await live.say("Who are you?")
+    await live.events.expect(lambda event: event.get("type") == "delta" and event["delta"] == "Hello")
+    assert [post.author for post in await ann.via("conversations").history(room)] == [ann.id]
+    model.gate.set()
+    await answered(live, ann)
+
+
+async def test_posting_does_not_wait_for_the_model(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    async with asyncio.timeout(5):
+        await ann.via("conversations").post(room, "Take your time")
+        await ann.via("conversations").history(room)
+    model.gate.set()
+    await answered(live, ann)
+
+
+async def test_the_answer_reaches_the_other_apis(scene):
+    model, ann, room, live = scene
+    others = [await ann.via(api).live(room) for api in ("platform", "convo", "chatrooms")]
+    await ann.via("chatrooms").post(room, "Who are you?")
+    (answer,) = await answered(live, ann)
+    for other in others:
+        assert (await other.expect_post(answer.text)).author == answer.author
+        assert [post.text for post in other.posts] == ["Who are you?", answer.text]
+
+
+async def test_it_is_told_the_conversation_so_far(scene):
+    model, ann, room, live = scene
+    await live.say("My name is Ann.")
+    await answered(live, ann)
+    model.say = ["Your name ", "is Ann."]
+    await live.say("What is my name?")
+    await answered(live, ann, 2)
+    told = [(m["role"], m["content"]) for m in model.messages() if m["role"] != "system"]
+    assert told == [("user", "My name is Ann."), ("assistant", "Hello, I am the model."), ("user", "What is my name?")]
+
+
+async def test_it_is_told_no_more_than_a_budget(scene):
+    model, ann, room, live = scene
+    model.say = ["Noted."]
+    chapters = 30
+    for number in range(chapters):
+        await live.say(f"Chapter {number}. " + "word " * 1_900)
+        await answered(live, ann, number + 1)
+    sizes = [sum(len(message["content"]) for message in model.messages(n)) for n in range(chapters)]
+    assert sizes[-1] < 0.9 * 9_500 * chapters, "everything was told"
+    last = [message for message in model.messages() if message["role"] == "user"][-1]
+    assert last["content"].startswith(f"Chapter {chapters - 1}.")
+    told = [m["content"].split(".")[0] for m in model.messages() if m["role"] == "user"]
+    assert told == [f"Chapter {n}" for n in range(chapters - len(told), chapters)], "the newest, without a hole"
+
+
+async def test_cancel(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    await live.say("Tell me everything.")
+    await live.events.expect(lambda event: event.get("type") == "delta")
+    await live.events.send_json({"type": "cancel"})
+    await model.hung_up.expect(lambda _: True, what="that nobody listens any more")
+    model.gate.set()
+    model.say = ["Ready again."]
+    await live.say("Are you there?")
+    await live.expect_post("Ready again.")
+    assert "I am the model." not in "".join(post.text for post in await ann.via("conversations").history(room))
+
+
+@pytest.mark.parametrize("mood", ["fail", "cut", "garbage"])
+async def test_when_it_fails_the_conversation_says_so(scene, mood):
+    model, ann, room, live = scene
+    model.mood = mood
+    await live.say("Are you there?")
+    (answer,) = await answered(live, ann)
+    assert answer.text and answer.text not in ("Hello", "Hello, I am the model.")
+    for inside in (KEY, model.url, "127.0.0.1", "reqwest", "hyper", "panick"):
+        assert inside not in answer.text
+    assert [post.text for post in await ann.via("conversations").history(room)] == ["Are you there?", answer.text]
+    model.mood = "answer"
+    await live.say("And now?")
+    await live.expect_post("Hello, I am the model.")
+
+
+@pytest.mark.timeout(200)
+async def test_when_it_never_answers_the_conversation_says_so(scene):
+    model, ann, room, live = scene
+    model.mood = "stall"
+    await live.say("Are you there?")
+    await live.expect_post("Are you there?")
+    await live.events.until(lambda: [p for p in live.posts if p.author != ann.id], within=150, what="an answer of the agent")
+    assert len(await ann.via("conversations").history(room)) == 2
+
+
+async def test_without_an_endpoint_the_conversation_says_so(serve):
+    world = await serve(AI_BASE_URL="http://127.0.0.1:9/v1")
+    ann = await world.person()
+    room = await ann.via("conversations").create_room(is_ai=True)
+    live = await ann.via("conversations").live(room)
+    await live.say("Are you there?")
+    (answer,) = await answered(live, ann)
+    history = await ann.via("conversations").history(room)
+    assert [post.text for post in history] == ["Are you there?", answer.text]
+
+
+async def test_people_among_themselves_are_not_answered(scene):
+    model, ann, _, _ = scene
+    ben = await ann.world.person("Ben Hall")
+    room = await ann.world.shared_room("conversations", ann, ben)
+    bens = await ben.via("conversations").live(room)
+    await ann.via("conversations").post(room, "just us")
+    await bens.expect_post("just us")
+    own = await ann.via("conversations").create_room(is_ai=True)
+    live = await ann.via("conversations").live(own)
+    await live.say("and you?")
+    await answered(live, ann)
+    assert len(model.asked.seen) == 1
+
+
+async def test_a_guest_or_another_person_has_no_part_in_it(scene):
+    _, ann, room, _ = scene
+    eve = await ann.world.person("Eve Stone")
+    await eve.get(f"{CONVERSATIONS}/{room.id}", 404)
+    await eve.post("/api/messages/", {"conversation_id": room.id, "message": "hi"}, 404)
+

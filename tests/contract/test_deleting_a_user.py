@@ -1,0 +1,52 @@
+"""contract.md: deleting a user keeps the rooms readable; the author becomes "Deleted user"."""
+
+from harness.drivers import APIS
+from harness.shape import assert_like
+
+DELETED = "Deleted user"
+
+
+async def test_the_messages_stay_and_the_author_is_gone(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("chatrooms", ann, ben)
+    lives = [(await ann.via(api).live(room)).events for api in APIS if api != "guest"]
+    await ann.via("chatrooms").post(room, "I was here")
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    for live in lives:
+        await live.closed()
+    for api in APIS:
+        if api != "guest":
+            assert [post.text for post in await ben.via(api).history(room)] == ["I was here"], api
+    (shown,) = await ben.via("platform").history(room)
+    assert_like(shown.raw, {"sender_name": DELETED})
+    (shown,) = await ben.via("chatrooms").history(room)
+    assert_like(shown.raw, {"sender": {"name": DELETED}})
+    page = (await ben.request("GET", f"/api/v1/meetings/{room.id}/messages")).text
+    assert "Ann" not in page and ann.email not in page
+
+
+async def test_a_deleted_persons_tokens_are_dead_everywhere(world):
+    ann = await world.person("Ann Lee")
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    for path in ("/api/v1/auth/me", "/api/conversations", "/api/chatroom/", "/api/v1/meetings"):
+        await ann.get(path, 401)
+    await world.ask("POST", "/api/v1/auth/refresh", 401, headers={"Authorization": f"Bearer {ann.refresh_token}"})
+
+
+async def test_a_deleted_person_is_in_no_list_of_users(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    for path in ("/api/users/", "/api/user/"):
+        assert ann.id not in (await ben.request("GET", path)).text
+    answer = await ben.request("GET", f"/api/users/{ann.id}")
+    assert answer.status_code == 404 or answer.json()["name"] == DELETED
+    assert ann.email not in answer.text
+
+
+async def test_a_conversation_with_a_deleted_person_stays_readable(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("conversations", ann, ben)
+    await ann.via("conversations").post(room, "goodbye")
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    assert [post.text for post in await ben.via("conversations").history(room)] == ["goodbye"]
+    assert_like(await ben.get("/api/conversations"), [{"conversation_id": room.id}])

@@ -1,0 +1,274 @@
+"""What was acknowledged is there: after `kill -9`, with the database gone, on a full disk, and over SIGTERM."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import uuid
+
+import httpx
+import pytest
+import websockets
+
+from harness.drivers import APIS
+from harness.postgres import Postgres
+from harness.process import Server
+from harness.world import World
+
+SPEAKERS = [api for api in APIS if api != "guest"]
+ACKNOWLEDGED_BEFORE_KILL = 400
+
+
+class Stream:
+    """One client that posts through one API, one message after another, and notes what was acknowledged."""
+
+    def __init__(self, world, person, api, room, name):
+        self.world, self.person, self.api, self.room, self.name = world, person, api, room, name
+        self.acknowledged = []
+        self.pending = None
+
+    async def run(self, progress):
+        for number in range(100_000):
+            text = f"{self.name} {number}"
+            self.pending = (text, uuid.uuid4().hex)
+            await self.person.via(self.api).post(self.room, *self.pending)
+            self.acknowledged.append(text)
+            progress()
+
+    async def retry(self):
+        """What a client does after the crash: sends again what got no answer, with the same key."""
+        text, key = self.pending
+        await self.person.via(self.api).post(self.room, text, key)
+        self.acknowledged.append(text)
+
+
+async def assert_all_there(streams, reader, room):
+    for api in SPEAKERS:
+        history = [post.text for post in await reader.via(api).history(room)]
+        assert len(set(history)) == len(history), f"doubled, by {api}"
+        for stream in streams:
+            own = [text for text in history if text.startswith(f"{stream.name} ")]
+            assert own == stream.acknowledged, f"{stream.name}, by {api}"
+
+
+@pytest.mark.timeout(180)
+async def test_kill_nine_amid_a_stream_of_posts(serve):
+    world = await serve()
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("chatrooms", ann, ben)
+    lives = [await ben.via(api).live(room) for api in SPEAKERS]
+    streams = [
+        Stream(world, person, api, room, f"{person.name} {api} {n}")
+        for person in (ann, ben)
+        for api in SPEAKERS
+        for n in range(3)
+    ]
+    for round_ in (1, 2):
+        enough = asyncio.Event()
+        goal = sum(len(stream.acknowledged) for stream in streams) + ACKNOWLEDGED_BEFORE_KILL
+
+        def progress():
+            if sum(len(stream.acknowledged) for stream in streams) >= goal:  # noqa: B023
+                enough.set()  # noqa: B023
+
+        tasks = [asyncio.create_task(stream.run(progress)) for stream in streams]
+        async with asyncio.timeout(60):
+            await enough.wait()
+        await world.server.kill()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, httpx.TransportError) for result in results), results
+        heard = [{post.text for post in live.posts} for live in lives]
+        await world.server.start()
+        await asyncio.gather(*(stream.retry() for stream in streams))
+        await assert_all_there(streams, ann, room)
+        # What a client has heard was stored before.
+        history = {post.text for post in await ann.via("platform").history(room)}
+        for texts in heard:
+            assert texts <= history
+        lives = [await ben.via(api).live(room) for api in SPEAKERS]
+        # The next round's texts are new ones.
+        for stream in streams:
+            stream.name = f"{stream.name}+{round_}"
+            stream.acknowledged = []
+
+
+async def shapes_of_unavailability(world, person, room):
+    """A post through each API while the store is away: 503 in that API's own shape."""
+    for method, path, body in (
+        ("POST", f"/api/v1/meetings/{room.id}/messages", {"content": "x"}),
+        ("POST", "/api/messages", {"meeting_id": room.id, "content": "x"}),
+        ("POST", "/api/messages/", {"conversation_id": room.id, "message": "x"}),
+        ("POST", "/api/message/", {"chatroom": room.id, "message": "x"}),
+    ):
+        answer = await person.request(method, path, json=body)
+        assert answer.status_code == 503, (path, answer.status_code, answer.text)
+        error = answer.json()
+        assert error.get("detail") or error["error"]["status"] == 503
+
+
+async def until(check, within=30):
+    async with asyncio.timeout(within):
+        while not await check():
+            await asyncio.sleep(0.1)
+
+
+def postgres_is_chosen(config):
+    return config.getoption("--store") in ("postgres", "both")
+
+
+@pytest.mark.timeout(180)
+async def test_a_lost_database_gives_503_and_recovers_by_itself(request, tmp_path_factory):
+    if not postgres_is_chosen(request.config):
+        pytest.skip("for Postgres: --store=postgres or both")
+    postgres = Postgres(tmp_path_factory.mktemp("lost"), fsync=True).start()
+    directory = tmp_path_factory.mktemp("lost-server")
+    world = World(Server(directory, DATABASE_URL=postgres.new_database()))
+    await world.server.start()
+    try:
+        ann = await world.person()
+        room = await world.shared_room("chatrooms", ann)
+        live = await ann.via("platform").live(room)
+        await ann.via("platform").post(room, "before")
+        postgres.stop("immediate")
+        await shapes_of_unavailability(world, ann, room)
+        await live.events.send("chat_message", content="while away")
+        await live.events.expect_type("error")
+        assert (await world.http.get("/readyz")).status_code == 503
+        assert (await world.http.get("/healthz")).status_code == 200
+        login = await world.http.post("/api/login", json={"email": ann.email, "password": ann.password})
+        assert login.status_code == 503
+        postgres.start()
+
+        async def recovered():
+            return (await world.http.get("/readyz")).status_code == 200
+
+        await until(recovered)
+        await ann.via("platform").post(room, "after")
+        assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
+        await live.expect_post("after")
+        assert live.events.close_code is None
+    finally:
+        await world.close()
+        await world.server.stop()
+        with contextlib.suppress(AssertionError):
+            postgres.stop("immediate")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MiB of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", place], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(path):
+    with path.open("wb") as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(b"\0" * 4096)
+            ballast.flush()
+
+
+@pytest.mark.timeout(180)
+async def test_a_full_disk_gives_503_and_recovers_by_itself(request, small_disk, tmp_path):
+    if request.config.getoption("--store") == "postgres":
+        pytest.skip("for SQLite: --store=sqlite or both")
+    world = World(Server(tmp_path, CONVO_DATA_DIR=str(small_disk / "data")))
+    await world.server.start()
+    try:
+        ann = await world.person()
+        room = await world.shared_room("chatrooms", ann)
+        acknowledged = []
+        text = "x" * 9_000
+
+        async def post(number):
+            answer = await ann.request("POST", "/api/message/", json={"chatroom": room.id, "message": f"{number} {text}"})
+            if answer.status_code == 201:
+                acknowledged.append(answer.json()["id"])
+            return answer.status_code
+
+        assert await post(0) == 201
+        fill(small_disk / "ballast")
+        statuses = [await post(number) for number in range(1, 300)]
+        assert set(statuses) <= {201, 503} and 503 in statuses, set(statuses)
+        await shapes_of_unavailability(world, ann, room)
+        assert world.server.running
+        (small_disk / "ballast").unlink()
+
+        async def recovered():
+            return await post("again") == 201
+
+        await until(recovered)
+        assert [m["id"] for m in await ann.get(f"/api/message/{room.id}")] == acknowledged
+        # Also after a crash.
+        await world.server.kill()
+        await world.server.start()
+        assert [m["id"] for m in await ann.get(f"/api/message/{room.id}")] == acknowledged
+    finally:
+        await world.close()
+        await world.server.stop()
+
+
+async def test_sigterm_finishes_what_is_in_flight_and_tells_sockets_to_reconnect(serve):
+    world = await serve()
+    ann = await world.person()
+    room = await world.shared_room("chatrooms", ann)
+    lives = {api: (await ann.via(api).live(room)).events for api in SPEAKERS}
+
+    # A request whose headers have been read (100 Continue says so) and whose body is still to come.
+    body = b'{"content": "in flight"}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+    head = [
+        f"POST /api/v1/meetings/{room.id}/messages HTTP/1.1",
+        f"Host: {world.server.address}",
+        f"Authorization: Bearer {ann.token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Expect: 100-continue",
+    ]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    assert b" 100 " in await asyncio.wait_for(reader.readline(), 10)
+    world.server.terminate()
+    for api in ("platform", "convo", "conversations"):
+        assert await lives[api].closed() == 1012, api
+    await lives["chatrooms"].closed()
+    writer.write(body)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert b"HTTP/1.1 201" in answer, answer
+    writer.close()
+    assert await world.server.exited() == 0
+    await world.server.start()
+    assert [post.text for post in await ann.via("platform").history(room)] == ["in flight"]
+
+
+async def test_a_stopping_server_takes_no_new_connections(serve):
+    world = await serve()
+    ann = await world.person()
+    room = await world.shared_room("chatrooms", ann)
+    live = (await ann.via("platform").live(room)).events
+    world.server.terminate()
+    assert await live.closed() == 1012
+    with pytest.raises((httpx.TransportError, websockets.WebSocketException, OSError, AssertionError)):
+        await ann.via("platform").live(room)
+    assert await world.server.exited() == 0
+
+
+async def test_a_restart_keeps_everything(serve):
+    world = await serve()
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    rooms = {kind: await world.shared_room(kind, ann, ben) for kind in APIS}
+    for kind, room in rooms.items():
+        await ann.via("platform").post(room, f"in {kind}")
+    seen = {path: await ann.get(path) for path in ("/api/v1/auth/me", "/api/conversations", "/api/chatroom/")}
+    assert await world.server.stop() == 0
+    await world.server.start()
+    for kind, room in rooms.items():
+        assert [post.text for post in await ben.via("platform").history(room)] == [f"in {kind}"]
+    for path, body in seen.items():
+        assert await ann.get(path) == body

@@ -1,0 +1,164 @@
+"""The documentation a developer expects: /docs, /redoc, /openapi.json, the Postman collection."""
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import operations
+from harness.shape import JWT, TEXT, assert_like
+
+pytestmark = pytest.mark.one_store
+
+
+def skeleton(path):
+    """A path with its parameters' names taken out."""
+    return re.sub(r"\{[^}]*\}|:[a-z_]+|\{\{[^}]*\}\}", "{}", path).rstrip("/") or "/"
+
+
+@pytest.fixture
+async def document(world):
+    return await world.ask("GET", "/openapi.json", 200)
+
+
+async def test_it_is_openapi_3_1(document):
+    assert document["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document).validate()
+    assert_like(document["info"], {"title": TEXT, "version": TEXT})
+
+
+@pytest.mark.parametrize("operation", operations.ALL, ids=lambda o: f"{o.document} {o.method} {o.path}")
+async def test_every_operation_is_in_the_document(document, operation):
+    paths = {skeleton(path): {m.upper() for m in item} for path, item in document["paths"].items()}
+    assert operation.method in paths.get(skeleton(operation.path), ())
+
+
+async def test_operations_are_described(document):
+    ids = []
+    for path, item in document["paths"].items():
+        for method in item.keys() & {"get", "post", "put", "delete"}:
+            described = item[method]
+            ids.append(described.get("operationId"))
+            assert described["responses"], (method, path)
+            assert described.get("summary") or described.get("description"), (method, path)
+    assert len(set(ids)) == len(ids), "an operationId is used twice"
+
+
+async def test_protected_operations_say_so(document):
+    schemes = document["components"]["securitySchemes"]
+    assert any(s["type"] == "http" and s["scheme"] == "bearer" for s in schemes.values())
+    me = document["paths"]["/api/v1/auth/me"]["get"]
+    assert me.get("security") or document.get("security")
+
+
+PAGES = ["/docs", "/redoc"]
+
+
+async def page(world, path):
+    answer = await world.http.get(path, follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    return answer
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_pages_work(world, path):
+    answer = await page(world, path)
+    references = re.findall(r"""(?:src|href)=["']([^"'#]+)["']""", answer.text)
+    assert any(reference.split("?")[0].endswith(".js") for reference in references), "no script"
+    for reference in references:
+        if not reference.startswith("data:"):
+            assert (await world.http.get(urljoin(str(answer.url), reference))).status_code == 200, reference
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_pages_ask_no_other_host(world, path):
+    answer = await page(world, path)
+    for reference in re.findall(r"""(?:src|href|action)=["']([^"'#]+)["']|url\(["']?([^"')]+)""", answer.text):
+        target = urljoin(str(answer.url), next(filter(None, reference)))
+        assert urlsplit(target).scheme == "data" or urlsplit(target).netloc == world.server.address, target
+    # Their scripts can't either: the page's policy names no other host.
+    policy = answer.headers["Content-Security-Policy"]
+    directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";") if part.strip())
+    assert "default-src" in directives, policy
+    for name, sources in directives.items():
+        for source in sources.split():
+            assert source.startswith("'") or source in ("data:", "blob:"), f"{name} {source}"
+
+
+@pytest.fixture
+async def collection(world):
+    return await world.ask("GET", "/docs/postman-collection.json", 200)
+
+
+def requests_of(item):
+    for child in item.get("item", []):
+        yield from requests_of(child)
+    if "request" in item:
+        yield item
+
+
+def path_of(request):
+    url = request["url"]
+    if isinstance(url, dict):
+        return "/" + "/".join(url["path"])
+    return re.sub(r"^\{\{\w+\}\}|^https?://[^/]+", "", url).split("?")[0]
+
+
+async def test_the_collection_is_postmans_2_1(collection):
+    assert_like(
+        collection["info"],
+        {"name": TEXT, "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"},
+    )
+    for item in requests_of(collection):
+        assert_like(item, {"name": TEXT, "request": {"method": TEXT}})
+        assert "url" in item["request"]
+
+
+@pytest.mark.parametrize(
+    "operation", [o for o in operations.ALL if not o.socket], ids=lambda o: f"{o.document} {o.method} {o.path}"
+)
+async def test_every_operation_is_in_the_collection(collection, operation):
+    found = {(item["request"]["method"], skeleton(path_of(item["request"]))) for item in requests_of(collection)}
+    assert (operation.method, skeleton(operation.path)) in found
+
+
+async def test_the_collection_passes_the_token_on_by_itself(collection):
+    logins = [item for item in requests_of(collection) if item["request"]["method"] == "POST" and path_of(item["request"]).endswith("/login")]
+    assert len(logins) == 4
+    kept = set()
+    for login in logins:
+        script = "\n".join(
+            line for event in login["event"] if event["listen"] == "test" for line in event["script"]["exec"]
+        )
+        kept |= set(re.findall(r"""(?:collectionVariables|environment|variables)\.set\(["'](\w+)["']""", script))
+        # The document's own field is what is kept.
+        assert "access_token" in script or "token" in script
+    bearer = collection["auth"]
+    assert bearer["type"] == "bearer"
+    used = {value["value"].strip("{}") for value in bearer["bearer"] if value["key"] == "token"}
+    assert used and used <= kept
+
+
+async def test_the_collections_bodies_are_accepted(world, collection):
+    """A registration and a log-in of each API, sent as the collection has them, with its variables filled in."""
+    variables = {v["key"]: v["value"] for v in collection.get("variable", [])}
+    for item in requests_of(collection):
+        body = item["request"].get("body")
+        path = path_of(item["request"])
+        if not body or not path.endswith(("/auth/register", "/api/register", "/api/user", "/api/user/")):
+            continue
+        if item["request"]["method"] != "POST":
+            continue
+        raw = re.sub(r"\{\{(\w+)\}\}", lambda m: str(variables.get(m[1], "x")), body["raw"])
+        raw = re.sub(r'"[^"@]+@[^"]+"', f'"{world.address()}"', raw)
+        raw = re.sub(r'"\+\d+"', f'"+1{str(int(world.unique("")[1:], 16))[:10].rjust(10, "7")}"', raw)
+        answer = await world.http.post(path, content=raw, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 201, (path, raw, answer.text)
+
+
+async def test_the_login_answers_hold_what_the_collection_keeps(world):
+    ann = await world.person()
+    for path in ("/api/login", "/api/auth/login", "/api/user/login"):
+        assert_like(await world.ask("POST", path, 200, json={"email": ann.email, "password": ann.password}), {"token": JWT})

@@ -1,0 +1,136 @@
+"""`convo serve | config | user | migrate | doctor`, and what stops a start."""
+
+import socket
+import sqlite3
+
+import pytest
+
+from harness.process import convo, free_port
+
+SECRETS = {
+    "JWT_SECRET": "the-jwt-secret-0123456789abcdef0123456789",
+    "LIVEKIT_API_SECRET": "the-livekit-secret-0123456789abcdef01234",
+    "SMTP_URL": "smtp://mailer:the-smtp-password@127.0.0.1:2525",
+    "SMS_URL": "http://AC123:the-sms-password@127.0.0.1:8099/Messages.json?from=%2B15550001111",
+    "AI_API_KEY": "sk-the-ai-key",
+    "TURN_SECRET": "the-turn-secret",
+    "TURN_URL": "turn:turn.example.com:3478",
+}
+HIDDEN = ["the-jwt-secret", "the-livekit-secret", "the-smtp-password", "the-sms-password", "sk-the-ai-key", "the-turn-secret"]
+
+
+@pytest.mark.one_store
+def test_config_prints_what_is_in_force_and_masks_secrets(store, tmp_path):
+    database = "postgres://app:the-database-password@127.0.0.1:5432/convo"
+    done = convo("config", CONVO_DATA_DIR=str(tmp_path / "data"), CONVO_LISTEN="127.0.0.1:8123", DATABASE_URL=database, AI_MODEL="a-model", **SECRETS)
+    assert done.returncode == 0, done.stderr
+    assert "127.0.0.1:8123" in done.stdout and "a-model" in done.stdout
+    shown = done.stdout + done.stderr
+    assert [secret for secret in [*HIDDEN, "the-database-password"] if secret in shown] == []
+
+
+@pytest.mark.one_store
+def test_help_names_the_commands(store):
+    done = convo("--help")
+    assert done.returncode == 0
+    for command in ("serve", "config", "user", "migrate", "doctor"):
+        assert command in done.stdout
+
+
+def test_migrate_makes_the_database(store, tmp_path):
+    settings = {"CONVO_DATA_DIR": str(tmp_path / "data")} | store.settings()
+    for _ in range(2):
+        done = convo("migrate", **settings)
+        assert done.returncode == 0, done.stderr
+    if store.name == "sqlite":
+        (database,) = [path for path in (tmp_path / "data").iterdir() if path.read_bytes()[:15] == b"SQLite format 3"]
+        with sqlite3.connect(database) as connection:
+            assert connection.execute("select count(*) from sqlite_master where type = 'table'").fetchone()[0] > 0
+        assert database.stat().st_mode & 0o077 == 0
+
+
+async def test_migrations_run_at_start(serve):
+    await serve()
+
+
+async def test_user_deactivate(serve):
+    world = await serve()
+    ann = await world.person()
+    unknown = convo("user", "deactivate", world.address(), **world.server.settings)
+    assert unknown.returncode != 0 and unknown.stderr.strip()
+    done = convo("user", "deactivate", ann.email, **world.server.settings)
+    assert done.returncode == 0, done.stderr
+    await world.ask("POST", "/api/login", 401, json={"email": ann.email, "password": ann.password})
+
+
+@pytest.mark.one_store
+async def test_doctor(serve):
+    world = await serve()
+    done = convo("doctor", **world.server.settings)
+    assert done.stdout.strip()
+    assert "panicked" not in done.stderr
+
+
+BAD = {
+    "CONVO_LISTEN": ["nonsense", "127.0.0.1:99999"],
+    "DATABASE_URL": ["mysql://localhost/convo", "nonsense"],
+    "CONVO_RATE_LIMIT": ["perhaps"],
+    "CONVO_GUESTS": ["perhaps"],
+    "REQUIRE_VERIFICATION": ["perhaps"],
+    "CONVO_MEDIA_UDP": ["70000", "nonsense"],
+    "CONVO_MEDIA_TCP": ["-1"],
+    "CONVO_TURN": ["everywhere"],
+    "TRUSTED_PROXIES": ["10.0.0.0/99", "nonsense"],
+    "PUBLIC_URL": ["nonsense", "ftp://example.com"],
+    "FRONTEND_URL": ["nonsense"],
+    "SMTP_URL": ["nonsense", "http://example.com"],
+    "SMS_URL": ["nonsense"],
+    "AI_BASE_URL": ["nonsense"],
+    "JWT_ALGO": ["none", "RS256"],
+    "REDIS_URL": ["nonsense"],
+    "LIVEKIT_URL": ["nonsense"],
+    "CONVO_TLS_CERT": ["/nonexistent/cert.pem"],
+}
+
+
+@pytest.mark.one_store
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_value_that_can_not_be_right_stops_the_start_with_one_line(store, tmp_path, name, value):
+    settings = {"CONVO_DATA_DIR": str(tmp_path / "data"), "CONVO_LISTEN": f"127.0.0.1:{free_port()}"} | {name: value}
+    assert_one_line(convo("serve", **settings), name)
+
+
+def assert_one_line(done, *names):
+    assert done.returncode != 0
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    for name in names:
+        assert name in lines[0]
+    assert "panicked" not in lines[0]
+
+
+@pytest.mark.one_store
+def test_a_taken_port_stops_the_start_with_one_line(store, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        address = "{}:{}".format(*taken.getsockname())
+        done = convo("serve", CONVO_DATA_DIR=str(tmp_path / "data"), CONVO_LISTEN=address)
+    errors = [line for line in (done.stderr + done.stdout).splitlines() if address in line]
+    assert done.returncode != 0 and errors
+    assert "panicked" not in done.stderr + done.stdout
+
+
+@pytest.mark.one_store
+def test_an_unusable_data_directory_stops_the_start(store, tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    done = convo("serve", CONVO_DATA_DIR=str(tmp_path / "file"), CONVO_LISTEN=f"127.0.0.1:{free_port()}")
+    assert_one_line(done, str(tmp_path / "file"))
+
+
+@pytest.mark.one_store
+async def test_the_data_directory_is_the_owners_alone(serve):
+    world = await serve()
+    assert world.server.data.stat().st_mode & 0o777 == 0o700
+    for path in world.server.data.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path

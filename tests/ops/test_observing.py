@@ -1,0 +1,206 @@
+"""Health, metrics, request ids, logs without secrets, headers, CORS, TLS."""
+
+import ipaddress
+import re
+import ssl
+from datetime import datetime, timedelta, timezone
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from harness.events import WebSocket
+from harness.shape import assert_like
+from harness.world import World
+
+pytestmark = pytest.mark.one_store
+
+
+async def test_health_and_readiness(world):
+    for path in ("/healthz", "/readyz"):
+        assert (await world.http.get(path)).status_code == 200
+
+
+async def test_metrics_are_prometheus_text(world):
+    ann = await world.person()
+    room = await world.shared_room("chatrooms", ann)
+    await ann.via("platform").live(room)
+    await ann.via("platform").post(room, "hi")
+    answer = await world.http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    samples = [line for line in answer.text.splitlines() if line and not line.startswith("#")]
+    assert samples
+    sample = re.compile(r"[a-zA-Z_:][\w:]*(\{[^}]*\})? \S+( \d+)?")
+    for line in samples:
+        assert sample.fullmatch(line), line
+        float(line.rsplit(" ", 1)[1] if "}" in line else line.split(" ")[1])
+    assert "# TYPE " in answer.text
+    # Labels are routes, not names of people or rooms.
+    assert room.id not in answer.text and ann.id not in answer.text
+
+
+async def test_a_request_id_is_in_the_answer_and_in_the_log(serve):
+    world = await serve()
+    answer = await world.http.get("/api/v1/auth/me")
+    request_id = answer.headers["X-Request-Id"]
+    assert re.fullmatch(r"[\w.-]{8,}", request_id)
+    other = await world.http.get("/api/v1/auth/me")
+    assert other.headers["X-Request-Id"] != request_id
+    assert await world.server.stop() == 0
+    assert request_id in world.server.log()
+
+
+async def test_no_secret_in_the_log(serve):
+    world = await serve(JWT_SECRET="the-secret-of-the-operator-0123456789abcdef", REQUIRE_VERIFICATION="false")
+    ann, ben = await world.person("Ann Lee", password="A-Password-of-Ann-1"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(require_password=True)
+    token = (await ann.via("platform").join(room))["meeting_token"]
+    await ann.via("platform").live(room, token)
+    socket = await WebSocket.open(f"{world.server.ws_url}/ws/?token={ann.token}")
+    world.opened.append(socket)
+    await ann.via("chatrooms").live(room)
+    connect = await ann.post(f"/api/conversations/{room.id}/connect")
+    ticket = connect["websocket_url"].rsplit("=", 1)[-1]
+    world.opened.append(await WebSocket.open(connect["websocket_url"]))
+    await ann.via("platform").post(room, "the-text-of-a-message")
+    await world.nobody.request("POST", "/api/v1/auth/login", json={"email_or_phone": ann.email, "password": "A-Wrong-Password-1"})
+    await ben.request("POST", f"/api/v1/meetings/{room.code}/join", json={"display_name": "x", "passcode": "a-wrong-passcode"})
+    refreshed = await world.ask("POST", "/api/v1/auth/refresh", 200, headers={"Authorization": f"Bearer {ann.refresh_token}"})
+    await world.http.get("/api/v1/auth/me", headers={"Authorization": "Bearer a-bad-token-of-somebody"})
+    await world.http.post("/api/login", content=b'{"email": "x@example.com", "password": "broken-json-password')
+    await ann.put(f"/api/user/{ann.id}", {"password": "Another-Password-2"})
+    assert await world.server.stop() == 0
+    log = world.server.log()
+    assert log
+    secrets = {
+        "a password": ann.password,
+        "a new password": "Another-Password-2",
+        "a wrong password": "A-Wrong-Password-1",
+        "a password in broken JSON": "broken-json-password",
+        "a passcode": room.raw["passcode"],
+        "a wrong passcode": "a-wrong-passcode",
+        "an access token": ann.token.split(".")[2],
+        "a new access token": refreshed["access_token"].split(".")[2],
+        "a refresh token": ann.refresh_token[-20:],
+        "a meeting token": token.split(".")[2],
+        "a ticket": ticket,
+        "a bad token": "a-bad-token-of-somebody",
+        "the server's secret": world.server.settings["JWT_SECRET"],
+        "a message": "the-text-of-a-message",
+        "an e-mail address": ann.email,
+    }
+    assert [what for what, secret in secrets.items() if secret in log] == []
+
+
+async def test_log_lines_are_structured(serve):
+    world = await serve()
+    await world.http.get("/api/v1/auth/me")
+    assert await world.server.stop() == 0
+    assert re.search(r"(?m)^.*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*INFO", world.server.log())
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/auth/me", "/api/nonsense", "/docs", "/openapi.json"])
+async def test_security_headers(world, path):
+    headers = (await world.http.get(path, follow_redirects=True)).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors" in headers.get("Content-Security-Policy", "") or headers["X-Frame-Options"] in ("DENY", "SAMEORIGIN")
+    assert headers["Referrer-Policy"] in ("no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin")
+
+
+async def test_answers_about_people_are_not_cached(world):
+    ann = await world.person()
+    for path in ("/api/v1/auth/me", "/api/conversations"):
+        assert "no-store" in (await ann.request("GET", path)).headers["Cache-Control"]
+
+
+FRONTEND = "https://meet.example.com"
+
+
+async def test_cors_is_for_the_frontend_alone(serve):
+    world = await serve(FRONTEND_URL=FRONTEND)
+    ann = await world.person()
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type,idempotency-key"}
+    for path in ("/api/v1/meetings", "/api/messages", "/api/conversations", "/api/chatroom/", "/socket.io/?EIO=4&transport=polling"):
+        answer = await world.http.options(path, headers={"Origin": FRONTEND} | asked)
+        assert answer.status_code in (200, 204), path
+        assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
+        allowed = answer.headers["Access-Control-Allow-Headers"].lower()
+        assert allowed == "*" or all(name in allowed for name in ("authorization", "content-type", "idempotency-key")), allowed
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+        for origin in ("https://evil.example.com", "null", FRONTEND + ".evil.example", "http://meet.example.com"):
+            refused = await world.http.options(path, headers={"Origin": origin} | asked)
+            assert refused.headers.get("Access-Control-Allow-Origin") not in ("*", origin), (path, origin)
+    answer = await ann.request("GET", "/api/v1/auth/me", headers={"Origin": FRONTEND})
+    assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
+    exposed = answer.headers.get("Access-Control-Expose-Headers", "").lower()
+    assert "x-ratelimit-remaining" in exposed or exposed == "*"
+    answer = await ann.request("GET", "/api/v1/auth/me", headers={"Origin": "https://evil.example.com"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    # Links to meetings lead to the frontend.
+    room = await ann.via("platform").create_room()
+    assert room.raw["join_url"] == f"{FRONTEND}/meeting/{room.code}"
+    guest = await world.nobody.via("guest").create_room()
+    assert guest.raw["meeting_link"] == f"{FRONTEND}/meeting/{guest.code}"
+
+
+async def test_urls_follow_public_url(serve):
+    world = await serve(PUBLIC_URL="https://convo.example.com")
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    answer = await ann.via("platform").join(room)
+    assert answer["websocket_url"] == f"wss://convo.example.com/ws/meetings/{room.code}"
+    assert answer["livekit_url"].rstrip("/") == "wss://convo.example.com"
+    assert room.raw["join_url"] == f"https://convo.example.com/meeting/{room.code}"
+    connect = await ann.post(f"/api/conversations/{room.id}/connect")
+    assert connect["websocket_url"].startswith("wss://convo.example.com/")
+
+
+def certificate(directory):
+    """A self-signed certificate for 127.0.0.1; the paths of (certificate, key)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / "cert.pem", directory / "key.pem"
+    paths[0].write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return paths
+
+
+async def test_tls_by_certificate_files(serve, tmp_path):
+    cert, key = certificate(tmp_path)
+    world: World = await serve("https", CONVO_TLS_CERT=str(cert), CONVO_TLS_KEY=str(key))
+    trust = ssl.create_default_context(cafile=cert)
+    async with httpx.AsyncClient(verify=trust) as client:
+        assert (await client.get(f"{world.server.url}/healthz")).status_code == 200
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    answer = await ann.via("platform").join(room)
+    assert_like(answer["websocket_url"], f"wss://{world.server.address}/ws/meetings/{room.code}")
+    socket = await WebSocket.open(f"{answer['websocket_url']}?token={answer['meeting_token']}", ssl=trust)
+    world.opened.append(socket)
+    await socket.settled()
+    with pytest.raises(httpx.TransportError):
+        async with httpx.AsyncClient() as client:
+            await client.get(f"http://{world.server.address}/healthz")
+
+
+async def test_starting_and_memory(serve):
+    """Not a measurement (bench/ has those): only that nothing is grossly off."""
+    world = await serve()
+    assert world.server.resident_bytes() < 200 << 20

@@ -1,0 +1,190 @@
+"""platform.md, "Rate Limiting", and contract.md, "Rate limits"."""
+
+import asyncio
+import time
+
+import pytest
+
+from harness.shape import TEXT, assert_like
+
+pytestmark = pytest.mark.one_store
+
+# (requests, seconds) of each class.
+AUTH, MEETINGS, CHAT, GENERAL = (10, 60), (60, 60), (100, 60), (1000, 3600)
+
+
+@pytest.fixture
+async def world(serve):
+    return await serve(CONVO_RATE_LIMIT="on", TRUSTED_PROXIES="127.0.0.0/8")
+
+
+_addresses = iter(range(1, 10_000))
+
+
+def from_afar():
+    """The header of a proxy that stands for a caller nobody has seen before."""
+    n = next(_addresses)
+    return {"X-Forwarded-For": f"198.18.{n // 250}.{n % 250 + 1}"}
+
+
+async def person(world, name="Ann Lee"):
+    """Registered and logged in from an address of their own."""
+    world.http.headers.update(from_afar())
+    return await world.person(name)
+
+
+def limits(answer):
+    return tuple(int(answer.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset"))
+
+
+async def budget(send, size, seconds):
+    """Sends until refused: the headers count down to 0 within a window, then 429."""
+    window, allowed = None, 0
+    for _ in range(2 * size + 2):
+        answer = await send()
+        limit, remaining, reset = limits(answer)
+        assert limit == size
+        assert time.time() - 2 <= reset <= time.time() + seconds + 2
+        if reset != window:
+            # The first answer, or the window has turned over meanwhile.
+            window, allowed = reset, size - remaining - (answer.status_code != 429)
+        if answer.status_code == 429:
+            assert remaining == 0 and allowed == size
+            assert 1 <= int(answer.headers["Retry-After"]) <= seconds
+            assert abs(time.time() + int(answer.headers["Retry-After"]) - reset) <= 2
+            return answer
+        allowed += 1
+        assert remaining == size - allowed
+    raise AssertionError(f"{size} requests in {seconds} s are allowed; {2 * size} were")
+
+
+async def test_authentication_shares_one_budget_over_all_apis(world):
+    wrong = {"email": "x@example.com", "password": "wrong-password"}
+    paths = ["/api/login", "/api/auth/login", "/api/user/login", "/api/v1/auth/login", "/api/register"]
+    turn = iter(range(100))
+    headers = from_afar()
+
+    async def send():
+        path = paths[next(turn) % len(paths)]
+        body = wrong | {"email_or_phone": wrong["email"]}
+        return await world.http.post(path, json=body, headers=headers)
+
+    refused = await budget(send, *AUTH)
+    assert_like(refused.json(), {"detail": TEXT})
+    for path in paths[:3]:
+        answer = await world.http.post(path, json=wrong, headers=headers)
+        assert answer.status_code == 429
+        error = answer.json()
+        assert error.get("detail") or error["error"]["status"] == 429
+    # Another address has a budget of its own.
+    assert (await world.http.post("/api/login", json=wrong, headers=from_afar())).status_code == 401
+
+
+async def test_the_error_of_the_platform(world):
+    headers = from_afar()
+    for _ in range(21):
+        answer = await world.http.post("/api/v1/auth/login", json={"email_or_phone": "x@example.com", "password": "x"}, headers=headers)
+    assert answer.status_code == 429
+    assert_like(answer.json(), {"detail": TEXT, "error_code": "RATE_LIMIT_EXCEEDED", "timestamp": TEXT})
+
+
+async def test_meeting_operations(world):
+    ann = await person(world)
+    turn = iter(range(1000))
+
+    async def send():
+        match next(turn) % 4:
+            case 0:
+                return await ann.request("POST", "/api/v1/meetings", json={"title": "T"})
+            case 1:
+                return await ann.request("POST", "/api/chatroom/", json={"name": "T"})
+            case 2:
+                return await ann.request("POST", "/api/conversations", json={"is_ai": True})
+            case _:
+                return await ann.request("POST", "/api/meetings", json={"title": "T", "start_time": "2024-09-07T10:00:00", "end_time": "2024-09-07T11:00:00"})
+
+    await budget(send, *MEETINGS)
+    # Reading is another budget.
+    assert (await ann.request("GET", "/api/v1/meetings")).status_code == 200
+
+
+async def test_chat_over_all_apis_and_sockets(world):
+    ann = await person(world)
+    room = await world.shared_room("chatrooms", ann)
+    live = await ann.via("platform").live(room)
+    apis = ["platform", "convo", "conversations", "chatrooms"]
+    for number in range(CHAT[0] // 2):
+        await ann.via(apis[number % 4]).post(room, f"message {number}")
+    for number in range(CHAT[0] // 2, 2 * CHAT[0]):
+        await live.events.send("chat_message", content=f"message {number}")
+    error = await live.events.expect_type("error", within=20)
+    assert_like(error, {"code": "RATE_LIMIT_EXCEEDED", "message": TEXT})
+    await live.events.settled()
+    answer = await ann.request("POST", "/api/message/", json={"chatroom": room.id, "message": "over"})
+    assert answer.status_code in (201, 429)
+    stored = len([post for post in live.posts])
+    # At most a window's worth; two where the minute turned over meanwhile.
+    assert stored in range(CHAT[0] // 2, 2 * CHAT[0])
+    assert live.events.close_code is None
+
+
+async def test_general_endpoints(world):
+    ann = await person(world)
+    first = await ann.request("GET", "/api/v1/auth/me")
+    limit, remaining, reset = limits(first)
+    assert limit == GENERAL[0] and reset <= time.time() + GENERAL[1] + 2
+    second = await ann.request("GET", "/api/conversations")
+    if limits(second)[2] == reset:
+        assert limits(second)[1] == remaining - 1
+    answers = await asyncio.gather(*(ann.request("GET", "/api/v1/auth/me") for _ in range(remaining - 1)))
+    if all(limits(answer)[2] == reset for answer in answers):
+        assert (await ann.request("GET", "/api/user/")).status_code == 429
+
+
+async def test_a_users_budget_is_the_users_wherever_they_are(world):
+    ann, ben = await person(world), await person(world, "Ben Hall")
+    _, remaining, reset = limits(await ann.request("GET", "/api/v1/auth/me", headers=from_afar()))
+    again = limits(await ann.request("GET", "/api/v1/auth/me", headers=from_afar()))
+    assert again[1] == remaining - 1 or again[2] != reset
+    # Two people behind one address have a budget each.
+    _, bens, _ = limits(await ben.request("GET", "/api/v1/auth/me"))
+    assert bens > again[1]
+
+
+async def test_the_headers_are_on_every_answer(world):
+    ann = await person(world)
+    for answer in (
+        await ann.request("GET", "/api/v1/auth/me"),
+        await ann.request("GET", "/api/v1/meetings/000-000-000"),
+        await ann.request("POST", "/api/v1/meetings", content=b"{", headers={"Content-Type": "application/json"}),
+        await world.http.get("/api/v1/auth/me"),
+        await world.http.get("/api/user/"),
+        await world.http.get("/api/v1/meetings/000-000-000/exists"),
+    ):
+        limits(answer)
+
+
+async def test_a_forged_address_counts_for_nothing(serve):
+    world = await serve(CONVO_RATE_LIMIT="on")
+    wrong = {"email": "x@example.com", "password": "wrong-password"}
+    statuses = [(await world.http.post("/api/login", json=wrong, headers=from_afar())).status_code for _ in range(21)]
+    assert 429 in statuses
+
+
+async def test_the_address_is_the_last_one_that_no_trusted_proxy_wrote(world):
+    """`X-Forwarded-For: forged, real`: the proxy appends what it saw; what stands before it is the client's word."""
+    wrong = {"email": "x@example.com", "password": "wrong-password"}
+    real = from_afar()["X-Forwarded-For"]
+    statuses = []
+    for number in range(21):
+        headers = {"X-Forwarded-For": f"203.0.113.{number}, {real}"}
+        statuses.append((await world.http.post("/api/login", json=wrong, headers=headers)).status_code)
+    assert 429 in statuses
+
+
+async def test_off_for_load_tests(serve):
+    world = await serve(CONVO_RATE_LIMIT="off")
+    wrong = {"email": "x@example.com", "password": "wrong-password"}
+    statuses = {(await world.http.post("/api/login", json=wrong)).status_code for _ in range(21)}
+    assert statuses == {401}
+
