@@ -33,6 +33,7 @@ test: postgres check fuzz-build test-system ## Everything: check, then the whole
 .PHONY: test-system
 test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
 	cargo build -p convo-server --locked
+	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
 	cd tests && .venv/bin/pytest -n $(WORKERS) --dist worksteal --store=$(STORE) $(PYTEST_ARGS)
 
 $(VENV)/.installed: tests/requirements.txt
@@ -60,7 +61,7 @@ apt:
 bench-chat: ## Measure chat against its peers (bench/README.md)
 	cargo build --profile bench-run -p convo-server -p convo-bench
 	cd bench/peers/node && npm ci --no-audit --no-fund
-	target/bench-run/convo-bench $(BENCH_ARGS)
+	target/bench-run/convo-bench chat $(BENCH_ARGS)
 
 .PHONY: fuzz
 fuzz: fuzz-build ## Run every fuzz target for a minute (FUZZ_SECONDS=60)

@@ -44,7 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """After a run of the whole suite, every operation must have been used with success by some test."""
     config = session.config
-    whole = config.args_source is not pytest.Config.ArgsSource.ARGS and not (config.option.keyword or config.option.markexpr)
+    whole = config.args_source is not pytest.Config.ArgsSource.ARGS and not (
+        config.option.keyword or config.option.markexpr
+    )
     if hasattr(config, "workerinput") or config.option.collectonly or not whole or exitstatus != pytest.ExitCode.OK:
         return
     missed = sorted({o.key for o in operations.ALL} - record.exercised(Path(os.environ[record.DIRECTORY])))
@@ -113,7 +115,7 @@ async def serve(store: StoreChoice, tmp_path: Path) -> AsyncIterator[Serve]:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A failed test shows the end of its server's log."""
     outcome = yield
     report = outcome.get_result()

@@ -34,6 +34,7 @@ def deltas(live):
 
 async def answered(live, ann, count=1):
     """The agent's stored messages, once there are `count`."""
+
     def stored():
         found = [post for post in live.posts if post.author != ann.id]
         return found if len(found) >= count else None
@@ -47,7 +48,10 @@ async def test_create(world):
     assert_like(answer, {"conversation_id": UUID, "is_ai": True, "created_at": TIME})
     again = await ann.post(CONVERSATIONS, {"is_ai": True}, 201)
     assert again["conversation_id"] != answer["conversation_id"]
-    assert {c["conversation_id"] for c in await ann.get(CONVERSATIONS)} == {answer["conversation_id"], again["conversation_id"]}
+    assert {c["conversation_id"] for c in await ann.get(CONVERSATIONS)} == {
+        answer["conversation_id"],
+        again["conversation_id"],
+    }
 
 
 async def test_the_answer_streams_and_is_stored(scene):
@@ -156,7 +160,9 @@ async def test_when_it_never_answers_the_conversation_says_so(scene):
     model.mood = "stall"
     await live.say("Are you there?")
     await live.expect_post("Are you there?")
-    await live.events.until(lambda: [p for p in live.posts if p.author != ann.id], within=150, what="an answer of the agent")
+    await live.events.until(
+        lambda: [p for p in live.posts if p.author != ann.id], within=150, what="an answer of the agent"
+    )
     assert len(await ann.via("conversations").history(room)) == 2
 
 
@@ -190,4 +196,3 @@ async def test_a_guest_or_another_person_has_no_part_in_it(scene):
     eve = await ann.world.person("Eve Stone")
     await eve.get(f"{CONVERSATIONS}/{room.id}", 404)
     await eve.post("/api/messages/", {"conversation_id": room.id, "message": "hi"}, 404)
-

@@ -119,9 +119,21 @@ async def test_unknown_and_others_meetings_on_the_simple_socket(world):
 
 @pytest.mark.parametrize(
     "data",
-    [None, 7, "text", [], {}, {"chatroomId": 7}, {"chatroomId": None, "message": "x"}, {"chatroomId": "ROOM"},
-     {"chatroomId": "ROOM", "message": 7}, {"chatroomId": "ROOM", "message": ""}, {"chatroomId": "ROOM", "message": "a\0b"},
-     {"chatroomId": "ROOM", "message": "x" * 10_001}, {"chatroomId": "ROOM", "message": {"a": []}}],
+    [
+        None,
+        7,
+        "text",
+        [],
+        {},
+        {"chatroomId": 7},
+        {"chatroomId": None, "message": "x"},
+        {"chatroomId": "ROOM"},
+        {"chatroomId": "ROOM", "message": 7},
+        {"chatroomId": "ROOM", "message": ""},
+        {"chatroomId": "ROOM", "message": "a\0b"},
+        {"chatroomId": "ROOM", "message": "x" * 10_001},
+        {"chatroomId": "ROOM", "message": {"a": []}},
+    ],
     ids=lambda data: json.dumps(data)[:40],
 )
 async def test_bad_socket_io_events(world, data):

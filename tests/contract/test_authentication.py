@@ -143,7 +143,7 @@ async def test_no_hash_ever_leaves_the_server(world):
 
 
 async def test_long_and_strange_passwords_work(world):
-    for password in ("Aa1" + "ä" * 60, "Aa1 " + "x" * 120, "Aa1\t\"quotes\" and \\"):
+    for password in ("Aa1" + "ä" * 60, "Aa1 " + "x" * 120, 'Aa1\t"quotes" and \\'):
         ann = await world.person(password=password)
         await world.ask("POST", "/api/login", 401, json={"email": ann.email, "password": password[:-1]})
 
@@ -154,12 +154,18 @@ async def test_deactivated(serve):
     ann = await world.person()
     done = convo("user", "deactivate", ann.email, **world.server.settings)
     assert done.returncode == 0, done.stderr
-    refused = await world.ask("POST", "/api/v1/auth/login", 401, json={"email_or_phone": ann.email, "password": PASSWORD})
+    refused = await world.ask(
+        "POST", "/api/v1/auth/login", 401, json={"email_or_phone": ann.email, "password": PASSWORD}
+    )
     assert_like(refused, {"detail": TEXT})
     await ann.get("/api/v1/auth/me", 401)
     # Only who knows the password learns that the account is deactivated.
-    wrong = await world.ask("POST", "/api/v1/auth/login", 401, json={"email_or_phone": ann.email, "password": "Wrong12345"})
-    unknown = await world.ask("POST", "/api/v1/auth/login", 401, json={"email_or_phone": world.address(), "password": "Wrong12345"})
+    wrong = await world.ask(
+        "POST", "/api/v1/auth/login", 401, json={"email_or_phone": ann.email, "password": "Wrong12345"}
+    )
+    unknown = await world.ask(
+        "POST", "/api/v1/auth/login", 401, json={"email_or_phone": world.address(), "password": "Wrong12345"}
+    )
     assert wrong["detail"] == unknown["detail"]
     assert "deactivated" in refused["detail"].lower()
 

@@ -110,13 +110,17 @@ async def test_one_path_two_documents(world, path):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     meeting = await ann.via("convo").create_room()
     conversation = await world.shared_room("conversations", ann, ben)
-    assert_like(await ann.post(path, {"meeting_id": meeting.number, "content": "hi"}, 201), {"meeting_id": meeting.number})
+    assert_like(
+        await ann.post(path, {"meeting_id": meeting.number, "content": "hi"}, 201), {"meeting_id": meeting.number}
+    )
     assert_like(await ann.post(path, {"conversation_id": conversation.id, "message": "hi"}, 200), {"message": "hi"})
     neither = await ann.request("POST", path, json={"message": "hi"})
     assert neither.status_code == 422
     # Errors follow the body's shape.
     assert_like(await ann.post(path, {"meeting_id": meeting.number}, 422), PLATFORM)
-    assert_like(await ann.post(path, {"conversation_id": conversation.id}, 422), {"error": {"message": TEXT, "status": 422}})
+    assert_like(
+        await ann.post(path, {"conversation_id": conversation.id}, 422), {"error": {"message": TEXT, "status": 422}}
+    )
     assert_like(await world.nobody.post(path, {"meeting_id": 1, "content": "x"}, 401), PLATFORM)
     body = {"conversation_id": conversation.id, "message": "x"}
     assert_like(await world.nobody.post(path, body, 401), {"error": {"message": TEXT, "status": 401}})

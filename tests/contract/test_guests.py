@@ -182,7 +182,9 @@ async def test_a_guest_takes_a_seat_when_connected(world):
         except (websockets.WebSocketException, AssertionError):
             return None
 
-    connected = [live for live in await asyncio.gather(*map(connect, guests)) if live and live.events.close_code is None]
+    connected = [
+        live for live in await asyncio.gather(*map(connect, guests)) if live and live.events.close_code is None
+    ]
     assert len(connected) == 1
     assert_like(await ann.get(f"{MEETINGS}/{room.code}"), {"current_participant_count": 2})
 

@@ -95,7 +95,11 @@ async def test_mute_all_spares_hosts(stage, way):
     for muted in (stage.ben, stage.cleo):
         await stage.updated(stage.ann, muted, audio_enabled=False)
     shown = (await stage.ann.get(f"{MEETINGS}/{stage.room.code}"))["participants"]
-    assert {p["user_id"]: p["audio_enabled"] for p in shown} == {stage.ann.id: True, stage.ben.id: False, stage.cleo.id: False}
+    assert {p["user_id"]: p["audio_enabled"] for p in shown} == {
+        stage.ann.id: True,
+        stage.ben.id: False,
+        stage.cleo.id: False,
+    }
 
 
 @both_ways
@@ -115,7 +119,9 @@ async def test_remove_sticks(stage, way):
     for path in (f"/api/messages/{room.id}", f"/api/message/{room.id}"):
         await ben.get(path, 403)
     # The token of the removed participant is dead over REST too.
-    answer = await stage.world.nobody.request("GET", f"{MEETINGS}/{room.code}/messages", headers={"Authorization": f"Bearer {old}"})
+    answer = await stage.world.nobody.request(
+        "GET", f"{MEETINGS}/{room.code}/messages", headers={"Authorization": f"Bearer {old}"}
+    )
     assert answer.status_code in (401, 403)
     await stage.order(stage.ann, "rest", "readmit", ben)
     await stage.enter(ben)

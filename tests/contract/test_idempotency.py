@@ -14,7 +14,7 @@ async def chat(world):
     return ann, ben, await world.shared_room("chatrooms", ann, ben)
 
 
-async def marked(world, ann, room, live):
+async def marked(ann, room, live):
     """What `live` has heard up to a marker that comes last."""
     await ann.via("platform").post(room, "marker")
     await live.expect_post("marker")
@@ -29,7 +29,7 @@ async def test_a_retried_post_is_one_message(world, api):
     first = await ann.via(api).post(room, "once", key)
     again = await ann.via(api).post(room, "once", key)
     assert again == first
-    assert await marked(world, ann, room, live) == ["once", "marker"]
+    assert await marked(ann, room, live) == ["once", "marker"]
     assert [post.text for post in await ben.via(api).history(room)] == ["once", "marker"]
 
 
@@ -40,7 +40,7 @@ async def test_also_when_the_retries_come_at_once(world, api):
     key = world.unique("key")
     posts = await asyncio.gather(*(ann.via(api).post(room, "once", key) for _ in range(8)))
     assert len({post.id for post in posts}) == 1
-    assert await marked(world, ann, room, live) == ["once", "marker"]
+    assert await marked(ann, room, live) == ["once", "marker"]
 
 
 async def test_a_guests_retry_is_one_message_too(world):
@@ -81,7 +81,7 @@ async def test_a_message_resent_on_a_socket_is_one_message(world, api):
     await reconnected.say("once", key)
     await reconnected.say("next", world.unique("client"))
     await bens.expect_post("next")
-    assert await marked(world, ann, room, bens) == ["once", "next", "marker"]
+    assert await marked(ann, room, bens) == ["once", "next", "marker"]
 
 
 async def test_the_acknowledgement_of_a_resent_message_names_the_first(world):

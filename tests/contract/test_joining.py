@@ -159,7 +159,11 @@ async def test_a_generated_passcode(world):
 
 async def test_a_passcode_of_the_hosts_own(world):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
-    body = {"title": "Standup", "passcode": "open sesame", "settings": {"require_password": True, "allow_join_before_host": True}}
+    body = {
+        "title": "Standup",
+        "passcode": "open sesame",
+        "settings": {"require_password": True, "allow_join_before_host": True},
+    }
     made = await ann.post(MEETINGS, body, 201)
     assert_like(made, {"passcode": "open sesame"})
     path = f"{MEETINGS}/{made['meeting_id']}/join"

@@ -71,8 +71,8 @@ async def test_signalling_goes_to_the_participant_or_user_named(world, lines, ty
     assert cleos.events.of_type(type_) == []
 
 
-async def test_signalling_to_nobody_is_an_error(world, lines):
-    people, _, (anns, bens, _) = lines
+async def test_signalling_to_nobody_is_an_error(lines):
+    _, _, (anns, bens, _) = lines
     for to in ({"to": "01890000-0000-7000-8000-000000000000"}, {"to": 7}, {}):
         before = len(anns.events.of_type("error"))
         await anns.send("webrtc_offer", sdp="v=0", **to)
@@ -117,7 +117,9 @@ async def test_errors_name_a_code_and_a_message_and_the_socket_lives_on(lines):
     for frame in bad:
         before = len(anns.events.of_type("error"))
         await anns.events.send_json(frame)
-        await anns.events.until(lambda n=before: len(anns.events.of_type("error")) > n, what=f"an error for {frame}"[:80])
+        await anns.events.until(
+            lambda n=before: len(anns.events.of_type("error")) > n, what=f"an error for {frame}"[:80]
+        )
         assert_like(anns.events.of_type("error")[-1], {"code": TEXT, "message": TEXT})
     await anns.send("chat_message", content="still here")
     await bens.live.expect_post("still here")
@@ -148,7 +150,13 @@ async def test_the_ways_of_a_token_on_the_simple_socket(world, way):
     await socket.expect_type("chat_message", content="heard")
 
 
-@pytest.mark.parametrize("first", [{"type": "authenticate", "data": {"token": "nonsense"}}, {"type": "chat_message", "data": {"meeting_id": 1, "content": "hi"}}])
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"type": "authenticate", "data": {"token": "nonsense"}},
+        {"type": "chat_message", "data": {"meeting_id": 1, "content": "hi"}},
+    ],
+)
 async def test_without_a_token_the_simple_socket_does_nothing(world, first):
     socket = await WebSocket.open(f"{world.server.ws_url}/ws/")
     world.opened.append(socket)
@@ -165,7 +173,9 @@ async def test_one_simple_socket_hears_several_meetings(world):
     for number, room in enumerate(rooms):
         await ann.via("convo").post(room, f"in room {number}")
         heard = await live.events.expect_type("chat_message", content=f"in room {number}")
-        assert room.number in heard.values() or room.id in heard.values(), "the frame does not say which meeting it is of"
+        assert room.number in heard.values() or room.id in heard.values(), (
+            "the frame does not say which meeting it is of"
+        )
 
 
 async def test_the_simple_socket_opens_no_meeting_made_elsewhere(world):

@@ -53,4 +53,3 @@ async def test_a_private_message_to_nobody_there(world, recipient):
     answer = await ann.request("POST", f"/api/v1/meetings/{room.code}/messages", json=body)
     assert answer.status_code in (400, 403, 404, 422)
     assert await ann.via("platform").history(room) == []
-

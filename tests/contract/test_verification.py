@@ -55,7 +55,9 @@ async def test_by_mail_from_the_outbox(world):
         assert message[header], header
     assert ann.email in message["To"]
     await verify_email(world, mail_codes(message))
-    assert_like(await ann.get("/api/v1/auth/me"), {"email_verified": True, "phone_verified": False, "is_verified": True})
+    assert_like(
+        await ann.get("/api/v1/auth/me"), {"email_verified": True, "phone_verified": False, "is_verified": True}
+    )
 
 
 async def test_a_mail_code_works_once(world):

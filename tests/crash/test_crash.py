@@ -92,7 +92,7 @@ async def test_kill_nine_amid_a_stream_of_posts(serve):
             stream.acknowledged = []
 
 
-async def shapes_of_unavailability(world, person, room):
+async def shapes_of_unavailability(person, room):
     """A post through each API while the store is away: 503 in that API's own shape."""
     for method, path, body in (
         ("POST", f"/api/v1/meetings/{room.id}/messages", {"content": "x"}),
@@ -130,7 +130,7 @@ async def test_a_lost_database_gives_503_and_recovers_by_itself(request, tmp_pat
         live = await ann.via("platform").live(room)
         await ann.via("platform").post(room, "before")
         postgres.stop("immediate")
-        await shapes_of_unavailability(world, ann, room)
+        await shapes_of_unavailability(ann, room)
         await live.events.send("chat_message", content="while away")
         await live.events.expect_type("error")
         assert (await world.http.get("/readyz")).status_code == 503
@@ -188,7 +188,9 @@ async def test_a_full_disk_gives_503_and_recovers_by_itself(request, small_disk,
         text = "x" * 9_000
 
         async def post(number):
-            answer = await ann.request("POST", "/api/message/", json={"chatroom": room.id, "message": f"{number} {text}"})
+            answer = await ann.request(
+                "POST", "/api/message/", json={"chatroom": room.id, "message": f"{number} {text}"}
+            )
             if answer.status_code == 201:
                 acknowledged.append(answer.json()["id"])
             return answer.status_code
@@ -197,7 +199,7 @@ async def test_a_full_disk_gives_503_and_recovers_by_itself(request, small_disk,
         fill(small_disk / "ballast")
         statuses = [await post(number) for number in range(1, 300)]
         assert set(statuses) <= {201, 503} and 503 in statuses, set(statuses)
-        await shapes_of_unavailability(world, ann, room)
+        await shapes_of_unavailability(ann, room)
         assert world.server.running
         (small_disk / "ballast").unlink()
 

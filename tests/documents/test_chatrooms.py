@@ -30,7 +30,13 @@ async def test_register_and_login(world, name_field):
 
 @pytest.mark.parametrize(
     ("field", "changes"),
-    [("password", {"password": "1234567"}), ("email", {"email": "x"}), ("email", {"email": None}), ("name", {"name": 7}), ("name", {"name": None})],
+    [
+        ("password", {"password": "1234567"}),
+        ("email", {"email": "x"}),
+        ("email", {"email": None}),
+        ("name", {"name": 7}),
+        ("name", {"name": None}),
+    ],
 )
 async def test_registration_rules(world, field, changes):
     body = {"name": "User Name", "email": world.address(), "password": "password123"} | changes
@@ -139,7 +145,13 @@ async def test_an_unknown_chatroom(world, name):
 async def test_messages(world, room_field):
     ann, ben, room = await lobby(world)
     sent = await ann.post("/api/message/", {room_field: room.id, "message": "Hello World!"}, 201)
-    message = {"id": UUID, "chatroomId": room.id, "sender": {"id": ann.id, "name": "Ann Lee"}, "message": "Hello World!", "timestamp": TIME}
+    message = {
+        "id": UUID,
+        "chatroomId": room.id,
+        "sender": {"id": ann.id, "name": "Ann Lee"},
+        "message": "Hello World!",
+        "timestamp": TIME,
+    }
     assert_like(sent, message)
     assert_like(await ben.get(f"/api/message/{room.id}"), [sent])
 
@@ -193,7 +205,9 @@ async def test_socket_io(world, namespace, transport):
         assert_like(await socket.call("joinRoom", {"chatroomId": room.id}), {"ok": True})
     assert_like(await anns.call("chatroomMessage", {"chatroomId": room.id, "message": "Hello World!"}), {"ok": True})
     heard = await bens.expect_event("newMessage", message="Hello World!")
-    assert_like(heard, {"id": UUID, "chatroomId": room.id, "sender": {"id": ann.id, "name": "Ann Lee"}, "timestamp": TIME})
+    assert_like(
+        heard, {"id": UUID, "chatroomId": room.id, "sender": {"id": ann.id, "name": "Ann Lee"}, "timestamp": TIME}
+    )
     assert await anns.expect_event("newMessage", message="Hello World!") == heard
     assert_like(await ann.get(f"/api/message/{room.id}"), [heard])
 

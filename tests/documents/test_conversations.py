@@ -30,7 +30,9 @@ async def test_register_and_login(world):
     assert_like(answer, shown | {"user_id": UUID})
     login = {"email": body["email"], "password": "password123"}
     assert_like(await world.ask("POST", "/api/auth/login", 200, json=login), {"token": JWT})
-    assert_like(await world.ask("POST", "/api/auth/login", 401, json=login | {"password": "wrong password"}), error(401))
+    assert_like(
+        await world.ask("POST", "/api/auth/login", 401, json=login | {"password": "wrong password"}), error(401)
+    )
     assert_like(await world.ask("POST", "/api/auth/login", 401, json=login | {"email": world.address()}), error(401))
     assert_like(await world.ask("POST", "/api/auth/register", 409, json=body), error(409))
 
@@ -42,7 +44,13 @@ async def test_a_profile_picture_may_be_left_out(world):
 
 @pytest.mark.parametrize(
     ("field", "changes"),
-    [("password", {"password": "1234567"}), ("email", {"email": "x"}), ("email", {"email": None}), ("name", {"name": 7}), ("name", {"name": None})],
+    [
+        ("password", {"password": "1234567"}),
+        ("email", {"email": "x"}),
+        ("email", {"email": None}),
+        ("name", {"name": 7}),
+        ("name", {"name": None}),
+    ],
 )
 async def test_registration_rules(world, field, changes):
     body = {"name": "User Name", "email": world.address(), "password": "password123"} | changes
@@ -149,8 +157,13 @@ async def test_the_sender_may_be_left_out_but_not_another(world):
 
 @pytest.mark.parametrize(
     ("field", "body"),
-    [("message", {}), ("message", {"message": ""}), ("message", {"message": 7}), ("message", {"message": "x" * 10_001}),
-     ("sender_id", {"message": "hi", "sender_id": 1})],
+    [
+        ("message", {}),
+        ("message", {"message": ""}),
+        ("message", {"message": 7}),
+        ("message", {"message": "x" * 10_001}),
+        ("sender_id", {"message": "hi", "sender_id": 1}),
+    ],
 )
 async def test_message_rules(world, field, body):
     ann, _, room = await pair(world)
@@ -185,20 +198,38 @@ async def test_connect(world):
     heard = await bens.expect_post("Hello, how are you?")
     assert_like(
         heard.raw,
-        {"message_id": UUID, "conversation_id": room.id, "sender_id": ann.id, "message": "Hello, how are you?", "timestamp": TIME},
+        {
+            "message_id": UUID,
+            "conversation_id": room.id,
+            "sender_id": ann.id,
+            "message": "Hello, how are you?",
+            "timestamp": TIME,
+        },
     )
     assert await anns.expect_post("Hello, how are you?") == heard
 
 
 async def test_users(world):
-    body = {"email": world.address(), "password": "password123", "name": "John Doe", "profile_picture": "https://example.com/profile.jpg"}
+    body = {
+        "email": world.address(),
+        "password": "password123",
+        "name": "John Doe",
+        "profile_picture": "https://example.com/profile.jpg",
+    }
     made = await world.ask("POST", "/api/auth/register", 201, json=body)
-    shown = {"user_id": made["user_id"], "email": body["email"], "name": "John Doe", "profile_picture": "https://example.com/profile.jpg"}
+    shown = {
+        "user_id": made["user_id"],
+        "email": body["email"],
+        "name": "John Doe",
+        "profile_picture": "https://example.com/profile.jpg",
+    }
     ann = await world.person()
     assert_like(await ann.get(f"/api/users/{made['user_id']}"), shown)
     users = await ann.get("/api/users/")
     assert_like([user for user in users if user["user_id"] == made["user_id"]], [shown])
-    assert_like(users[0], {"user_id": UUID, "email": either(TEXT, None), "name": TEXT, "profile_picture": either(TEXT, None)})
+    assert_like(
+        users[0], {"user_id": UUID, "email": either(TEXT, None), "name": TEXT, "profile_picture": either(TEXT, None)}
+    )
     assert not any("password" in user for user in users)
     assert_like(await ann.get("/api/users/01890000-0000-7000-8000-000000000000", 404), error(404))
 

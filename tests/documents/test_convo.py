@@ -96,7 +96,9 @@ async def test_the_sender_may_be_left_out(world):
 async def test_nobody_speaks_for_another(world):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     room = await ann.via("convo").create_room()
-    assert_like(await ben.post("/api/meetings", EXAMPLE | {"creator_id": ann.number}, 403), error("INSUFFICIENT_PERMISSIONS"))
+    assert_like(
+        await ben.post("/api/meetings", EXAMPLE | {"creator_id": ann.number}, 403), error("INSUFFICIENT_PERMISSIONS")
+    )
     body = {"content": "hi", "sender_id": ann.number, "meeting_id": room.number}
     assert_like(await ben.post("/api/messages", body, 403), error("INSUFFICIENT_PERMISSIONS"))
     assert await ann.get(f"/api/messages/{room.number}") == []
@@ -104,8 +106,13 @@ async def test_nobody_speaks_for_another(world):
 
 @pytest.mark.parametrize(
     ("field", "body"),
-    [("content", {}), ("content", {"content": ""}), ("content", {"content": 7}), ("content", {"content": "x" * 10_001}),
-     ("sender_id", {"content": "hi", "sender_id": "me"})],
+    [
+        ("content", {}),
+        ("content", {"content": ""}),
+        ("content", {"content": 7}),
+        ("content", {"content": "x" * 10_001}),
+        ("sender_id", {"content": "hi", "sender_id": "me"}),
+    ],
 )
 async def test_message_rules(world, field, body):
     ann = await world.person()
@@ -136,7 +143,9 @@ async def test_an_unknown_meeting(world, number):
 
 async def test_posting_to_an_unknown_meeting(world):
     ann = await world.person()
-    assert_like(await ann.post("/api/messages", {"content": "hi", "meeting_id": 999999999}, 404), error("MEETING_NOT_FOUND"))
+    assert_like(
+        await ann.post("/api/messages", {"content": "hi", "meeting_id": 999999999}, 404), error("MEETING_NOT_FOUND")
+    )
 
 
 async def test_the_websocket(world):

@@ -27,7 +27,13 @@ async def test_join(world):
     answer = await world.nobody.post(f"{MEETINGS}/{room.code}/join", {"user_name": "John Doe"})
     assert_like(
         answer,
-        {"token": JWT, "meeting_id": room.code, "user_name": "John Doe", "livekit_url": url("", "wss?"), "user_id": TEXT},
+        {
+            "token": JWT,
+            "meeting_id": room.code,
+            "user_name": "John Doe",
+            "livekit_url": url("", "wss?"),
+            "user_id": TEXT,
+        },
     )
     name, _, suffix = answer["user_id"].rpartition("_")
     assert name == "john_doe" and len(suffix) == 8 and set(suffix) <= set("0123456789abcdef")

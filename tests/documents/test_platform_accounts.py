@@ -119,7 +119,9 @@ async def test_login(world):
 async def test_invalid_credentials_say_nothing_of_the_account(world):
     ann = await world.person()
     wrong = await world.ask("POST", LOGIN, 401, json={"email_or_phone": ann.email, "password": "WrongPassword1"})
-    unknown = await world.ask("POST", LOGIN, 401, json={"email_or_phone": world.address(), "password": "WrongPassword1"})
+    unknown = await world.ask(
+        "POST", LOGIN, 401, json={"email_or_phone": world.address(), "password": "WrongPassword1"}
+    )
     assert_like(wrong, error())
     assert (wrong["detail"], wrong["error_code"]) == (unknown["detail"], unknown["error_code"])
 

@@ -1,7 +1,7 @@
 """api/platform.md: chat, and the events of the meeting WebSocket."""
 
 import asyncio
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import websockets
@@ -91,7 +91,7 @@ async def test_since(world):
     first = await ann.post(messages(room), EXAMPLE | {"content": "first"}, 201)
     between = parse_time(first["created_at"]).replace(microsecond=0) + timedelta(seconds=1)
     # Times may be shown in whole seconds: the second message is sent in a later one.
-    while datetime.now(timezone.utc) <= between:
+    while datetime.now(UTC) <= between:
         await asyncio.sleep(0.05)
     await ann.post(messages(room), EXAMPLE | {"content": "second"}, 201)
 
@@ -240,7 +240,10 @@ OFFER = {"sdp": "v=0\r\no=- 123456 123456 IN IP4...", "type": "offer"}
     [
         ("webrtc_offer", OFFER),
         ("webrtc_answer", OFFER | {"type": "answer"}),
-        ("ice_candidate", {"candidate": {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0", "sdpMLineIndex": 0}}),
+        (
+            "ice_candidate",
+            {"candidate": {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0", "sdpMLineIndex": 0}},
+        ),
     ],
 )
 async def test_webrtc_signalling_goes_to_one(world, type_, payload):

@@ -4,7 +4,17 @@ import jwt
 import pytest
 
 from harness.shape import (
-    CODE, COUNT, IDENTITY, JWT, MEETING_ID, PARTICIPANT_ID, TEXT, TIME, UUID, assert_like, either, url,
+    CODE,
+    COUNT,
+    IDENTITY,
+    JWT,
+    MEETING_ID,
+    PARTICIPANT_ID,
+    TEXT,
+    TIME,
+    UUID,
+    assert_like,
+    url,
 )
 
 MEETINGS = "/api/v1/meetings"
@@ -97,7 +107,10 @@ async def test_a_meeting_needs_an_account(world):
 async def test_get(world):
     ann = await world.person("John Doe")
     meeting = await ann.post(MEETINGS, EXAMPLE, 201)
-    await ann.post(f"{MEETINGS}/{meeting['meeting_id']}/join", {"display_name": "John Doe", "video_enabled": True, "audio_enabled": True})
+    await ann.post(
+        f"{MEETINGS}/{meeting['meeting_id']}/join",
+        {"display_name": "John Doe", "video_enabled": True, "audio_enabled": True},
+    )
     details = await ann.get(f"{MEETINGS}/{meeting['meeting_id']}")
     assert_like(
         details,
@@ -209,7 +222,9 @@ async def test_the_list_defaults_to_twenty_and_gives_a_hundred_at_most(world):
     assert above.status_code == 422 or above.json()["pagination"]["limit"] == 100
 
 
-@pytest.mark.parametrize("query", ["page=0", "page=-1", "page=x", "limit=0", "limit=x", "status=unheard", "start_date=soon", "end_date=13"])
+@pytest.mark.parametrize(
+    "query", ["page=0", "page=-1", "page=x", "limit=0", "limit=x", "status=unheard", "start_date=soon", "end_date=13"]
+)
 async def test_rules_of_the_list(world, query):
     ann = await world.person()
     answer = await ann.get(f"{MEETINGS}?{query}", 422)
@@ -279,7 +294,9 @@ async def test_update(world):
     )
     settings = EXAMPLE["settings"] | {"max_participants": 100, "recording_enabled": False}
     details = await ann.get(f"{MEETINGS}/{meeting['meeting_id']}")
-    assert_like(details, {"title": "Updated Meeting Title", "scheduled_end_time": "2024-01-20T17:00:00Z", "settings": settings})
+    assert_like(
+        details, {"title": "Updated Meeting Title", "scheduled_end_time": "2024-01-20T17:00:00Z", "settings": settings}
+    )
 
 
 async def test_update_word_for_word(world):
@@ -310,7 +327,12 @@ async def test_join(world):
     room = await ann.via("platform").create_room()
     answer = await ann.post(
         path(room, "join"),
-        {"display_name": "John Doe", "video_enabled": True, "audio_enabled": True, "passcode": "optional_meeting_passcode"},
+        {
+            "display_name": "John Doe",
+            "video_enabled": True,
+            "audio_enabled": True,
+            "passcode": "optional_meeting_passcode",
+        },
     )
     assert_like(
         answer,

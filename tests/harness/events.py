@@ -140,7 +140,12 @@ class SocketIo(Events):
         self = cls(name, namespace)
         auth = {"token": token} if token is not None else None
         await self.client.connect(
-            url, auth=auth, namespaces=[namespace], transports=transports or ["websocket"], headers=headers or {}, wait_timeout=10
+            url,
+            auth=auth,
+            namespaces=[namespace],
+            transports=transports or ["websocket"],
+            headers=headers or {},
+            wait_timeout=10,
         )
         record.note_socket("/socket.io/")
         return self

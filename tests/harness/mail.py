@@ -35,7 +35,9 @@ def phone_code(text: str) -> str:
 async def outbox(data: Path, suffix: str, to: str) -> str:
     """The newest file of the outbox that is addressed to `to`."""
     for _ in range(200):
-        for path in sorted((data / "outbox").glob(f"*.{suffix}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        for path in sorted(
+            (data / "outbox").glob(f"*.{suffix}"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+        ):
             content = path.read_text()
             if to in content:
                 return content

@@ -64,7 +64,9 @@ class Model:
                 await self.gate.wait()
                 if self.mood == "cut":
                     return
-            await response.write(_event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}))
+            await response.write(
+                _event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]})
+            )
         await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
         await response.write(b"data: [DONE]\n\n")
 

@@ -26,11 +26,25 @@ class Postgres:
         self.tools = tools
         self.directory = directory
         self.port = free_port()
-        self.options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=200"
+        self.options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=200"
+        )
         self.options += "" if fsync else " -c fsync=off"
         self.databases = 0
         self._own_directory()
-        self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "app", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        self._run(
+            "initdb",
+            "-D",
+            str(directory / "data"),
+            "-A",
+            "trust",
+            "-U",
+            "app",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
 
     def _own_directory(self) -> None:
         # initdb refuses to run as root; pytest's temporary directories are closed to others.

@@ -76,7 +76,7 @@ def differences(body: Any, pattern: Any, at: str = "$") -> list[str]:
     if isinstance(pattern, list):
         if not isinstance(body, list) or len(body) != len(pattern):
             return [f"{at}: expected {len(pattern)} items, got {body!r}"]
-        return [d for n, (b, p) in enumerate(zip(body, pattern)) for d in differences(b, p, f"{at}[{n}]")]
+        return [d for n, (b, p) in enumerate(zip(body, pattern, strict=True)) for d in differences(b, p, f"{at}[{n}]")]
     if type(body) is not type(pattern) or body != pattern:
         return [f"{at}: expected {pattern!r}, got {body!r}"]
     return []

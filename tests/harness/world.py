@@ -52,7 +52,9 @@ class Speaker:
     async def ask(self, method: str, path: str, status: int, **options: Any) -> Any:
         """A request that must be answered with `status`; the answer's body."""
         answer = await self.request(method, path, **options)
-        assert answer.status_code == status, f"{method} {path}: expected {status}, got {answer.status_code} {answer.text}"
+        assert answer.status_code == status, (
+            f"{method} {path}: expected {status}, got {answer.status_code} {answer.text}"
+        )
         return answer.json() if answer.content else None
 
     async def get(self, path: str, status: int = 200, **options: Any) -> Any:

@@ -17,8 +17,12 @@ async def node(script, **scene):
     """Runs a Node script with a scene as JSON; it exits 0 when its assertions hold."""
     assert shutil.which("node"), "Node is not installed"
     process = await asyncio.create_subprocess_exec(
-        "node", str(NODE / script), json.dumps(scene),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        "node",
+        str(NODE / script),
+        json.dumps(scene),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), 60)

@@ -46,31 +46,45 @@ async def test_one_order_with_four_posts_of_each_client_under_way(world, api):
         assert own == [f"{number} {n}" for n in range(rounds * abreast)]
 
 
+async def resumed(world, person, api, room, seq, count):
+    """Comes back after `seq`, and the next `count` messages or more, sorted as a client would: by `seq`."""
+    path, meeting = {
+        "platform": (f"/ws/meetings/{room.id}", {}),
+        "convo": ("/ws/", {"meeting_id": room.id}),
+    }[api]
+    socket = await WebSocket.open(f"{world.server.ws_url}{path}?token={quote(person.token)}")
+    world.opened.append(socket)
+    if api == "convo":
+        await socket.send("join_meeting", **meeting)
+    await socket.send("resume", since_seq=seq, **meeting)
+
+    def fresh():
+        return [message for message in socket.of_type("chat_message") if message["seq"] > seq]
+
+    await socket.until(lambda: len(fresh()) >= count, what=f"{count} messages after {seq}")
+    messages = fresh()
+    seqs = [message["seq"] for message in messages]
+    assert len(set(seqs)) == len(seqs), f"a double: {seqs}"
+    socket.connection.transport.abort()
+    return sorted(messages, key=lambda message: message["seq"])
+
+
 @pytest.mark.parametrize("api", ["platform", "convo"])
 async def test_resume_while_others_post(world, api):
     """A client that drops and comes back, again and again, has every message once and in order."""
     (ann, ben), room = await club(world, 2)
     total = 120
-    heard = []
 
     async def post():
         for number in range(total):
             await ann.via("platform").post(room, f"message {number}")
 
     posting = asyncio.create_task(post())
-    seq = 0
+    heard, seq = [], 0
     while len(heard) < total:
-        live = await ben.via(api).live(room)
-        extra = {"meeting_id": room.id} if api == "convo" else {}
-        await live.events.send("resume", since_seq=seq, **extra)
-        goal = min(len(heard) + 20, total)
-        # What came live before the replay may come again within one connection's replay: seq tells.
-        await live.events.until(lambda l=live, s=seq: len({p.raw["seq"] for p in l.posts if p.raw["seq"] > s}) >= goal - len(heard))
-        fresh = [post for post in live.posts if post.raw["seq"] > seq]
-        assert [p.raw["seq"] for p in fresh] == sorted({p.raw["seq"] for p in fresh}), "a double, or out of order"
-        heard += [post.text for post in fresh]
-        seq = fresh[-1].raw["seq"]
-        live.events.connection.transport.abort()
+        messages = await resumed(world, ben, api, room, seq, min(20, total - len(heard)))
+        heard += [message["content"] for message in messages]
+        seq = messages[-1]["seq"]
     await posting
     assert heard == [f"message {number}" for number in range(total)]
 

@@ -125,7 +125,11 @@ async def test_every_operation_is_in_the_collection(collection, operation):
 
 
 async def test_the_collection_passes_the_token_on_by_itself(collection):
-    logins = [item for item in requests_of(collection) if item["request"]["method"] == "POST" and path_of(item["request"]).endswith("/login")]
+    logins = [
+        item
+        for item in requests_of(collection)
+        if item["request"]["method"] == "POST" and path_of(item["request"]).endswith("/login")
+    ]
     assert len(logins) == 4
     kept = set()
     for login in logins:
@@ -161,4 +165,6 @@ async def test_the_collections_bodies_are_accepted(world, collection):
 async def test_the_login_answers_hold_what_the_collection_keeps(world):
     ann = await world.person()
     for path in ("/api/login", "/api/auth/login", "/api/user/login"):
-        assert_like(await world.ask("POST", path, 200, json={"email": ann.email, "password": ann.password}), {"token": JWT})
+        assert_like(
+            await world.ask("POST", path, 200, json={"email": ann.email, "password": ann.password}), {"token": JWT}
+        )

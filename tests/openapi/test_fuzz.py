@@ -19,23 +19,38 @@ async def test_schemathesis(serve, tmp_path):
     world = await serve()
     ann = await world.person()
     command = [
-        str(Path(sys.executable).with_name("schemathesis")), "run", f"{world.server.url}/openapi.json",
-        "--checks", CHECKS,
-        "--header", f"Authorization: Bearer {ann.token}",
-        "--exclude-path-regex", LEFT_OUT,
-        "--phases", "examples,coverage,fuzzing",
-        "--max-examples", str(EXAMPLES),
-        "--max-time", str(SECONDS),
-        "--seed", "1",
-        "--workers", "2",
-        "--request-timeout", "10",
-        "--suppress-health-check", "all",
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{world.server.url}/openapi.json",
+        "--checks",
+        CHECKS,
+        "--header",
+        f"Authorization: Bearer {ann.token}",
+        "--exclude-path-regex",
+        LEFT_OUT,
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        str(EXAMPLES),
+        "--max-time",
+        str(SECONDS),
+        "--seed",
+        "1",
+        "--workers",
+        "2",
+        "--request-timeout",
+        "10",
+        "--suppress-health-check",
+        "all",
         "--no-color",
         "--continue-on-failure",
-        "--generation-database", "none",
+        "--generation-database",
+        "none",
     ]
     with (tmp_path / "schemathesis.out").open("wb") as out:
-        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, cwd=tmp_path)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, cwd=tmp_path
+        )
         try:
             code = await asyncio.wait_for(process.wait(), SECONDS * 2)
         except TimeoutError:

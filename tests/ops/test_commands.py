@@ -16,21 +16,33 @@ SECRETS = {
     "TURN_SECRET": "the-turn-secret",
     "TURN_URL": "turn:turn.example.com:3478",
 }
-HIDDEN = ["the-jwt-secret", "the-livekit-secret", "the-smtp-password", "the-sms-password", "sk-the-ai-key", "the-turn-secret"]
+HIDDEN = [
+    "the-jwt-secret",
+    "the-livekit-secret",
+    "the-smtp-password",
+    "the-sms-password",
+    "sk-the-ai-key",
+    "the-turn-secret",
+]
 
 
-@pytest.mark.one_store
-def test_config_prints_what_is_in_force_and_masks_secrets(store, tmp_path):
+def test_config_prints_what_is_in_force_and_masks_secrets(tmp_path):
     database = "postgres://app:the-database-password@127.0.0.1:5432/convo"
-    done = convo("config", CONVO_DATA_DIR=str(tmp_path / "data"), CONVO_LISTEN="127.0.0.1:8123", DATABASE_URL=database, AI_MODEL="a-model", **SECRETS)
+    done = convo(
+        "config",
+        CONVO_DATA_DIR=str(tmp_path / "data"),
+        CONVO_LISTEN="127.0.0.1:8123",
+        DATABASE_URL=database,
+        AI_MODEL="a-model",
+        **SECRETS,
+    )
     assert done.returncode == 0, done.stderr
     assert "127.0.0.1:8123" in done.stdout and "a-model" in done.stdout
     shown = done.stdout + done.stderr
     assert [secret for secret in [*HIDDEN, "the-database-password"] if secret in shown] == []
 
 
-@pytest.mark.one_store
-def test_help_names_the_commands(store):
+def test_help_names_the_commands():
     done = convo("--help")
     assert done.returncode == 0
     for command in ("serve", "config", "user", "migrate", "doctor"):
@@ -93,9 +105,8 @@ BAD = {
 }
 
 
-@pytest.mark.one_store
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
-def test_a_value_that_can_not_be_right_stops_the_start_with_one_line(store, tmp_path, name, value):
+def test_a_value_that_can_not_be_right_stops_the_start_with_one_line(tmp_path, name, value):
     settings = {"CONVO_DATA_DIR": str(tmp_path / "data"), "CONVO_LISTEN": f"127.0.0.1:{free_port()}"} | {name: value}
     assert_one_line(convo("serve", **settings), name)
 
@@ -109,8 +120,7 @@ def assert_one_line(done, *names):
     assert "panicked" not in lines[0]
 
 
-@pytest.mark.one_store
-def test_a_taken_port_stops_the_start_with_one_line(store, tmp_path):
+def test_a_taken_port_stops_the_start_with_one_line(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
@@ -121,8 +131,7 @@ def test_a_taken_port_stops_the_start_with_one_line(store, tmp_path):
     assert "panicked" not in done.stderr + done.stdout
 
 
-@pytest.mark.one_store
-def test_an_unusable_data_directory_stops_the_start(store, tmp_path):
+def test_an_unusable_data_directory_stops_the_start(tmp_path):
     (tmp_path / "file").write_text("not a directory")
     done = convo("serve", CONVO_DATA_DIR=str(tmp_path / "file"), CONVO_LISTEN=f"127.0.0.1:{free_port()}")
     assert_one_line(done, str(tmp_path / "file"))

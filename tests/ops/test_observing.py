@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import ssl
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -67,9 +67,15 @@ async def test_no_secret_in_the_log(serve):
     ticket = connect["websocket_url"].rsplit("=", 1)[-1]
     world.opened.append(await WebSocket.open(connect["websocket_url"]))
     await ann.via("platform").post(room, "the-text-of-a-message")
-    await world.nobody.request("POST", "/api/v1/auth/login", json={"email_or_phone": ann.email, "password": "A-Wrong-Password-1"})
-    await ben.request("POST", f"/api/v1/meetings/{room.code}/join", json={"display_name": "x", "passcode": "a-wrong-passcode"})
-    refreshed = await world.ask("POST", "/api/v1/auth/refresh", 200, headers={"Authorization": f"Bearer {ann.refresh_token}"})
+    await world.nobody.request(
+        "POST", "/api/v1/auth/login", json={"email_or_phone": ann.email, "password": "A-Wrong-Password-1"}
+    )
+    await ben.request(
+        "POST", f"/api/v1/meetings/{room.code}/join", json={"display_name": "x", "passcode": "a-wrong-passcode"}
+    )
+    refreshed = await world.ask(
+        "POST", "/api/v1/auth/refresh", 200, headers={"Authorization": f"Bearer {ann.refresh_token}"}
+    )
     await world.http.get("/api/v1/auth/me", headers={"Authorization": "Bearer a-bad-token-of-somebody"})
     await world.http.post("/api/login", content=b'{"email": "x@example.com", "password": "broken-json-password')
     await ann.put(f"/api/user/{ann.id}", {"password": "Another-Password-2"})
@@ -107,8 +113,16 @@ async def test_log_lines_are_structured(serve):
 async def test_security_headers(world, path):
     headers = (await world.http.get(path, follow_redirects=True)).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "frame-ancestors" in headers.get("Content-Security-Policy", "") or headers["X-Frame-Options"] in ("DENY", "SAMEORIGIN")
-    assert headers["Referrer-Policy"] in ("no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin")
+    assert "frame-ancestors" in headers.get("Content-Security-Policy", "") or headers["X-Frame-Options"] in (
+        "DENY",
+        "SAMEORIGIN",
+    )
+    assert headers["Referrer-Policy"] in (
+        "no-referrer",
+        "same-origin",
+        "strict-origin",
+        "strict-origin-when-cross-origin",
+    )
 
 
 async def test_answers_about_people_are_not_cached(world):
@@ -123,13 +137,24 @@ FRONTEND = "https://meet.example.com"
 async def test_cors_is_for_the_frontend_alone(serve):
     world = await serve(FRONTEND_URL=FRONTEND)
     ann = await world.person()
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type,idempotency-key"}
-    for path in ("/api/v1/meetings", "/api/messages", "/api/conversations", "/api/chatroom/", "/socket.io/?EIO=4&transport=polling"):
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+    }
+    for path in (
+        "/api/v1/meetings",
+        "/api/messages",
+        "/api/conversations",
+        "/api/chatroom/",
+        "/socket.io/?EIO=4&transport=polling",
+    ):
         answer = await world.http.options(path, headers={"Origin": FRONTEND} | asked)
         assert answer.status_code in (200, 204), path
         assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
         allowed = answer.headers["Access-Control-Allow-Headers"].lower()
-        assert allowed == "*" or all(name in allowed for name in ("authorization", "content-type", "idempotency-key")), allowed
+        assert allowed == "*" or all(
+            name in allowed for name in ("authorization", "content-type", "idempotency-key")
+        ), allowed
         assert "POST" in answer.headers["Access-Control-Allow-Methods"]
         for origin in ("https://evil.example.com", "null", FRONTEND + ".evil.example", "http://meet.example.com"):
             refused = await world.http.options(path, headers={"Origin": origin} | asked)
@@ -163,7 +188,7 @@ def certificate(directory):
     """A self-signed certificate for 127.0.0.1; the paths of (certificate, key)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     built = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -83,7 +83,9 @@ async def test_authentication_shares_one_budget_over_all_apis(world):
 async def test_the_error_of_the_platform(world):
     headers = from_afar()
     for _ in range(21):
-        answer = await world.http.post("/api/v1/auth/login", json={"email_or_phone": "x@example.com", "password": "x"}, headers=headers)
+        answer = await world.http.post(
+            "/api/v1/auth/login", json={"email_or_phone": "x@example.com", "password": "x"}, headers=headers
+        )
     assert answer.status_code == 429
     assert_like(answer.json(), {"detail": TEXT, "error_code": "RATE_LIMIT_EXCEEDED", "timestamp": TEXT})
 
@@ -101,7 +103,11 @@ async def test_meeting_operations(world):
             case 2:
                 return await ann.request("POST", "/api/conversations", json={"is_ai": True})
             case _:
-                return await ann.request("POST", "/api/meetings", json={"title": "T", "start_time": "2024-09-07T10:00:00", "end_time": "2024-09-07T11:00:00"})
+                return await ann.request(
+                    "POST",
+                    "/api/meetings",
+                    json={"title": "T", "start_time": "2024-09-07T10:00:00", "end_time": "2024-09-07T11:00:00"},
+                )
 
     await budget(send, *MEETINGS)
     # Reading is another budget.
@@ -187,4 +193,3 @@ async def test_off_for_load_tests(serve):
     wrong = {"email": "x@example.com", "password": "wrong-password"}
     statuses = {(await world.http.post("/api/login", json=wrong)).status_code for _ in range(21)}
     assert statuses == {401}
-

@@ -7,9 +7,7 @@ from harness.drivers.convo import Convo
 from harness.drivers.guest import Guest
 from harness.drivers.platform import Platform
 
-DRIVERS: dict[str, type[Driver]] = {
-    driver.api: driver for driver in (Platform, Guest, Convo, Conversations, Chatrooms)
-}
+DRIVERS: dict[str, type[Driver]] = {driver.api: driver for driver in (Platform, Guest, Convo, Conversations, Chatrooms)}
 APIS = list(DRIVERS)
 
 __all__ = ["APIS", "DRIVERS", "Chatrooms", "Conversations", "Convo", "Driver", "Guest", "Live", "Platform", "Post"]

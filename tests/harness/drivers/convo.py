@@ -24,7 +24,7 @@ class Convo(Driver):
     def name(self, room: Any) -> Any:
         return room.number if room.number is not None else room.id
 
-    async def create_room(self, **settings: Any) -> Any:
+    async def create_room(self, **_settings: Any) -> Any:
         title = self.speaker.world.unique("Meeting")
         body = {
             "title": title,
@@ -51,7 +51,9 @@ class Convo(Driver):
 
     async def live(self, room: Any) -> Live:
         socket = await WebSocket.open(
-            f"{self.server.ws_url}/ws/", f"{self.speaker.name} on /ws/", {"Authorization": f"Bearer {self.speaker.token}"}
+            f"{self.server.ws_url}/ws/",
+            f"{self.speaker.name} on /ws/",
+            {"Authorization": f"Bearer {self.speaker.token}"},
         )
         await socket.send("join_meeting", meeting_id=self.name(room))
         return ConvoLive(self, await socket.settled(), data_of("chat_message"), self.name(room))

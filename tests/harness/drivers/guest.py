@@ -1,6 +1,5 @@
 from typing import Any
 
-from harness.drivers.base import Driver
 from harness.drivers.platform import V1, Platform
 
 
@@ -10,12 +9,9 @@ class Guest(Platform):
     api = "guest"
     register = login = None
 
-    async def create_room(self, **settings: Any) -> Any:
+    async def create_room(self, **_settings: Any) -> Any:
         answer = await self.speaker.post(f"{V1}/meetings/create", None, 201)
         return self.speaker.world.room(self.api, self.speaker, answer)
 
     async def join(self, room: Any) -> Any:
         return await self.speaker.post(f"{self.path(room)}/join", {"user_name": self.speaker.name})
-
-    def author_id(self, speaker: Any) -> Any:
-        return speaker.id
