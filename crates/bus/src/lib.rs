@@ -86,15 +86,19 @@ impl Bus for Hub {
         let mut state = self.state.lock();
         state.last_id += 1;
         let id = state.last_id;
-        owners(owner).for_each(|whose| state.owned.entry(whose).or_default().push(id));
-        state.sessions.insert(id, Entry { owner, mailbox: mailbox.clone(), rooms: Vec::new() });
+        state.sessions.insert(id, Entry { owner: Owner::default(), mailbox: mailbox.clone(), rooms: Vec::new() });
+        state.own(id, owner);
         let hub: Weak<Mutex<State>> = Arc::downgrade(&self.state);
         let forget = move |id| {
             if let Some(state) = hub.upgrade() {
                 state.lock().forget(id);
             }
         };
-        Session::new(id, owner, mailbox, Arc::new(forget))
+        Session::new(id, mailbox, Arc::new(forget))
+    }
+
+    fn own(&self, session: &Session, owner: Owner) {
+        self.state.lock().own(session.id, owner);
     }
 
     fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> bool {
@@ -138,9 +142,15 @@ impl State {
         }
     }
 
-    fn forget(&mut self, session: u64) {
-        let Some(entry) = self.sessions.remove(&session) else { return };
-        for whose in owners(entry.owner) {
+    fn own(&mut self, session: u64, owner: Owner) {
+        let Some(entry) = self.sessions.get_mut(&session) else { return };
+        let before = std::mem::replace(&mut entry.owner, owner);
+        self.disown(session, before);
+        owners(owner).for_each(|whose| self.owned.entry(whose).or_default().push(session));
+    }
+
+    fn disown(&mut self, session: u64, owner: Owner) {
+        for whose in owners(owner) {
             if let Some(ids) = self.owned.get_mut(&whose) {
                 ids.retain(|id| *id != session);
                 if ids.is_empty() {
@@ -148,6 +158,11 @@ impl State {
                 }
             }
         }
+    }
+
+    fn forget(&mut self, session: u64) {
+        let Some(entry) = self.sessions.remove(&session) else { return };
+        self.disown(session, entry.owner);
         for room in entry.rooms {
             self.leave(session, room);
         }

@@ -50,6 +50,8 @@ pub trait Bus: Send + Sync + 'static {
     fn tell(&self, tells: Vec<Tell>);
     /// A new session, hearing nothing yet.
     fn open(&self, owner: Owner) -> Session;
+    /// Whose the session is, where that was found out after it was opened.
+    fn own(&self, session: &Session, owner: Owner);
     /// From now on the session hears the room. `seq`: the room's last message number, read before. `true`: nobody heard
     /// the room until now, so what was posted since that reading was told to nobody.
     fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> bool;

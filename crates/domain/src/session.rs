@@ -43,7 +43,6 @@ pub enum Close {
 #[derive(Debug)]
 pub struct Session {
     pub id: u64,
-    pub owner: Owner,
     mailbox: Arc<Mailbox>,
     on_drop: Option<DropHook>,
 }
@@ -88,8 +87,8 @@ impl Batch {
 }
 
 impl Session {
-    pub fn new(id: u64, owner: Owner, mailbox: Arc<Mailbox>, on_drop: Arc<dyn Fn(u64) + Send + Sync>) -> Self {
-        Self { id, owner, mailbox, on_drop: Some(DropHook(on_drop)) }
+    pub fn new(id: u64, mailbox: Arc<Mailbox>, on_drop: Arc<dyn Fn(u64) + Send + Sync>) -> Self {
+        Self { id, mailbox, on_drop: Some(DropHook(on_drop)) }
     }
 
     /// Moves all that waits into `batch`, up to `most` events.
@@ -219,7 +218,7 @@ mod tests {
 
     fn mailbox() -> (Session, Arc<Mailbox>) {
         let mailbox = Arc::new(Mailbox::default());
-        (Session::new(1, Owner::default(), mailbox.clone(), Arc::new(|_| {})), mailbox)
+        (Session::new(1, mailbox.clone(), Arc::new(|_| {})), mailbox)
     }
 
     fn posted(room: RoomId, seq: i64) -> Arc<Told> {

@@ -17,6 +17,9 @@ use crate::engine::{self, SEPARATOR, Wire};
 /// of its largest batch, so this also bounds what a client costs.
 const BATCH_BYTES: usize = 16 * 1024;
 
+/// Packets of one polling payload: python-engineio takes more for an attack, and drops the connection.
+const PAYLOAD_PACKETS: usize = 16;
+
 /// Time that a closing WebSocket has for its last bytes.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -149,6 +152,7 @@ impl Polling {
         let mut payload = String::new();
         let mut count = 0;
         while payload.len() < BATCH_BYTES
+            && count < PAYLOAD_PACKETS
             && let Some(packet) = out.pop_front()
         {
             packet.push_to(&mut payload);

@@ -245,6 +245,21 @@ impl Domain {
             .await
     }
 
+    /// The rooms of every kind that the caller is in and that still live, at most `most`, the last active first.
+    pub async fn rooms(&self, caller: Caller, most: usize) -> Result<Vec<RoomId>> {
+        self.store
+            .read(move |tx| {
+                let mut rooms = Vec::new();
+                for kind in [RoomKind::Meeting, RoomKind::Conversation, RoomKind::Chatroom] {
+                    rooms.extend(tx.rooms_of(caller.user, kind)?);
+                }
+                rooms.retain(|room| rules::open(room).is_ok());
+                rooms.sort_by_key(|room| std::cmp::Reverse(room.last_activity));
+                Ok(rooms.into_iter().map(|room| room.id).take(most).collect())
+            })
+            .await
+    }
+
     /// The caller's meetings, newest first.
     pub async fn meetings(
         &self,

@@ -1,0 +1,112 @@
+//! Bodies, queries and paths, refused in the voice of the API that reads them.
+
+use crate::voice::Voice;
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
+    http::request::Parts,
+};
+use convo_domain::error::{Error, Kind};
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
+
+/// Bytes of one request body (contract.md, "Errors").
+pub const BODY_BYTES: usize = 1024 * 1024;
+
+/// A JSON body. Not JSON at all: 400. JSON that breaks the type's rules: 422, naming the field.
+pub struct Body<T, V>(pub T, PhantomData<V>);
+
+impl<T, V> Body<T, V> {
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned, V: Voice> FromRequest<S> for Body<T, V> {
+    type Rejection = V;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, V> {
+        let bytes = read(request, state).await?;
+        Ok(Self(json(&bytes)?, PhantomData))
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        BytesRejection::FailedToBufferBody(error) if error.status().as_u16() == 413 => {
+            Error::new(Kind::TooLarge, "The body is larger than 1 MiB")
+        }
+        _ => Error::new(Kind::Malformed, "The body could not be read"),
+    })
+}
+
+/// Parses JSON in two steps, so that a syntax error and a broken rule are told apart.
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| explain(&error))
+}
+
+fn explain(error: &serde_json::Error) -> Error {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Data => {
+            // "missing field `title` at line 1 column 2": for people, less the place in a text they did not write.
+            let text = error.to_string();
+            let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
+            Error::invalid("body", text)
+        }
+        Category::Syntax | Category::Eof | Category::Io => Error::new(Kind::Malformed, "The body is not valid JSON"),
+    }
+}
+
+/// Query parameters.
+pub struct Params<T, V>(pub T, PhantomData<V>);
+
+impl<S: Send + Sync, T: DeserializeOwned, V: Voice> FromRequestParts<S> for Params<T, V> {
+    type Rejection = V;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, V> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Self(value, PhantomData)),
+            Err(rejection) => Err(Error::invalid("query", rejection.body_text()).into()),
+        }
+    }
+}
+
+/// A path segment. One that cannot be a name of the thing is a name of nothing: 404.
+pub struct Route<T, V>(pub T, PhantomData<V>);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send, V: Voice> FromRequestParts<S> for Route<T, V> {
+    type Rejection = V;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, V> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value, PhantomData)),
+            Err(_) => Err(Error::not_found("Resource").into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Title {
+        #[expect(dead_code, reason = "only its absence is of interest")]
+        title: String,
+    }
+
+    #[test]
+    fn syntax_is_400_and_rules_are_422() {
+        let kind = |text: &[u8]| json::<Title>(text).unwrap_err().kind;
+        assert_eq!(kind(b"{"), Kind::Malformed);
+        assert_eq!(kind(b"{\"title\": \"\\ud800\"}"), Kind::Malformed);
+        assert_eq!(kind(b"{\"title\": \"\xff\"}"), Kind::Malformed);
+        assert_eq!(kind("[".repeat(100_000).as_bytes()), Kind::Malformed);
+        assert_eq!(kind(b""), Kind::Invalid);
+        let error = json::<Title>(b"{\"title\": 1}").unwrap_err();
+        assert_eq!((error.kind, &error.message[..]), (Kind::Invalid, "invalid type: integer `1`, expected a string"));
+        assert_eq!(json::<Title>(b"{}").unwrap_err().message, "missing field `title`");
+    }
+}

@@ -1,0 +1,181 @@
+//! Who asks: the bearer token becomes an [`Actor`] once per request, before anything else.
+
+use crate::{
+    app::{Proxies, Shared},
+    voice::Voice,
+};
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use convo_domain::{
+    Asker,
+    error::{Error, Kind, Result},
+    user::{self, Actor},
+};
+use std::{
+    marker::PhantomData,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+/// What the middleware found out; in the request's extensions.
+#[derive(Clone)]
+pub struct Identity {
+    pub address: IpAddr,
+    /// `None`: no token came. `Err`: one came that is no good, and why.
+    pub actor: Option<Result<Actor, Arc<Error>>>,
+}
+
+impl Identity {
+    pub fn asker(&self) -> Asker {
+        let actor = self.actor.as_ref().and_then(|found| found.as_ref().ok());
+        Asker::of(actor, self.address)
+    }
+
+    /// The actor, if a token came; an error if it is no good.
+    pub fn actor(&self) -> Result<Option<Actor>> {
+        match &self.actor {
+            None => Ok(None),
+            Some(Ok(actor)) => Ok(Some(actor.clone())),
+            Some(Err(error)) => {
+                Err(Error { retry_after: error.retry_after, ..Error::new(error.kind, error.message.clone()) })
+            }
+        }
+    }
+}
+
+/// Middleware: looks at the token and at the address.
+pub async fn identify(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = client_address(request.headers(), peer, &app.proxies);
+    let actor = match bearer(request.headers()) {
+        Some(token) => {
+            let token = token.to_owned();
+            Some(app.domain.authenticate(&token).await.map_err(Arc::new))
+        }
+        None => None,
+    };
+    request.extensions_mut().insert(Identity { address, actor });
+    next.run(request).await
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+/// The client's address: the peer's, or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is
+/// not a trusted proxy itself.
+pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, proxies: &Proxies) -> IpAddr {
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();
+    if !proxies.trust(peer) {
+        return peer;
+    }
+    let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+    let hops: Vec<IpAddr> = lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    hops.into_iter().rev().map(|hop: IpAddr| hop.to_canonical()).find(|hop| !proxies.trust(*hop)).unwrap_or(peer)
+}
+
+fn identity(parts: &Parts) -> Result<Identity> {
+    parts.extensions.get::<Identity>().cloned().ok_or_else(|| Error::internal("the identity middleware did not run"))
+}
+
+fn needed() -> Error {
+    Error::new(Kind::Unauthenticated, "Authentication required")
+}
+
+/// A logged-in account.
+pub struct Caller<V>(pub user::Caller, PhantomData<V>);
+
+impl<S: Send + Sync, V: Voice> FromRequestParts<S> for Caller<V> {
+    type Rejection = V;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, V> {
+        let actor = identity(parts)?.actor()?.ok_or_else(needed)?;
+        Ok(Self(actor.account()?, PhantomData))
+    }
+}
+
+/// An account, or a guest with a meeting token.
+pub struct Signed<V>(pub Actor, PhantomData<V>);
+
+impl<S: Send + Sync, V: Voice> FromRequestParts<S> for Signed<V> {
+    type Rejection = V;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, V> {
+        Ok(Self(identity(parts)?.actor()?.ok_or_else(needed)?, PhantomData))
+    }
+}
+
+/// Anybody; but a token that is no good is 401.
+pub struct Anyone<V>(pub Option<Actor>, PhantomData<V>);
+
+impl<S: Send + Sync, V: Voice> FromRequestParts<S> for Anyone<V> {
+    type Rejection = V;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, V> {
+        Ok(Self(identity(parts)?.actor()?, PhantomData))
+    }
+}
+
+/// Where the request comes from, for what is counted by caller.
+pub struct Origin {
+    pub address: IpAddr,
+    pub asker: Asker,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Ok(match identity(parts) {
+            Ok(identity) => Self { address: identity.address, asker: identity.asker() },
+            Err(_) => Self { address: local, asker: Asker::address(local) },
+        })
+    }
+}
+
+/// The `Idempotency-Key` header: a retry of the same post carries the same.
+pub struct IdempotencyKey(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let value = parts.headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+        Ok(Self(value.map(str::to_owned)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn bearer_tokens() {
+        assert_eq!(bearer(&headers(&[("authorization", "bearer abc")])), Some("abc"));
+        for other in ["Basic abc", "Bearer", "Bearer ", "abc"] {
+            assert_eq!(bearer(&headers(&[("authorization", other)])), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let proxies = Proxies(vec![("10.0.0.0".parse().unwrap(), 8)]);
+        let forged = headers(&[("x-forwarded-for", "1.1.1.1, 9.9.9.9, 10.0.0.2")]);
+        let from = |peer: &str| client_address(&forged, Some(peer.parse().unwrap()), &proxies).to_string();
+        assert_eq!(from("8.8.8.8"), "8.8.8.8");
+        assert_eq!(from("10.0.0.1"), "9.9.9.9");
+        assert_eq!(client_address(&headers(&[]), Some("10.0.0.1".parse().unwrap()), &proxies).to_string(), "10.0.0.1");
+    }
+}
