@@ -20,7 +20,10 @@ const UNDER_WAY: usize = 4;
 
 /// What a browser sends, so that the server has as much to keep.
 const HEADERS: [(&str, &str); 7] = [
-    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+    ),
     ("accept-encoding", "gzip, deflate, br, zstd"),
     ("accept-language", "en-US,en;q=0.9,de;q=0.8"),
     ("cache-control", "no-cache"),

@@ -67,8 +67,15 @@ enum Work<S> {
 enum Done<S> {
     /// Boxed for its size: acknowledgements are what is common.
     Joined(Box<Welcome<S>>),
-    Refused { namespace: Arc<str>, ticket: Sid, refusal: Refusal },
-    Event { sid: Sid, ack: Option<(u64, Ack)> },
+    Refused {
+        namespace: Arc<str>,
+        ticket: Sid,
+        refusal: Refusal,
+    },
+    Event {
+        sid: Sid,
+        ack: Option<(u64, Ack)>,
+    },
 }
 
 struct Welcome<S> {
@@ -154,7 +161,12 @@ impl<A: App> Client<A> {
         self.on_packet(packet, partial.attachments, cx)
     }
 
-    fn on_packet(&mut self, packet: Decoded<'_>, attachments: Vec<Bytes>, cx: &mut Context<'_>) -> Result<(), Malformed> {
+    fn on_packet(
+        &mut self,
+        packet: Decoded<'_>,
+        attachments: Vec<Bytes>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Malformed> {
         match packet.kind {
             Kind::Connect => self.join(packet.namespace, packet.data, cx),
             Kind::Disconnect => {
@@ -167,7 +179,12 @@ impl<A: App> Client<A> {
         }
     }
 
-    fn on_event(&mut self, packet: Decoded<'_>, attachments: Vec<Bytes>, cx: &mut Context<'_>) -> Result<(), Malformed> {
+    fn on_event(
+        &mut self,
+        packet: Decoded<'_>,
+        attachments: Vec<Bytes>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Malformed> {
         let (name, args) = Args::decode_event(packet.data)?;
         if packet.kind == Kind::BinaryEvent && !args.placeholders_within(attachments.len()) {
             return Err(Malformed);

@@ -174,9 +174,10 @@ async fn body_of(request: Request, max: usize) -> Result<String, Refused> {
     if declared.is_some_and(|length: usize| length > max) {
         return Err(Refused::TooLarge);
     }
-    let body = Limited::new(request.into_body(), max).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() { Refused::TooLarge } else { Refused::BadRequest }
-    })?;
+    let body = Limited::new(request.into_body(), max)
+        .collect()
+        .await
+        .map_err(|error| if error.is::<LengthLimitError>() { Refused::TooLarge } else { Refused::BadRequest })?;
     String::from_utf8(body.to_bytes().into()).map_err(|_| Refused::BadRequest)
 }
 

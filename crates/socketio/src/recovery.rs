@@ -106,7 +106,14 @@ impl<S> Lot<S> {
     }
 
     /// Parks a socket; gives back what there is no room for, the newcomer or an older one of its key.
-    pub(crate) fn park(&self, pid: Sid, joined: Joined<S>, key: u128, reason: Reason, room: &Room) -> Option<Parked<S>> {
+    pub(crate) fn park(
+        &self,
+        pid: Sid,
+        joined: Joined<S>,
+        key: u128,
+        reason: Reason,
+        room: &Room,
+    ) -> Option<Parked<S>> {
         let mut inner = self.0.lock();
         let parked = Parked { joined, reason, key, until: Instant::now() + room.window };
         let same_key = inner.keys.get(&key).map_or(0, VecDeque::len);

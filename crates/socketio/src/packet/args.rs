@@ -162,7 +162,9 @@ mod tests {
     fn names() {
         assert_eq!(Args::decode_event(r#"["a\"b"]"#).unwrap().0, "a\"b");
         assert_eq!(Args::decode_event("[7]").unwrap().0, "7");
-        for bad in ["[]", "{}", "", "[null]", "[{}]", r#"["connect"]"#, r#"["disconnecting",1]"#, r#"["a"] x"#, r#"["a""#] {
+        for bad in
+            ["[]", "{}", "", "[null]", "[{}]", r#"["connect"]"#, r#"["disconnecting",1]"#, r#"["a"] x"#, r#"["a""#]
+        {
             assert!(Args::decode_event(bad).is_err(), "{bad}");
         }
     }
@@ -180,7 +182,9 @@ mod tests {
     #[test]
     fn placeholders_must_exist() {
         let args = |json| Args::decode(json).unwrap();
-        assert!(args(r#"[{"_placeholder":true,"num":0},{"a":[{"_placeholder":true,"num":1}]}]"#).placeholders_within(2));
+        assert!(
+            args(r#"[{"_placeholder":true,"num":0},{"a":[{"_placeholder":true,"num":1}]}]"#).placeholders_within(2)
+        );
         assert!(!args(r#"[{"_placeholder":true,"num":2}]"#).placeholders_within(2));
         assert!(!args(r#"[{"_placeholder":true,"num":-1}]"#).placeholders_within(2));
         assert!(!args(r#"[{"_placeholder":true}]"#).placeholders_within(2));

@@ -192,7 +192,10 @@ mod tests {
 
     #[test]
     fn events_of_the_document() {
-        assert_eq!(event_packet("/", "foo", &()).map(|_| ()).map_err(|e| e.to_string()).unwrap_err(), "arguments must be a sequence");
+        assert_eq!(
+            event_packet("/", "foo", &()).map(|_| ()).map_err(|e| e.to_string()).unwrap_err(),
+            "arguments must be a sequence"
+        );
         assert_eq!(event("/", "foo", None, &[], json!([])).as_str(), r#"42["foo"]"#);
         assert_eq!(event("/admin", "bar", None, &[], json!([])).as_str(), r#"42/admin,["bar"]"#);
         assert_eq!(event("/", "foo", Some(12), &[], json!([])).as_str(), r#"4212["foo"]"#);
@@ -227,7 +230,10 @@ mod tests {
     #[test]
     fn offset_is_one_more_argument() {
         assert_eq!(event("/", "a", None, &[], json!([])).with_offset("1-2").as_str(), r#"42["a","1-2"]"#);
-        assert_eq!(event("/", "a", None, &[], json!([{"b": []}])).with_offset("x\"").as_str(), r#"42["a",{"b":[]},"x\""]"#);
+        assert_eq!(
+            event("/", "a", None, &[], json!([{"b": []}])).with_offset("x\"").as_str(),
+            r#"42["a",{"b":[]},"x\""]"#
+        );
     }
 
     #[test]
