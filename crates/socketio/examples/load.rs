@@ -153,9 +153,13 @@ fn rss_kib(pid: usize) -> usize {
     number(line.split_whitespace().nth(1).expect("a value"))
 }
 
-/// User and system time, at the usual 100 ticks a second.
+/// Time on a processor, of all threads, from the scheduler's nanoseconds.
 fn cpu_seconds(pid: usize) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-    (number(fields[11]) + number(fields[12])) as f64 / 100.0
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("a process");
+    let nanos = threads.map(|thread| {
+        let path = thread.expect("a thread").path().join("schedstat");
+        let stat = std::fs::read_to_string(path).expect("scheduler statistics");
+        number(stat.split(' ').next().expect("a value"))
+    });
+    nanos.sum::<usize>() as f64 / 1e9
 }

@@ -23,6 +23,7 @@ const PAYLOAD_PACKETS: usize = 16;
 /// Time that a closing WebSocket has for its last bytes.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
+#[expect(clippy::large_enum_variant, reason = "most clients end on a WebSocket, and save an allocation")]
 pub(crate) enum Transport {
     Polling(Polling),
     WebSocket(Socket),

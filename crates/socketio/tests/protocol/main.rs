@@ -1,0 +1,5 @@
+//! The engine over real HTTP and WebSocket connections.
+
+mod engine;
+mod sockets;
+mod support;
