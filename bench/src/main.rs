@@ -31,7 +31,7 @@ use crate::fanout::Shape;
 use crate::floor::Fault;
 use crate::report::Report;
 use crate::server::{Contender, Site};
-use crate::suite::{Plan, Repetition};
+use crate::suite::{Mode, Plan, Repetition};
 
 #[derive(Parser)]
 #[command(name = "convo-bench", about = "Measures Convo's chat against its peers")]
@@ -97,45 +97,12 @@ impl Place {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    /// Rooms at a fixed rate of deliveries
-    Rate,
-    /// Rooms as fast as they go
-    Closed,
-    /// Connections that do nothing
-    Idle,
-    /// Requests per CPU-second
-    Rest,
-    /// Durable posts against the bare SQLite loop
-    Durable,
-    /// From exec to ready
-    Start,
-}
-
-impl Mode {
-    /// As the tables call it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Rate => "rate",
-            Self::Closed => "closed",
-            Self::Idle => "idle",
-            Self::Rest => "rest",
-            Self::Durable => "durable",
-            Self::Start => "start",
-        }
-    }
-
-    fn is_fanout(self) -> bool {
-        matches!(self, Self::Rate | Self::Closed)
-    }
-}
-
 #[derive(Args)]
 struct ChatOptions {
-    /// About two minutes: two shapes, one repetition, short phases. Options given beside it win
+    /// About two and a half minutes: two shapes, one repetition, short phases. Options given beside it win
     #[arg(long)]
     quick: bool,
+    /// All of them where none are named
     #[arg(long, value_enum, value_delimiter = ',')]
     modes: Option<Vec<Mode>>,
     #[arg(long, value_enum, value_delimiter = ',', default_value = "node,floor,convo-sio,convo-ws")]
@@ -152,15 +119,16 @@ struct ChatOptions {
     /// Seconds measured in each phase
     #[arg(long)]
     seconds: Option<f64>,
-    /// Seconds before each phase that don't count
+    /// Seconds of the same load before each phase that don't count
     #[arg(long)]
     warm_up: Option<f64>,
+    /// How often all of it is done
     #[arg(long)]
     repetitions: Option<usize>,
     /// Connections of the idle mode
     #[arg(long, value_delimiter = ',')]
     idle: Option<Vec<usize>>,
-    /// Seconds to watch the CPU of idle connections
+    /// Seconds to watch the CPU of idle connections; a heartbeat comes every 25
     #[arg(long)]
     idle_watch: Option<f64>,
     /// results.json and results.md go here
@@ -183,8 +151,8 @@ impl ChatOptions {
             shapes: self.shapes.map_or_else(|| either("1x500,100x10", "1x100,1x500,1x1000,100x10"), Ok)?,
             senders: self.senders,
             rate: self.rate,
-            seconds: seconds(self.seconds, 2.0, 4.0),
-            warm_up: seconds(self.warm_up, 1.0, 3.0),
+            seconds: seconds(self.seconds, 1.5, 3.0),
+            warm_up: seconds(self.warm_up, 0.5, 3.0),
             idle: self.idle.unwrap_or(if quick { vec![1000] } else { vec![1000, 3000, 6000] }),
             idle_watch: seconds(self.idle_watch, 0.0, 0.0),
             site: self.place.take()?,
@@ -202,47 +170,22 @@ fn main() -> Result<ExitCode> {
 }
 
 fn chat(options: ChatOptions) -> Result<ExitCode> {
-    let every_mode = vec![Mode::Rate, Mode::Closed, Mode::Idle, Mode::Rest, Mode::Durable, Mode::Start];
-    let modes = options.modes.clone().unwrap_or(every_mode);
+    let modes = options.modes.clone().unwrap_or_else(|| Mode::value_variants().to_vec());
     let repetitions = options.repetitions.unwrap_or(if options.quick { 1 } else { 3 });
     let (mut servers, out) = (options.servers.clone(), options.out.clone());
     let plan = options.plan()?;
     let mut report = Report::default();
     for number in 0..repetitions {
         let mut repetition = Repetition { plan: &plan, number, report: &mut report };
-        for &mode in &modes {
+        for &mode in modes.iter().filter(|mode| number == 0 || !mode.once()) {
             eprintln!("repetition {} of {repetitions}: {}", number + 1, mode.name());
-            measure(&mut repetition, mode, &modes, &servers)?;
+            repetition.measure(mode, &servers);
         }
         // Every server gets every place in the order, so that what drifts on the machine meets all of them.
         servers.rotate_left(1);
     }
     println!("{}", report.write(&out)?);
     Ok(if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// One mode, one server after the other.
-fn measure(repetition: &mut Repetition<'_>, mode: Mode, modes: &[Mode], servers: &[Contender]) -> Result<()> {
-    let with_rest = servers.iter().copied().filter(|server| server.has_rest());
-    match mode {
-        // Both share a server and its crowds.
-        Mode::Rate | Mode::Closed if modes.iter().find(|mode| mode.is_fanout()) != Some(&mode) => {}
-        Mode::Rate | Mode::Closed => {
-            let paces: Vec<_> = modes.iter().filter(|mode| mode.is_fanout()).map(|mode| mode.name()).collect();
-            servers.iter().try_for_each(|&server| repetition.fanout(server, &paces))?;
-        }
-        Mode::Idle => servers.iter().try_for_each(|&server| repetition.idle(server))?,
-        Mode::Rest => {
-            with_rest.clone().try_for_each(|server| repetition.rest(server))?;
-            repetition.hash()?;
-        }
-        Mode::Durable => {
-            with_rest.clone().try_for_each(|server| repetition.durable(server))?;
-            repetition.bare_loops()?;
-        }
-        Mode::Start => with_rest.clone().try_for_each(|server| repetition.start(server))?,
-    }
-    Ok(())
 }
 
 fn bare_loops(site: &Site, batches: &[usize], seconds: f64) -> Result<ExitCode> {

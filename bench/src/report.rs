@@ -41,6 +41,8 @@ pub(crate) struct Check {
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) checks: Vec<Check>,
+    /// What could not be measured, and why.
+    pub(crate) failures: Vec<String>,
 }
 
 /// The figures that say how a measurement was disturbed.
@@ -50,7 +52,7 @@ pub(crate) fn surroundings(lap: Lap) -> [Figure; 2] {
 
 impl Report {
     pub(crate) fn failed(&self) -> bool {
-        self.checks.iter().any(|check| check.faults.any())
+        !self.failures.is_empty() || self.checks.iter().any(|check| check.faults.any())
     }
 
     /// Writes `results.json` and `results.md` into `dir`; returns the Markdown.
@@ -68,6 +70,9 @@ impl Report {
             self.write_table(&mut text, mode);
         }
         self.write_checks(&mut text);
+        if !self.failures.is_empty() {
+            put(&mut text, &format!("### Not measured\n\n- {}", self.failures.join("\n- ")));
+        }
         text
     }
 
@@ -155,7 +160,8 @@ fn put(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a string takes all that is written");
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The middle value; `None` of nothing.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
@@ -210,7 +216,7 @@ mod tests {
         let rows = values.into_iter().flat_map(|(contender, values)| {
             values.into_iter().enumerate().map(move |(repetition, value)| row(contender, repetition, value))
         });
-        let report = Report { rows: rows.collect(), checks: Vec::new() };
+        let report = Report { rows: rows.collect(), ..Report::default() };
         assert_eq!(report.ratio("rate", "1x100", "convo-sio", "node-sio"), "**2.00** (1.50-3.00)");
         assert!(report.markdown().contains("| 1x100 | convo-sio | 200 | **2.00** (1.50-3.00) |"));
     }

@@ -9,21 +9,31 @@ use uuid::Uuid;
 
 use crate::mark::Mark;
 
-/// A message as Convo stores it: the same columns, the same indices.
+/// Messages as Convo stores them (`crates/store/migrations`): the same columns, the same indices.
 const SCHEMA: &str = "
-    CREATE TABLE message (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id BLOB NOT NULL,
-        room BLOB NOT NULL,
-        seq INTEGER NOT NULL,
-        sender BLOB NOT NULL,
-        sender_name TEXT NOT NULL,
-        content TEXT NOT NULL,
-        created_at INTEGER NOT NULL,
-        UNIQUE (room, seq));";
+    CREATE TABLE messages (
+        number          INTEGER PRIMARY KEY AUTOINCREMENT,
+        id              BLOB NOT NULL,
+        room            BIGINT NOT NULL,
+        seq             BIGINT NOT NULL,
+        sender          BLOB NOT NULL,
+        sender_guest    BIGINT NOT NULL,
+        sender_number   BIGINT NOT NULL,
+        sender_name     TEXT NOT NULL,
+        content         TEXT NOT NULL,
+        kind            BIGINT NOT NULL,
+        recipient       BLOB,
+        recipient_guest BIGINT,
+        nonce           TEXT,
+        created_at      BIGINT NOT NULL
+    );
+    CREATE UNIQUE INDEX messages_seq ON messages (room, seq);
+    CREATE UNIQUE INDEX messages_nonce ON messages (room, sender, nonce) WHERE nonce IS NOT NULL;
+    CREATE INDEX messages_private ON messages (room, seq) WHERE recipient IS NOT NULL;";
 
-const INSERT: &str =
-    "INSERT INTO message (id, room, seq, sender, sender_name, content, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const INSERT: &str = "
+    INSERT INTO messages (id, room, seq, sender, sender_guest, sender_number, sender_name, content, kind, created_at)
+    VALUES (?, ?, ?, ?, 0, 1, 'Bench 0', ?, 0, ?)";
 
 /// Rooms that the rows go to in turn, one for each of the benchmark's 64 clients.
 const ROOMS: usize = 64;
@@ -34,7 +44,6 @@ pub(crate) fn rows_per_second(dir: &Path, batch: usize, length: Duration) -> Res
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch(SCHEMA)?;
-    let rooms: Vec<Uuid> = (0..ROOMS).map(|_| Uuid::now_v7()).collect();
     let sender = Uuid::now_v7();
     let mut rows = 0;
     let began = Instant::now();
@@ -42,7 +51,7 @@ pub(crate) fn rows_per_second(dir: &Path, batch: usize, length: Duration) -> Res
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = transaction.prepare_cached(INSERT)?;
         for _ in 0..batch {
-            insert_row(&mut insert, &rooms[rows % ROOMS], &sender, rows)?;
+            insert_row(&mut insert, &sender, rows)?;
             rows += 1;
         }
         drop(insert);
@@ -51,18 +60,10 @@ pub(crate) fn rows_per_second(dir: &Path, batch: usize, length: Duration) -> Res
     Ok(rows as f64 / began.elapsed().as_secs_f64())
 }
 
-fn insert_row(insert: &mut Statement<'_>, room: &Uuid, sender: &Uuid, row: usize) -> Result<()> {
-    let seq = row / ROOMS + 1;
+fn insert_row(insert: &mut Statement<'_>, sender: &Uuid, row: usize) -> Result<()> {
+    let (room, seq) = ((row % ROOMS) as i64, (row / ROOMS) as i64 + 1);
     let content = Mark { stream: 0, number: row as u32 }.text();
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as i64;
-    insert.execute(params![
-        Uuid::now_v7().as_bytes(),
-        room.as_bytes(),
-        seq as i64,
-        sender.as_bytes(),
-        "Bench 0",
-        content,
-        now
-    ])?;
+    insert.execute(params![Uuid::now_v7().as_bytes(), room, seq, sender.as_bytes(), content, now])?;
     Ok(())
 }

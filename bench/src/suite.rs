@@ -4,14 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde_json::{Value, json};
 
 use crate::crowd::Crowd;
 use crate::dialect::Dialect;
 use crate::fanout::{Load, Pace, Phase, Shape};
 use crate::mark::Mark;
-use crate::report::{Check, Figure, Report, Row, surroundings};
+use crate::report::{Check, Figure, Report, Row, median, surroundings};
 use crate::rest::{Askers, Run};
 use crate::server::{Contender, Server, Site};
 use crate::{http, machine, setup, sqlite_loop};
@@ -41,6 +41,50 @@ const START_MESSAGES: u64 = 5_000;
 /// Starts of which the start mode takes the median.
 const STARTS: usize = 5;
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Mode {
+    /// Rooms at a fixed rate of deliveries
+    Rate,
+    /// Rooms as fast as they go
+    Closed,
+    /// Connections that do nothing
+    Idle,
+    /// Requests per CPU-second
+    Rest,
+    /// Durable posts against the bare SQLite loop
+    Durable,
+    /// From exec to ready
+    Start,
+}
+
+impl Mode {
+    /// As the tables call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Closed => "closed",
+            Self::Idle => "idle",
+            Self::Rest => "rest",
+            Self::Durable => "durable",
+            Self::Start => "start",
+        }
+    }
+
+    /// A program's REST API and start are measured once, whatever sockets it has; the floor has neither.
+    fn applies_to(self, server: Contender) -> bool {
+        match self {
+            Self::Rate | Self::Closed | Self::Idle => true,
+            Self::Rest | Self::Durable | Self::Start => server.has_rest(),
+        }
+    }
+
+    /// Memory and starting hardly depend on what else the machine does: once is enough.
+    pub(crate) fn once(self) -> bool {
+        matches!(self, Self::Idle | Self::Start)
+    }
+}
+
 /// How much to measure.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -66,34 +110,66 @@ pub(crate) struct Repetition<'a> {
 }
 
 impl Repetition<'_> {
-    fn add(&mut self, mode: &'static str, case: impl ToString, contender: &str, figures: Vec<Figure>) {
-        let contender = contender.to_owned();
-        self.report.rows.push(Row { mode, case: case.to_string(), contender, repetition: self.number, figures });
+    /// Measures one server after the other. One that fails is noted and the others go on.
+    pub(crate) fn measure(&mut self, mode: Mode, servers: &[Contender]) {
+        for &server in servers.iter().filter(|server| mode.applies_to(**server)) {
+            let outcome = self.measure_server(mode, server);
+            self.note(mode, server.name(), outcome);
+        }
+        let outcome = match mode {
+            Mode::Rest => self.hash(),
+            Mode::Durable => self.bare_loops(),
+            Mode::Rate | Mode::Closed | Mode::Idle | Mode::Start => Ok(()),
+        };
+        self.note(mode, "the bare loop", outcome);
     }
 
-    /// Rooms of each shape at a fixed rate, and as fast as they go.
-    pub(crate) fn fanout(&mut self, contender: Contender, paces: &[&'static str]) -> Result<()> {
+    fn measure_server(&mut self, mode: Mode, server: Contender) -> Result<()> {
+        let rate = self.plan.rate;
+        match mode {
+            Mode::Rate => self.fanout(mode, server, |_| Pace::Rate(rate)),
+            Mode::Closed => self.fanout(mode, server, saturating),
+            Mode::Idle => self.idle(server),
+            Mode::Rest => self.rest(server),
+            Mode::Durable => self.durable(server),
+            Mode::Start => self.start(server),
+        }
+    }
+
+    fn note(&mut self, mode: Mode, who: &str, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            let failure = format!("{who}, {}, repetition {}: {error:#}", mode.name(), self.number);
+            eprintln!("{failure}");
+            self.report.failures.push(failure);
+        }
+    }
+
+    fn add(&mut self, mode: Mode, case: impl ToString, contender: &str, figures: Vec<Figure>) {
+        let contender = contender.to_owned();
+        self.report.rows.push(Row {
+            mode: mode.name(),
+            case: case.to_string(),
+            contender,
+            repetition: self.number,
+            figures,
+        });
+    }
+
+    /// Rooms of each shape.
+    fn fanout(&mut self, mode: Mode, contender: Contender, pace: impl Fn(Shape) -> Pace) -> Result<()> {
         let plan = self.plan;
         let server = plan.site.start(contender.program(), &plan.site.fresh_dir(contender.name())?)?;
         for &shape in &plan.shapes {
             let seats = setup::seats(server.address, contender.dialect(), shape)?;
             let mut load = Load::gather(server.address, contender.dialect(), shape, seats, plan.senders)?;
-            let mut deliveries = 0;
-            for &mode in paces {
-                let pace = match mode {
-                    "rate" => Pace::Rate(plan.rate),
-                    _ => Pace::Closed(if shape.rooms == 1 { 4 } else { 1 }),
-                };
-                let warm_up = load.run(pace, plan.warm_up, server.process)?;
-                let phase = load.run(pace, plan.seconds, server.process)?;
-                deliveries += warm_up.deliveries + phase.deliveries;
-                self.add(mode, shape, contender.name(), fanout_figures(&phase, &load, &server)?);
-            }
+            let warm_up = load.run(pace(shape), plan.warm_up, server.process)?;
+            let phase = load.run(pace(shape), plan.seconds, server.process)?;
+            self.add(mode, shape, contender.name(), fanout_figures(&phase, &load, &server)?);
             self.report.checks.push(Check {
-                case: shape.to_string(),
+                case: format!("{} {shape}", mode.name()),
                 contender: contender.name().to_owned(),
                 repetition: self.number,
-                deliveries,
+                deliveries: warm_up.deliveries + phase.deliveries,
                 faults: load.faults(),
             });
         }
@@ -102,7 +178,7 @@ impl Repetition<'_> {
 
     /// Memory and CPU of connections that do nothing. People and rooms are made in a first process; each count gets a
     /// fresh one on the same data, so that what making them left in the heap is not in the figures.
-    pub(crate) fn idle(&mut self, contender: Contender) -> Result<()> {
+    fn idle(&mut self, contender: Contender) -> Result<()> {
         let plan = self.plan;
         let dir = plan.site.fresh_dir(contender.name())?;
         let most = plan.idle.iter().copied().max().unwrap_or(0);
@@ -132,7 +208,7 @@ impl Repetition<'_> {
                 let thousands = count as f64 / 1000.0;
                 figures.push(("idle cpu ms/s per 1000", milliseconds / plan.idle_watch.as_secs_f64() / thousands));
             }
-            self.add("idle", count, contender.name(), figures);
+            self.add(Mode::Idle, count, contender.name(), figures);
             drop(crowd);
             server.stop()?;
         }
@@ -140,7 +216,7 @@ impl Repetition<'_> {
     }
 
     /// Requests per CPU-second.
-    pub(crate) fn rest(&mut self, contender: Contender) -> Result<()> {
+    fn rest(&mut self, contender: Contender) -> Result<()> {
         let plan = self.plan;
         let server = plan.site.start(contender.program(), &plan.site.fresh_dir(contender.name())?)?;
         let mut client = http::Client::connect(server.address)?;
@@ -151,13 +227,13 @@ impl Repetition<'_> {
             let (status, _) = client.exchange(&post)?;
             ensure!(status == 201, "a post answered {status}");
         }
+        setup::register(&mut client, "Bench 1", "bench1@bench.example")?;
         let history = http::request("GET", &format!("/api/message/{room}?limit={PAGE}"), Some(&token), None);
         check_page(&mut client, &history)?;
         let health = http::request("GET", "/healthz", None, None);
         self.ask("GET 50", contender, &server, REST_CONNECTIONS, 200, |_| history.clone())?;
         self.ask("POST", contender, &server, REST_CONNECTIONS, 201, |_| post.clone())?;
         self.ask("healthz", contender, &server, REST_CONNECTIONS, 200, |_| health.clone())?;
-        setup::register(&mut client, "Bench 1", "bench1@bench.example")?;
         let login = json!({"email": "bench1@bench.example", "password": setup::PASSWORD});
         let login = http::request("POST", "/api/user/login", None, Some(&login));
         self.ask("register", contender, &server, HASH_CONNECTIONS, 201, |_| register_request())?;
@@ -177,27 +253,36 @@ impl Repetition<'_> {
         let mut askers = Askers::connect(server.address, connections, status, request)?;
         askers.run(self.plan.warm_up, server.process)?;
         let run = askers.run(self.plan.seconds, server.process)?;
-        self.add("rest", case, contender.name(), rest_figures(&run));
+        self.add(Mode::Rest, case, contender.name(), rest_figures(&run));
         Ok(())
     }
 
     /// What the password hash alone costs, with the parameters that the servers use: 19 MiB, 2 passes, 1 lane.
-    pub(crate) fn hash(&mut self) -> Result<()> {
+    fn hash(&mut self) -> Result<()> {
         const HASHES: u32 = 20;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19_456, 2, 1, None)?);
-        let hash = || argon2.hash_password_into(setup::PASSWORD.as_bytes(), b"a salt of 16 B..", &mut [0; 32]);
+        let params = Params::new(19_456, 2, 1, None)?;
+        // The memory is taken once, as an allocator that keeps what is freed would.
+        let mut memory = vec![Block::default(); params.block_count()];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let (password, salt) = (setup::PASSWORD.as_bytes(), b"a salt of 16 B..");
+        let mut hash = || argon2.hash_password_into_with_memory(password, salt, &mut [0; 32], &mut memory);
         let before = machine::own_cpu()?;
         machine::on_cpu(self.plan.site.server_cpu, || (0..HASHES).try_for_each(|_| hash()))??;
         let cpu = (machine::own_cpu()? - before).as_secs_f64() / f64::from(HASHES);
         for case in ["register", "login"] {
-            self.add("rest", case, "argon2id-alone", vec![("requests/cpu s", 1.0 / cpu), ("cpu ms each", cpu * 1e3)]);
+            self.add(
+                Mode::Rest,
+                case,
+                "argon2id-alone",
+                vec![("requests/cpu s", 1.0 / cpu), ("cpu ms each", cpu * 1e3)],
+            );
         }
         Ok(())
     }
 
     /// Posts of 64 clients, by wall time, over REST and over Socket.IO. Both processors are the server's to use, as they
     /// are the loop's.
-    pub(crate) fn durable(&mut self, contender: Contender) -> Result<()> {
+    fn durable(&mut self, contender: Contender) -> Result<()> {
         let plan = self.plan;
         let site = Site { server_cpu: None, ..plan.site.clone() };
         let server = site.start(contender.program(), &site.fresh_dir(contender.name())?)?;
@@ -227,7 +312,7 @@ impl Repetition<'_> {
         let bare = self.sqlite_loop(size)?;
         let mut figures = vec![("rows/s", rate), ("of the loop", rate / bare), ("loop's rows a commit", size as f64)];
         figures.extend(batch.map(|batch| ("own rows a commit", batch)));
-        self.add("durable", case, contender.name(), figures);
+        self.add(Mode::Durable, case, contender.name(), figures);
         Ok(())
     }
 
@@ -237,29 +322,37 @@ impl Repetition<'_> {
     }
 
     /// The bare loop by itself, for a list of sizes.
-    pub(crate) fn bare_loops(&mut self) -> Result<()> {
+    fn bare_loops(&mut self) -> Result<()> {
         for batch in LOOP_BATCHES {
             let rate = self.sqlite_loop(batch)?;
-            self.add("durable", format!("batches of {batch}"), "sqlite-loop", vec![("rows/s", rate)]);
+            self.add(Mode::Durable, format!("batches of {batch}"), "sqlite-loop", vec![("rows/s", rate)]);
         }
         Ok(())
     }
 
     /// From exec to ready on a database with something in it, and memory at rest.
-    pub(crate) fn start(&mut self, contender: Contender) -> Result<()> {
+    fn start(&mut self, contender: Contender) -> Result<()> {
         let plan = self.plan;
         let dir = plan.site.fresh_dir(contender.name())?;
         fill(&plan.site.start(contender.program(), &dir)?)?;
+        let (mut started_in, mut resident) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
             let server = plan.site.start(contender.program(), &dir)?;
-            let started_in = server.started_in.as_secs_f64() * 1e3;
+            started_in.push(server.started_in.as_secs_f64() * 1e3);
             thread::sleep(SETTLE);
-            let figures = vec![("ready after ms", started_in), ("idle MiB", mib(server.process.resident()?))];
-            self.add("start", "on existing data", contender.name(), figures);
+            resident.push(mib(server.process.resident()?));
             server.stop()?;
         }
+        let figures = [("ready after ms", median(started_in)), ("idle MiB", median(resident))];
+        let figures = figures.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        self.add(Mode::Start, "on existing data", contender.name(), figures);
         Ok(())
     }
+}
+
+/// As much under way as keeps a server busy: four in a single room, one in each of many.
+fn saturating(shape: Shape) -> Pace {
+    Pace::Closed(if shape.rooms == 1 { 4 } else { 1 })
 }
 
 fn fanout_figures(phase: &Phase, load: &Load, server: &Server) -> Result<Vec<Figure>> {

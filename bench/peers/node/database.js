@@ -4,11 +4,11 @@ import Database from "better-sqlite3";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS user (id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, hash TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS room (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_at INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS room (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_at TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS member (room TEXT NOT NULL, user TEXT NOT NULL, PRIMARY KEY (room, user)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS message (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, room TEXT NOT NULL,
-    sender TEXT NOT NULL, sender_name TEXT NOT NULL, content TEXT NOT NULL, created_at INTEGER NOT NULL);
+    sender TEXT NOT NULL, sender_name TEXT NOT NULL, content TEXT NOT NULL, created_at TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS message_room ON message (room, number);
 `;
 
@@ -29,9 +29,9 @@ export function openDatabase(path) {
     addMessage: database.prepare(
       "INSERT INTO message (id, room, sender, sender_name, content, created_at) VALUES (?, ?, ?, ?, ?, ?)",
     ),
-    lastMessages: database.prepare(
-      `SELECT id, sender, sender_name, content, created_at
-       FROM (SELECT * FROM message WHERE room = ? ORDER BY number DESC LIMIT ?) ORDER BY number`,
-    ),
+    // Newest first, as rows of values: half the cost of sorted rows of objects.
+    lastMessages: database
+      .prepare("SELECT id, sender, sender_name, content, created_at FROM message WHERE room = ? ORDER BY number DESC LIMIT ?")
+      .raw(),
   };
 }

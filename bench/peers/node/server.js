@@ -48,26 +48,20 @@ function requireMember(roomId, user) {
 function post(user, roomId, text) {
   if (typeof text !== "string" || text.length === 0 || text.length > 10_000) throw new Refusal(422, "Invalid message");
   requireMember(roomId, user);
-  const id = randomUUID();
-  const now = Date.now();
-  database.addMessage.run(id, roomId, user.id, user.name, text, now);
-  const message = messageOf(roomId, { id, sender: user.id, sender_name: user.name, content: text, created_at: now });
+  const row = [randomUUID(), user.id, user.name, text, new Date().toISOString()];
+  const [id, ...rest] = row;
+  database.addMessage.run(id, roomId, ...rest);
+  const message = messageOf(roomId, row);
   io.to(roomId).emit("newMessage", message);
   return message;
 }
 
-function messageOf(roomId, row) {
-  return {
-    id: row.id,
-    chatroomId: roomId,
-    sender: { id: row.sender, name: row.sender_name },
-    message: row.content,
-    timestamp: new Date(row.created_at).toISOString(),
-  };
+function messageOf(roomId, [id, sender, name, message, timestamp]) {
+  return { id, chatroomId: roomId, sender: { id: sender, name }, message, timestamp };
 }
 
 function roomOf(row) {
-  return { id: row.id, name: row.name, members: database.members.all(row.id), created_at: new Date(row.created_at).toISOString() };
+  return { id: row.id, name: row.name, members: database.members.all(row.id), created_at: row.created_at };
 }
 
 const app = express();
@@ -98,7 +92,7 @@ app.post("/api/user/login", async (request, response) => {
 });
 
 app.post("/api/chatroom/", authenticated, (request, response) => {
-  const row = { id: randomUUID(), name: request.body.name, created_at: Date.now() };
+  const row = { id: randomUUID(), name: request.body.name, created_at: new Date().toISOString() };
   database.addRoom.run(row.id, row.name, row.created_at);
   database.addMember.run(row.id, request.user.id);
   response.status(201).json(roomOf(row));
@@ -120,7 +114,8 @@ app.get("/api/message/:chatroom", authenticated, (request, response) => {
   const { chatroom } = request.params;
   requireMember(chatroom, request.user);
   const limit = Number(request.query.limit ?? 1000);
-  response.json(database.lastMessages.all(chatroom, limit).map((row) => messageOf(chatroom, row)));
+  const rows = database.lastMessages.all(chatroom, limit).reverse();
+  response.json(rows.map((row) => messageOf(chatroom, row)));
 });
 
 app.use((error, _request, response, _next) => {
