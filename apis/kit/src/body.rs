@@ -43,17 +43,32 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Erro
 /// Parses JSON in two steps, so that a syntax error and a broken rule are told apart.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|error| explain(&error))
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, error.inner())
+    })?;
+    reader.end().map_err(|error| explain(".", &error))?;
+    Ok(value)
 }
 
-fn explain(error: &serde_json::Error) -> Error {
+/// As [`json`], from a value that was parsed to see whose it is.
+pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, error.inner())
+    })
+}
+
+/// `path`: the field that the error is in, `.` for none.
+fn explain(path: &str, error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
     match error.classify() {
         Category::Data => {
             // "missing field `title` at line 1 column 2": for people, less the place in a text they did not write.
             let text = error.to_string();
-            let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
-            Error::invalid("body", text)
+            let text = text.split(" at line ").next().unwrap_or(&text);
+            Error::invalid("body", if path == "." { text.to_owned() } else { format!("{path}: {text}") })
         }
         Category::Syntax | Category::Eof | Category::Io => Error::new(Kind::Malformed, "The body is not valid JSON"),
     }
@@ -106,7 +121,7 @@ mod tests {
         assert_eq!(kind("[".repeat(100_000).as_bytes()), Kind::Malformed);
         assert_eq!(kind(b""), Kind::Invalid);
         let error = json::<Title>(b"{\"title\": 1}").unwrap_err();
-        assert_eq!((error.kind, &error.message[..]), (Kind::Invalid, "invalid type: integer `1`, expected a string"));
+        assert_eq!((error.kind, &error.message[..]), (Kind::Invalid, "title: invalid type: integer `1`, expected a string"));
         assert_eq!(json::<Title>(b"{}").unwrap_err().message, "missing field `title`");
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     app::Shared,
     body,
     envelope::{self, Dialect, ParticipantView},
-    limit::Class,
+    limit::{Class, Frames},
     pump::{Live, Reply, Step},
 };
 use bytes::Bytes;
@@ -28,14 +28,11 @@ use convo_domain::{
     user::{Actor, Party},
 };
 use futures_util::future::BoxFuture;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-/// A frame other than a post: so many a second, and so many at once, are more than a person makes.
-const FRAMES_PER_SECOND: f64 = 50.0;
-const FRAMES_AT_ONCE: f64 = 200.0;
 /// Rooms that one socket of many hears.
 const ROOMS: usize = 1_000;
 /// Bytes of a reaction: an emoji with its modifiers.
@@ -53,7 +50,7 @@ pub struct Desk {
     rooms: RwLock<HashMap<RoomId, Heard>>,
     /// The room that frames are about when they name none.
     settled: Option<RoomId>,
-    budget: Mutex<Budget>,
+    frames: Frames,
 }
 
 #[derive(Clone)]
@@ -61,11 +58,6 @@ struct Heard {
     who: Who,
     number: i64,
     waiting: bool,
-}
-
-struct Budget {
-    left: f64,
-    at: convo_domain::clock::Timestamp,
 }
 
 /// A frame's type and data.
@@ -110,9 +102,9 @@ impl Desk {
         settled: Option<RoomId>,
     ) -> Self {
         let session = app.domain.bus.open(owner);
-        let budget = Mutex::new(Budget { left: FRAMES_AT_ONCE, at: app.domain.now() });
+        let frames = Frames::new(app.domain.now());
         let (actor, rooms) = (RwLock::new(actor), RwLock::default());
-        Self { app, dialect, slot, address, session, actor, rooms, settled, budget }
+        Self { app, dialect, slot, address, session, actor, rooms, settled, frames }
     }
 
     async fn take_seat(&self, participant: &Participant, number: i64, seq: i64) -> Result<()> {
@@ -162,20 +154,9 @@ impl Desk {
         Asker::of(self.actor.read().as_ref(), self.address)
     }
 
-    fn spend_frame(&self) -> Result<()> {
-        if !self.app.limits.enforced() {
-            return Ok(());
-        }
-        let now = self.app.domain.now();
-        let mut budget = self.budget.lock();
-        let passed = (now.0 - budget.at.0).max(0) as f64 / 1e6;
-        budget.left = (budget.left + passed * FRAMES_PER_SECOND).min(FRAMES_AT_ONCE);
-        budget.at = now;
-        if budget.left < 1.0 {
-            return Err(Error::too_many("Too many frames", 1));
-        }
-        budget.left -= 1.0;
-        Ok(())
+    /// Whether somebody's token came.
+    pub fn authenticated(&self) -> bool {
+        self.actor.read().is_some()
     }
 
     fn step(self: &Arc<Self>, text: &str) -> Result<Step> {
@@ -190,7 +171,7 @@ impl Desk {
                 self.app.limits.spend(self.asker(), Class::Chat, self.app.domain.now())?;
                 return Ok(Step::Go(Box::pin(async move { desk.answer(desk.post(data).await) })));
             }
-            _ => self.spend_frame()?,
+            _ => self.frames.spend(&self.app.limits, self.app.domain.now())?,
         }
         let kind = frame.r#type;
         if self.dialect == Dialect::Many && kind == "authenticate" {

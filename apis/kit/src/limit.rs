@@ -121,6 +121,35 @@ impl Account {
     }
 }
 
+/// The frames of one socket, other than posts: so many a second, and so many at once, are more than a person makes.
+pub struct Frames {
+    left: Mutex<(f64, Timestamp)>,
+}
+
+const FRAMES_PER_SECOND: f64 = 50.0;
+const FRAMES_AT_ONCE: f64 = 200.0;
+
+impl Frames {
+    pub fn new(now: Timestamp) -> Self {
+        Self { left: Mutex::new((FRAMES_AT_ONCE, now)) }
+    }
+
+    /// Takes one frame out of the bucket; an error where it is empty.
+    pub fn spend(&self, limits: &Limits, now: Timestamp) -> Result<()> {
+        if !limits.enforced() {
+            return Ok(());
+        }
+        let mut left = self.left.lock();
+        let passed = (now.0 - left.1.0).max(0) as f64 / 1e6;
+        *left = ((left.0 + passed * FRAMES_PER_SECOND).min(FRAMES_AT_ONCE), now);
+        if left.0 < 1.0 {
+            return Err(Error::too_many("Too many frames", 1));
+        }
+        left.0 -= 1.0;
+        Ok(())
+    }
+}
+
 /// Middleware of a group of routes: counts, refuses in the API's voice, and says where the caller stands.
 pub async fn enforce(
     State((app, class, voice)): State<(Shared, Class, Voiced)>,
