@@ -1,0 +1,21 @@
+//! `chatrooms.md`: accounts, chatrooms and their messages under `/api/user`, `/api/chatroom` and `/api/message`.
+
+mod map;
+mod messages;
+mod rooms;
+mod routes;
+mod users;
+mod voice;
+mod wire;
+
+use convo_kit::{Api, Shared};
+pub use voice::voice;
+
+pub fn api(app: &Shared) -> Api {
+    Api {
+        name: "chatrooms",
+        prefixes: &["/api/user", "/api/chatroom", "/api/message"],
+        routes: routes::routes(app),
+        voice,
+    }
+}
