@@ -116,7 +116,7 @@ impl Crowd {
 
     /// Waits until the given time for something to be heard. The events are in the order of arrival for each client.
     pub(crate) fn listen(&mut self, until: u64) -> Result<std::vec::Drain<'_, Event>> {
-        for client in self.poller.wait(until)? {
+        for client in self.poller.wait(Some(until))? {
             self.read(client).with_context(|| format!("client {client}"))?;
         }
         Ok(self.events.drain(..))

@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -80,8 +79,7 @@ pub(crate) fn serve(address: SocketAddr, fault: Option<(Fault, u64)>) -> Result<
         Floor { poller, members: Vec::new(), rooms: Vec::new(), fault, held: Vec::new(), deliveries: 0, messages: 0 };
     let mut scratch = Scratch::new();
     loop {
-        let until = machine::now() + Duration::from_secs(3600).as_nanos() as u64;
-        for index in floor.poller.wait(until)? {
+        for index in floor.poller.wait(None)? {
             match index {
                 LISTENER => floor.accept(&listener)?,
                 index => floor.serve_member(index, &mut scratch),

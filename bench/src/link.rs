@@ -1,8 +1,9 @@
 //! Non-blocking sockets in one epoll loop, each read stamped by the kernel with the time the bytes came in.
 
 use std::io::{ErrorKind, IoSliceMut, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::cmsg_space;
@@ -120,17 +121,18 @@ impl Poller {
         Ok(self.epoll.add(&link.stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?)
     }
 
-    pub(crate) fn add_listener(&self, listener: &std::net::TcpListener, index: usize) -> Result<()> {
+    pub(crate) fn add_listener(&self, listener: &TcpListener, index: usize) -> Result<()> {
         Ok(self.epoll.add(listener, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?)
     }
 
-    /// Waits until a socket can be read, or until the given time ([`machine::now`]), which a timer meets to the
-    /// microsecond where epoll's own timeout counts in milliseconds. Returns the indices of the readable sockets.
-    pub(crate) fn wait(&mut self, until: u64) -> Result<impl Iterator<Item = usize> + use<>> {
-        // A timer set to zero would be disarmed.
-        let nanoseconds = until.saturating_sub(machine::now()).max(1);
-        let after = TimeSpec::new((nanoseconds / 1_000_000_000) as i64, (nanoseconds % 1_000_000_000) as i64);
-        self.timer.set(Expiration::OneShot(after), TimerSetTimeFlags::empty())?;
+    /// Waits until a socket can be read, or until the given time ([`machine::now`]), if one is given. A timer meets it to
+    /// the microsecond, where epoll's own timeout counts in milliseconds. Returns the indices of the readable sockets.
+    pub(crate) fn wait(&mut self, until: Option<u64>) -> Result<impl Iterator<Item = usize> + use<>> {
+        if let Some(until) = until {
+            // A timer set to zero would be disarmed.
+            let after = Duration::from_nanos(until.saturating_sub(machine::now()).max(1));
+            self.timer.set(Expiration::OneShot(after.into()), TimerSetTimeFlags::empty())?;
+        }
         let ready = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
             Ok(ready) => ready,
             Err(Errno::EINTR) => 0,

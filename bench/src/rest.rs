@@ -62,7 +62,7 @@ impl<'a> Askers<'a> {
         while self.asked.iter().any(Option::is_some) {
             let now = machine::now();
             ensure!(now < end + PATIENCE, "a request was never answered");
-            for index in self.poller.wait(end.max(now) + PATIENCE)? {
+            for index in self.poller.wait(Some(end.max(now) + PATIENCE))? {
                 let Some(took) = self.answered(index)? else { continue };
                 latency.saturating_record(took);
                 requests += 1;

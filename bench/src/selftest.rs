@@ -33,7 +33,7 @@ pub(crate) fn run(site: &Site) -> Result<ExitCode> {
 }
 
 fn findings(site: &Site, fault: Option<Fault>) -> Result<Faults> {
-    let server = site.start_faulty(Program::Floor, &site.fresh_dir("selftest")?, fault)?;
+    let server = site.start(Program::Floor(fault), &site.fresh_dir("selftest")?)?;
     let seats = setup::seats(server.address, Dialect::Floor, SHAPE)?;
     let mut load = Load::gather(server.address, Dialect::Floor, SHAPE, seats, 1)?;
     load.run(Pace::Rate(RATE), LENGTH, server.process)?;

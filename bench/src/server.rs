@@ -26,7 +26,8 @@ const LOOK: Duration = Duration::from_micros(500);
 pub(crate) enum Program {
     Convo,
     Node,
-    Floor,
+    /// With a fault, it is the self-test's control server.
+    Floor(Option<Fault>),
 }
 
 /// A program as seen through one protocol: what the tables have a row for.
@@ -46,7 +47,7 @@ impl Contender {
     pub(crate) fn program(self) -> Program {
         match self {
             Self::Node => Program::Node,
-            Self::Floor => Program::Floor,
+            Self::Floor => Program::Floor(None),
             Self::ConvoSio | Self::ConvoWs => Program::Convo,
         }
     }
@@ -97,7 +98,7 @@ impl Site {
         Ok(dir)
     }
 
-    fn command(&self, program: Program, address: SocketAddr, dir: &Path, fault: Option<Fault>) -> Result<Command> {
+    fn command(&self, program: Program, address: SocketAddr, dir: &Path) -> Result<Command> {
         let mut command;
         match program {
             Program::Convo => {
@@ -117,7 +118,7 @@ impl Site {
                 command.arg(self.node_peer.join("server.js"));
                 command.env("PORT", address.port().to_string()).env("DATA_DIR", dir).env("NODE_ENV", "production");
             }
-            Program::Floor => {
+            Program::Floor(fault) => {
                 command = Command::new(std::env::current_exe()?);
                 command.args(["floor", "--listen", &address.to_string()]);
                 if let Some(fault) = fault.as_ref().and_then(clap::ValueEnum::to_possible_value) {
@@ -130,13 +131,8 @@ impl Site {
 
     /// Starts a server on that data directory and waits until it is ready.
     pub(crate) fn start(&self, program: Program, dir: &Path) -> Result<Server> {
-        self.start_faulty(program, dir, None)
-    }
-
-    /// Starts the floor with a fault, for the self-test.
-    pub(crate) fn start_faulty(&self, program: Program, dir: &Path, fault: Option<Fault>) -> Result<Server> {
         let address = free_address()?;
-        let mut command = self.command(program, address, dir, fault)?;
+        let mut command = self.command(program, address, dir)?;
         let log = dir.join("log.txt");
         let output = File::options().create(true).append(true).open(&log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -197,7 +193,7 @@ fn is_ready(program: Program, address: SocketAddr) -> bool {
     let path = match program {
         Program::Convo => "/readyz",
         Program::Node => "/healthz",
-        Program::Floor => return TcpStream::connect(address).is_ok(),
+        Program::Floor(_) => return TcpStream::connect(address).is_ok(),
     };
     let answer =
         http::Client::connect(address).and_then(|mut client| client.exchange(&http::request("GET", path, None, None)));
