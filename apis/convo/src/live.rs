@@ -8,18 +8,24 @@ use crate::{
 use axum::{
     extract::{
         State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+        ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     response::Response,
 };
-use convo_domain::error::{Error, Kind};
+use convo_domain::{
+    error::{Error, Kind},
+    session::Close,
+};
 use convo_kit::{
     Origin, Shared,
     desk::Desk,
-    pump::{self, FRAME_BYTES, READ_BUFFER},
+    pump::{self, FRAME_BYTES, Live, READ_BUFFER},
     slot,
 };
+use std::{sync::Arc, task::Waker, time::Duration};
 
+/// How long a socket may stay without saying whose it is.
+const STRANGER: Duration = Duration::from_secs(30);
 /// Bytes gathered before a write: a batch of chat frames, not one at a time.
 const WRITE_BUFFER: usize = 8 * 1024;
 
@@ -63,5 +69,17 @@ pub(crate) async fn connect(
     }
     let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);
     let upgrade = upgrade.max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| pump::run(socket, desk)))
+    Ok(upgrade.on_upgrade(move |socket| attend(socket, desk)))
+}
+
+/// Runs the socket; one that nobody has made theirs in time is closed.
+async fn attend(socket: WebSocket, desk: Arc<Desk>) {
+    let mut run = std::pin::pin!(pump::run(socket, desk.clone()));
+    let ended = tokio::time::timeout(STRANGER, &mut run).await.is_ok();
+    if !ended && !desk.authenticated() {
+        desk.session().mailbox().close(Close::Revoked).map(Waker::wake);
+    }
+    if !ended {
+        run.await;
+    }
 }

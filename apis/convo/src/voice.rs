@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use convo_domain::{
-    clock::{Clock, System},
+    clock::{Clock, System, Timestamp},
     error::Error,
 };
 use convo_kit::{time::rfc3339, voice};
@@ -38,6 +38,12 @@ pub struct ErrorBody {
     pub timestamp: String,
 }
 
+impl ErrorBody {
+    fn new(error: &Error, now: Timestamp) -> Self {
+        Self { detail: error.message.to_string(), error_code: voice::code(error.kind), timestamp: rfc3339(now) }
+    }
+}
+
 impl From<Error> for Voice {
     fn from(error: Error) -> Self {
         Self(error)
@@ -52,12 +58,7 @@ impl IntoResponse for Voice {
 
 /// The error in this API's words.
 pub fn voice(error: Error) -> Response {
-    let body = ErrorBody {
-        detail: error.message.to_string(),
-        error_code: voice::code(error.kind),
-        timestamp: rfc3339(System.now()),
-    };
-    voice::answer(&error, Json(body))
+    voice::answer(&error, Json(ErrorBody::new(&error, System.now())))
 }
 
 /// Refusals of anything that reads a body.
@@ -97,4 +98,21 @@ pub(crate) enum Busy {
     /// The database does not answer; nothing was stored.
     #[response(status = 503)]
     Unavailable(ErrorBody),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_shape_of_an_error() {
+        let body = ErrorBody::new(&Error::meeting_not_found(), Timestamp::from_seconds(1_725_703_200));
+        let expected = json!({
+            "detail": "Meeting not found",
+            "error_code": "MEETING_NOT_FOUND",
+            "timestamp": "2024-09-07T10:00:00Z"
+        });
+        assert_eq!(serde_json::to_value(body).unwrap(), expected);
+    }
 }
