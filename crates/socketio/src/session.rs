@@ -72,7 +72,7 @@ impl<A: App> Session<A> {
                     return Err(reason);
                 }
                 (Letter::Get(answer), Transport::Polling(polling)) => polling.get(answer)?,
-                (Letter::Post(body, handled), Transport::Polling(polling)) => polling.post(body, handled),
+                (Letter::Post(body, handled), Transport::Polling(polling)) => polling.post(body, handled)?,
                 (Letter::Probed, Transport::Polling(polling)) => polling.set_probed(true),
                 (Letter::ProbeFailed, Transport::Polling(polling)) => polling.set_probed(false),
                 (Letter::Upgrade(socket), _) => self.upgrade(Socket::new(*socket)),
@@ -182,8 +182,9 @@ impl<A: App> Session<A> {
 
     fn end(&mut self, reason: Reason, cx: &mut Context<'_>) {
         debug!(sid = ?self.seat.sid, %reason, "client is gone");
-        self.seat.handle.close();
+        // In this order: who waits for the end expects the sockets to be parked.
         self.client.lose(reason);
+        self.seat.handle.close();
         std::mem::replace(&mut self.transport, polling()).close(reason, cx);
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::{Sink as _, Stream as _, StreamExt as _};
 use tokio::sync::oneshot;
+use tokio::task::coop;
 
 use crate::app::Reason;
 use crate::engine::{self, SEPARATOR, Wire};
@@ -33,7 +34,7 @@ impl Transport {
     /// The next packet from the client.
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wire, Reason>> {
         match self {
-            Self::Polling(polling) => polling.poll_packet(),
+            Self::Polling(polling) => polling.poll_packet(cx),
             Self::WebSocket(socket) => socket.poll_packet(cx),
         }
     }
@@ -100,9 +101,13 @@ impl Polling {
     }
 
     /// A client sent packets.
-    pub(crate) fn post(&mut self, body: String, handled: oneshot::Sender<()>) {
-        debug_assert!(self.post.is_none(), "the HTTP side lets one in at a time");
+    pub(crate) fn post(&mut self, body: String, handled: oneshot::Sender<()>) -> Result<(), Reason> {
+        if self.post.is_some() {
+            // It gave up waiting for its last POST's answer, and may not go on as if it had one.
+            return Err(Reason::ParseError);
+        }
         self.post = Some(Post { body, next: Some(0), handled });
+        Ok(())
     }
 
     pub(crate) fn set_probed(&mut self, probed: bool) {
@@ -121,8 +126,11 @@ impl Polling {
         self.answer(engine::NOOP.to_owned());
     }
 
-    fn poll_packet(&mut self) -> Poll<Result<Wire, Reason>> {
+    fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wire, Reason>> {
         let Some(post) = &mut self.post else { return Poll::Pending };
+        // A body may hold half a million packets; other tasks have their turn between them.
+        let turn = ready!(coop::poll_proceed(cx));
+        turn.made_progress();
         let Some(start) = post.next else {
             let handled = self.post.take().map(|post| post.handled.send(()));
             // The client may have gone before its answer; its packets were handled all the same.

@@ -35,6 +35,17 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// The text's own bytes, to be kept beside an event; attachments are dropped.
+    pub fn into_bytes(self) -> Bytes {
+        self.text.into()
+    }
+
+    /// A packet without attachments out of bytes that [`Packet::into_bytes`] gave. `None`: they are no event's.
+    pub fn from_bytes(text: Bytes) -> Option<Self> {
+        let text = Utf8Bytes::try_from(text).ok()?;
+        text.as_str().starts_with("42").then_some(Self { text, attachments: None })
+    }
+
     /// The text as it goes over the wire, Engine.IO's message type `4` first.
     pub fn as_str(&self) -> &str {
         self.text.as_str()

@@ -98,6 +98,29 @@ async fn second_post_closes_the_session() {
 }
 
 #[tokio::test]
+async fn giving_up_a_post_closes_the_session() {
+    let server = Server::start(Config { max_under_way: 1, ..Config::default() }).await;
+    let session = server.polling().await;
+    server.post(&session, "40").await;
+    let held = "42[\"hold\",1]\x1e42[\"hold\",2]";
+    let first = server.pending("POST", &session, &format!("content-length: {}\r\n", held.len()), held).await;
+    server.logged("start 1").await;
+    drop(first);
+    // Until the server has seen that the first is gone, this one is the second; it is refused either way.
+    assert_eq!(server.post(&session, "42[\"hold\",3]").await.0, 400);
+    server.logged("disconnect / parse error").await;
+    assert!(!server.log().contains(&"start 2".to_owned()));
+}
+
+#[tokio::test]
+async fn many_packets_in_one_body() {
+    let server = Server::start(Config::default()).await;
+    let session = server.polling().await;
+    assert_eq!(server.post(&session, &"3\x1e".repeat(300_000).trim_end_matches('\x1e').to_owned()).await.0, 200);
+    assert_eq!(server.socketio.stats().packets_in, 300_000);
+}
+
+#[tokio::test]
 async fn cancelled_get_closes_the_session() {
     let server = Server::start(Config::default()).await;
     let session = server.polling().await;
