@@ -1,5 +1,7 @@
-//! `chatrooms.md`: accounts, chatrooms and their messages under `/api/user`, `/api/chatroom` and `/api/message`.
+//! `chatrooms.md`: accounts, chatrooms and their messages under `/api/user`, `/api/chatroom` and `/api/message`,
+//! and Socket.IO.
 
+pub mod live;
 mod map;
 mod messages;
 mod rooms;
@@ -9,6 +11,7 @@ mod voice;
 mod wire;
 
 use convo_kit::{Api, Shared};
+pub use live::socket_io;
 pub use voice::voice;
 
 pub fn api(app: &Shared) -> Api {

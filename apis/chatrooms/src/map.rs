@@ -96,6 +96,17 @@ pub(crate) fn post(new: wire::NewMessage, key: Option<String>) -> Result<(RoomRe
     Ok((room, draft))
 }
 
+/// The room that a socket's event is about.
+pub(crate) fn named_room(event: wire::RoomEvent) -> Result<RoomRef> {
+    room_ref(&required("chatroomId", event.chatroom_id)?)
+}
+
+/// The room where somebody types, or with `false` ceased to.
+pub(crate) fn typing(event: wire::RoomEvent) -> Result<(RoomRef, bool)> {
+    let is_typing = event.is_typing.unwrap_or(true);
+    Ok((named_room(event)?, is_typing))
+}
+
 /// What the domain calls `content` is this document's `message`.
 fn in_our_words(error: Error) -> Error {
     match error.field {
@@ -231,6 +242,33 @@ mod tests {
         for bad in [json!({}), json!(7), json!("text"), json!({"message": 7}), json!({"message": {"a": []}})] {
             assert_eq!(new_message(bad.clone()).unwrap_err().kind, Kind::Invalid, "{bad}");
         }
+    }
+
+    #[test]
+    fn events_about_a_room() {
+        let event = |body: Value| json::<wire::RoomEvent>(body.to_string().as_bytes());
+        let room = RoomRef::Id(RoomId::parse(ROOM).unwrap());
+        assert_eq!(named_room(event(json!({"chatroomId": ROOM})).unwrap()).unwrap(), room);
+        for (body, is_typing) in [
+            (json!({"chatroomId": ROOM, "isTyping": false}), false),
+            (json!({"chatroomId": ROOM, "is_typing": true}), true),
+            (json!({"chatroomId": ROOM}), true),
+        ] {
+            assert_eq!(typing(event(body).unwrap()).unwrap(), (room.clone(), is_typing));
+        }
+        for bad in [
+            json!(7),
+            json!("text"),
+            json!(null),
+            json!({"chatroomId": 7}),
+            json!({"chatroomId": ROOM, "isTyping": "no"}),
+        ] {
+            assert_eq!(event(bad.clone()).unwrap_err().kind, Kind::Invalid, "{bad}");
+        }
+        let unnamed = named_room(event(json!({})).unwrap()).unwrap_err();
+        assert_eq!((unnamed.kind, unnamed.field), (Kind::Invalid, Some("chatroomId")));
+        let unknown = named_room(event(json!({"chatroomId": "nonsense"})).unwrap()).unwrap_err();
+        assert_eq!(unknown.kind, Kind::NotFound);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The document's types. `*Id` in camel case where the document's own events have it so.
 
+use convo_domain::error::Error;
+use convo_kit::voice;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -158,4 +160,137 @@ pub(crate) struct Message {
 pub(crate) struct Done {
     #[schema(example = "You left the chatroom")]
     pub(crate) message: &'static str,
+}
+
+// Socket.IO: what events and acknowledgements carry.
+
+/// `joinRoom`, `leaveRoom` and `typing`, from a client.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with chatroomId")]
+pub(crate) struct RoomEvent {
+    #[serde(rename = "chatroomId", alias = "chatroom")]
+    pub(crate) chatroom_id: Option<String>,
+    #[serde(rename = "isTyping", alias = "is_typing")]
+    pub(crate) is_typing: Option<bool>,
+}
+
+/// `typing`, to the others in the chatroom.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Typing {
+    pub(crate) chatroom_id: Uuid,
+    pub(crate) user: Person,
+    pub(crate) is_typing: bool,
+}
+
+/// `userJoined` and `userLeft`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Moved {
+    pub(crate) chatroom_id: Uuid,
+    pub(crate) user: Person,
+}
+
+/// `error`: why an event that asked for no acknowledgement failed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Complaint {
+    pub(crate) message: String,
+    pub(crate) code: &'static str,
+}
+
+impl From<&Error> for Complaint {
+    fn from(error: &Error) -> Self {
+        Self { message: error.message.to_string(), code: voice::code(error.kind) }
+    }
+}
+
+/// The acknowledgement of an event that failed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Refused {
+    pub(crate) ok: bool,
+    pub(crate) error: String,
+    pub(crate) code: &'static str,
+}
+
+impl From<&Error> for Refused {
+    fn from(error: &Error) -> Self {
+        Self { ok: false, error: error.message.to_string(), code: voice::code(error.kind) }
+    }
+}
+
+/// The acknowledgement of `joinRoom`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Joined {
+    pub(crate) ok: bool,
+    pub(crate) chatroom_id: Uuid,
+    /// Of the chatroom's last message: what comes later is heard.
+    pub(crate) seq: i64,
+}
+
+/// The acknowledgement of `leaveRoom`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Left {
+    pub(crate) ok: bool,
+    pub(crate) chatroom_id: Uuid,
+}
+
+/// The acknowledgement of `chatroomMessage`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sent {
+    pub(crate) ok: bool,
+    pub(crate) message: Message,
+}
+
+/// The acknowledgement of `typing`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Accepted {
+    pub(crate) ok: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn acknowledgements_and_errors_have_the_contracts_shape() {
+        let id = Uuid::from_u128(1);
+        let error = Error::forbidden("You are not a member of this chatroom");
+        assert_eq!(
+            serde_json::to_value(Refused::from(&error)).unwrap(),
+            json!({"ok": false, "error": error.message, "code": "INSUFFICIENT_PERMISSIONS"})
+        );
+        assert_eq!(
+            serde_json::to_value(Complaint::from(&error)).unwrap(),
+            json!({"message": error.message, "code": "INSUFFICIENT_PERMISSIONS"})
+        );
+        assert_eq!(
+            serde_json::to_value(Joined { ok: true, chatroom_id: id, seq: 7 }).unwrap(),
+            json!({"ok": true, "chatroomId": id, "seq": 7})
+        );
+        assert_eq!(
+            serde_json::to_value(Left { ok: true, chatroom_id: id }).unwrap(),
+            json!({"ok": true, "chatroomId": id})
+        );
+    }
+
+    #[test]
+    fn a_token_is_there_under_both_its_names() {
+        let token = Token { token: "a.b.c".into(), access_token: "a.b.c".into(), token_type: "bearer" };
+        let expected = json!({"token": "a.b.c", "access_token": "a.b.c", "token_type": "bearer"});
+        assert_eq!(serde_json::to_value(token).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_chatroom_has_the_contracts_shape() {
+        let id = Uuid::from_u128(1);
+        let members = vec![Person { id: Some(id), name: "Ann Lee".into() }];
+        let created_at = "2024-01-15T10:30:00Z".to_owned();
+        assert_eq!(
+            serde_json::to_value(Chatroom { id, name: "Lobby".into(), members, created_at }).unwrap(),
+            json!({"id": id, "name": "Lobby", "members": [{"id": id, "name": "Ann Lee"}], "created_at": "2024-01-15T10:30:00Z"})
+        );
+    }
 }

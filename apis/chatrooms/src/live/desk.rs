@@ -1,0 +1,246 @@
+//! What the events of one socket do.
+
+use super::presence::Presence;
+use crate::{map, wire};
+use convo_domain::{
+    Asker,
+    bus::Tell,
+    error::{Error, Kind, Result},
+    event::{Audience, Event, Who},
+    id::{RoomId, UserId},
+    limit,
+    message::{Draft, Message},
+    room::{RoomKind, RoomRef},
+    session::{Owner, Session},
+    user::{Actor, Party},
+};
+use convo_kit::{
+    Shared, body,
+    limit::{Class, Frames},
+};
+use convo_socketio::Ack;
+use futures_util::{future::BoxFuture, task::AtomicWaker};
+use parking_lot::Mutex;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{sync::Arc, task::Context};
+
+/// Rooms that one socket hears.
+const ROOMS: usize = 1_000;
+/// Errors that wait for one socket; a client that reads none of them needs no more.
+const COMPLAINTS: usize = 16;
+
+/// One socket, as its events see it.
+pub(crate) struct Desk {
+    app: Shared,
+    presence: Arc<Presence>,
+    actor: Actor,
+    asker: Asker,
+    session: Session,
+    frames: Frames,
+    /// The rooms that it joined, and who one is there. `None`: it is gone.
+    joined: Mutex<Option<Vec<(RoomId, Who)>>>,
+    /// Held while a room is joined or left, for the events behind it are meant to find that done.
+    turn: tokio::sync::Mutex<()>,
+    complaints: Mutex<Vec<wire::Complaint>>,
+    reader: AtomicWaker,
+}
+
+/// An event that made sense.
+pub(crate) enum Command {
+    Join(RoomRef),
+    Leave(RoomRef),
+    Post(RoomRef, Draft),
+    Typing(RoomRef, bool),
+}
+
+impl Desk {
+    pub(crate) fn new(app: Shared, presence: Arc<Presence>, actor: Actor, asker: Asker) -> Arc<Self> {
+        let session = app.domain.bus.open(owner(&actor));
+        let frames = Frames::new(app.domain.now());
+        Arc::new(Self {
+            app,
+            presence,
+            actor,
+            asker,
+            session,
+            frames,
+            joined: Mutex::new(Some(Vec::new())),
+            turn: tokio::sync::Mutex::default(),
+            complaints: Mutex::default(),
+            reader: AtomicWaker::new(),
+        })
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Reads an event, and takes it out of its budget.
+    pub(crate) fn command(&self, event: &convo_socketio::Event<'_>) -> Result<Command> {
+        let (limits, now) = (&self.app.limits, self.app.domain.now());
+        if event.name == "chatroomMessage" {
+            limits.spend(self.asker, Class::Chat, now)?;
+            let (room, draft) = map::post(argument(event)?, None)?;
+            return Ok(Command::Post(room, draft));
+        }
+        self.frames.spend(limits, now)?;
+        match &*event.name {
+            "joinRoom" => Ok(Command::Join(map::named_room(argument(event)?)?)),
+            "leaveRoom" => Ok(Command::Leave(map::named_room(argument(event)?)?)),
+            "typing" => map::typing(argument(event)?).map(|(room, is_typing)| Command::Typing(room, is_typing)),
+            _ => Err(Error::new(Kind::Malformed, "Unknown event")),
+        }
+    }
+
+    /// Does what was asked, in turn: after the joins and leaves that came before. A post reaches the domain at the first
+    /// poll, unless it waits for such a one.
+    pub(crate) async fn run(self: &Arc<Self>, command: Command) -> Result<Ack> {
+        // Unconstrained, or else tokio's budget could let a later event overtake this one.
+        let turn = tokio::task::unconstrained(self.turn.lock()).await;
+        match command {
+            Command::Join(room) => self.join(room).await,
+            Command::Leave(room) => self.leave(room).await,
+            Command::Post(room, draft) => {
+                drop(turn);
+                self.post(room, draft).await
+            }
+            Command::Typing(room, is_typing) => self.typing(room, is_typing).await,
+        }
+    }
+
+    async fn join(&self, by: RoomRef) -> Result<Ack> {
+        if self.joined.lock().as_ref().is_some_and(|joined| joined.len() >= ROOMS) {
+            return Err(Error::invalid("chatroomId", "This socket is in too many chatrooms"));
+        }
+        let domain = &self.app.domain;
+        let entry = domain.listen(&self.session, &self.actor, by, RoomKind::Chatroom).await?;
+        let (room, seq) = (entry.room.id, entry.room.seq);
+        self.enter(room, Who { party: entry.party, participant: entry.participant, name: entry.name });
+        if let Some(guest) = entry.participant {
+            domain.connected(room, guest).await?;
+        }
+        ack(&wire::Joined { ok: true, chatroom_id: room.0, seq })
+    }
+
+    fn enter(&self, room: RoomId, who: Who) {
+        let mut joined = self.joined.lock();
+        match joined.as_mut() {
+            Some(joined) if joined.iter().all(|(id, _)| *id != room) => {
+                self.presence.came(room, who.party, || self.tell_presence(room, who.clone(), true));
+                joined.push((room, who));
+            }
+            Some(_) => {}
+            // The client went while it was let in.
+            None => self.app.domain.bus.unsubscribe(&self.session, room),
+        }
+    }
+
+    async fn leave(self: &Arc<Self>, by: RoomRef) -> Result<Ack> {
+        let room = self.app.domain.find_room(by, RoomKind::Chatroom).await?;
+        match self.forget(room) {
+            Some(who) => self.exit(room, who),
+            None => self.app.domain.bus.unsubscribe(&self.session, room),
+        }
+        ack(&wire::Left { ok: true, chatroom_id: room.0 })
+    }
+
+    fn forget(&self, room: RoomId) -> Option<Who> {
+        let mut joined = self.joined.lock();
+        let joined = joined.as_mut()?;
+        let index = joined.iter().position(|(id, _)| *id == room)?;
+        Some(joined.swap_remove(index).1)
+    }
+
+    /// Hears the room no more, and tells it so.
+    fn exit(&self, room: RoomId, who: Who) {
+        self.app.domain.bus.unsubscribe(&self.session, room);
+        self.presence.went(room, who.party, || self.tell_presence(room, who.clone(), false));
+        let Some(guest) = who.participant else { return };
+        let app = self.app.clone();
+        tokio::spawn(async move {
+            if let Err(error) = app.domain.disconnected(room, guest, false).await {
+                tracing::warn!(?error, "a guest's seat could not be given back");
+            }
+        });
+    }
+
+    fn tell_presence(&self, room: RoomId, who: Who, here: bool) {
+        let others = Audience::Others(who.party);
+        self.app.domain.bus.tell(vec![Tell::event(room, others, Event::Presence { who, here })]);
+    }
+
+    async fn post(&self, room: RoomRef, draft: Draft) -> Result<Ack> {
+        let posted = self.app.domain.post(&self.actor, room, RoomKind::Chatroom, draft).await?;
+        ack(&wire::Sent { ok: true, message: map::message(posted.message) })
+    }
+
+    async fn typing(&self, by: RoomRef, is_typing: bool) -> Result<Ack> {
+        let room = self.app.domain.find_room(by, RoomKind::Chatroom).await?;
+        let from = self.who(room).ok_or_else(|| Error::forbidden("Join the chatroom first"))?;
+        let others = Audience::Others(from.party);
+        self.app.domain.bus.tell(vec![Tell::event(room, others, Event::Typing { from, is_typing })]);
+        ack(&wire::Accepted { ok: true })
+    }
+
+    fn who(&self, room: RoomId) -> Option<Who> {
+        let joined = self.joined.lock();
+        joined.as_ref()?.iter().find(|(id, _)| *id == room).map(|(_, who)| who.clone())
+    }
+
+    /// A member left the room for good. If it is the socket's own user, the room was told of it already.
+    pub(crate) fn member_left(&self, room: RoomId, user: UserId) {
+        let party = Party::User(user);
+        if self.actor.party() == party && self.forget(room).is_some() {
+            self.presence.went(room, party, || {});
+        }
+    }
+
+    /// The socket is gone.
+    pub(crate) fn gone(&self) {
+        let joined = self.joined.lock().take();
+        joined.into_iter().flatten().for_each(|(room, who)| self.exit(room, who));
+    }
+
+    /// An error of an event that asked for no acknowledgement, to be sent as an event.
+    pub(crate) fn complain(&self, said: wire::Complaint) {
+        let mut complaints = self.complaints.lock();
+        if complaints.len() < COMPLAINTS {
+            complaints.push(said);
+        }
+        drop(complaints);
+        self.reader.wake();
+    }
+
+    /// The errors that wait. The task is woken by the next.
+    pub(crate) fn complaints(&self, cx: &Context<'_>) -> Vec<wire::Complaint> {
+        self.reader.register(cx.waker());
+        std::mem::take(&mut *self.complaints.lock())
+    }
+
+    /// Messages after `seq` as this client may see them, a page.
+    pub(crate) fn missed(&self, room: RoomId, seq: i64) -> BoxFuture<'static, Result<Vec<Message>>> {
+        let (app, actor) = (self.app.clone(), self.actor.clone());
+        Box::pin(async move { app.domain.messages_after(&actor, room, RoomKind::Chatroom, seq, limit::CATCH_UP).await })
+    }
+}
+
+/// An acknowledgement with one argument.
+pub(crate) fn ack(body: &impl Serialize) -> Result<Ack> {
+    Ack::new(&(body,)).map_err(Error::internal)
+}
+
+/// An event's first argument; one that is missing reads as an empty object, so that the missing field is named.
+fn argument<T: DeserializeOwned>(event: &convo_socketio::Event<'_>) -> Result<T> {
+    body::json(event.args.raw(0).map_or("{}", |raw| raw.get()).as_bytes())
+}
+
+fn owner(actor: &Actor) -> Owner {
+    match actor {
+        Actor::User(caller) => Owner { user: Some(caller.user), login: Some(caller.login), participant: None },
+        Actor::Guest(guest) => Owner { participant: Some(guest.participant), ..Owner::default() },
+    }
+}

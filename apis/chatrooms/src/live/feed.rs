@@ -1,0 +1,128 @@
+//! What a socket is sent: its session's events in their shared wording, and out of the store what it was too slow for.
+
+use super::{
+    desk::Desk,
+    lag::Lag,
+    word::{self, Namespace},
+};
+use convo_domain::{
+    event::{Event, Told},
+    message::Message,
+    session::{Batch, Close},
+};
+use convo_socketio::{Closed, Feed, Frame, Packet};
+use std::{
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// Events taken from the mailbox at a time.
+const BATCH: usize = 128;
+
+/// One client in one namespace.
+pub struct Socket {
+    desk: Arc<Desk>,
+    namespace: Namespace,
+    takes_offsets: bool,
+    /// The session is over.
+    close: Option<Close>,
+    /// Boxed, for most sockets never lag.
+    lag: Option<Box<Lag>>,
+}
+
+impl Socket {
+    pub(crate) fn new(desk: Arc<Desk>, namespace: Namespace, takes_offsets: bool) -> Self {
+        Self { desk, namespace, takes_offsets, close: None, lag: None }
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// The errors that wait, each an event.
+    fn complaints(&self, cx: &Context<'_>) -> impl Iterator<Item = Frame> {
+        let namespace = self.namespace;
+        let complaints = self.desk.complaints(cx).into_iter();
+        complaints.filter_map(move |said| namespace.packet("error", &said)).map(Frame::Packet)
+    }
+
+    /// What was missed before, then what is new.
+    fn poll_news(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>> {
+        if let Some(lag) = &mut self.lag {
+            match ready!(lag.poll_page(cx, |room, seq| self.desk.missed(room, seq))) {
+                Some(Ok(page)) => {
+                    out.extend(page.iter().filter_map(|message| self.frame_again(message)));
+                    return Poll::Ready(Ok(()));
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(?error, "a socket could not be caught up");
+                    return Poll::Ready(Err(Closed));
+                }
+                None => {}
+            }
+        }
+        let mut batch = Batch::default();
+        ready!(self.desk.session().poll_batch(cx, BATCH, &mut batch));
+        self.take(batch, out);
+        Poll::Ready(Ok(()))
+    }
+
+    fn take(&mut self, batch: Batch, out: &mut Vec<Frame>) {
+        for told in &batch.told {
+            if let Event::MemberLeft { user, .. } = &told.event {
+                self.desk.member_left(told.room, *user);
+            }
+            if !self.lag.as_mut().is_some_and(|lag| lag.has_sent(told)) {
+                out.extend(self.frame(told));
+            }
+        }
+        if !batch.lagged.is_empty() {
+            self.lag.get_or_insert_default().add(batch.lagged);
+        }
+        self.lag.take_if(|lag| lag.is_over());
+        self.close = batch.close;
+    }
+
+    /// The event in the words that all clients of the namespace share.
+    fn frame(&self, told: &Told) -> Option<Frame> {
+        let Some(message) = told.event.message().filter(|_| self.takes_offsets) else {
+            let words =
+                told.worded(self.namespace.slot(), |told| Some(word::event(self.namespace, told)?.into_bytes()));
+            return words.and_then(Packet::from_bytes).map(Frame::Packet);
+        };
+        let offset = word::offset(message);
+        let words = told.worded(self.namespace.offset_slot(), |_| {
+            Some(word::new_message(self.namespace, message)?.with_offset(&offset).into_bytes())
+        });
+        Some(Frame::Recoverable { packet: Packet::from_bytes(words?)?, offset: offset.into() })
+    }
+
+    /// A message that was read again.
+    fn frame_again(&self, message: &Message) -> Option<Frame> {
+        let packet = word::new_message(self.namespace, message)?;
+        if !self.takes_offsets {
+            return Some(Frame::Packet(packet));
+        }
+        let offset = word::offset(message);
+        Some(Frame::Recoverable { packet: packet.with_offset(&offset), offset: offset.into() })
+    }
+}
+
+impl Feed for Socket {
+    fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>> {
+        let before = out.len();
+        out.extend(self.complaints(cx));
+        while out.len() == before {
+            match self.close {
+                // The server closes the connection itself, in a way that has the client come back.
+                Some(Close::Restart) => return Poll::Pending,
+                Some(_) => return Poll::Ready(Err(Closed)),
+                None => {}
+            }
+            if let Err(closed) = ready!(self.poll_news(cx, out)) {
+                return Poll::Ready(Err(closed));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

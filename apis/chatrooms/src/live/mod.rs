@@ -1,0 +1,141 @@
+//! "Real-Time Communication with Socket.IO", in the namespaces `/` and `/socket.io`.
+//!
+//! From a client: `joinRoom`, `leaveRoom`, `chatroomMessage`, `typing`. To a client: `newMessage`, `userJoined`,
+//! `userLeft`, `typing`, `error`. An event that asks for an acknowledgement gets `{ok: true, …}` or `{ok: false, error}`.
+
+mod desk;
+mod feed;
+mod lag;
+mod presence;
+mod word;
+
+use crate::wire;
+use axum::http::header::AUTHORIZATION;
+use convo_domain::{
+    Asker, Error,
+    error::{Kind, Result},
+    user::Actor,
+};
+use convo_kit::{Shared, door::client_address, voice};
+use convo_socketio::{App, Config, Connect, Event, Reason, Refusal, Reply, SocketIo};
+use desk::Desk;
+use feed::Socket;
+use presence::Presence;
+use serde_json::json;
+use std::sync::Arc;
+use word::Namespace;
+
+/// The Socket.IO server, to be mounted by [`SocketIo::router`] and shut down by [`SocketIo::close_all`].
+pub fn socket_io(app: &Shared) -> SocketIo<Live> {
+    SocketIo::new(Live { app: app.clone(), presence: Arc::default() }, Config::default())
+}
+
+/// What the Socket.IO server asks: who may connect, and what an event does.
+pub struct Live {
+    app: Shared,
+    presence: Arc<Presence>,
+}
+
+impl Live {
+    async fn authenticate(&self, connect: &Connect) -> Result<Actor> {
+        let needed = || Error::new(Kind::Unauthenticated, "Authentication required");
+        self.app.domain.authenticate(token(connect).ok_or_else(needed)?).await
+    }
+
+    fn asker(&self, connect: &Connect, actor: &Actor) -> Asker {
+        let handshake = &connect.handshake;
+        let peer = handshake.remote().map(|address| address.ip());
+        Asker::of(Some(actor), client_address(&handshake.headers(), peer, &self.app.proxies))
+    }
+}
+
+impl App for Live {
+    type Socket = Socket;
+
+    async fn connect(&self, connect: &Connect) -> Result<Socket, Refusal> {
+        let namespace = Namespace::named(&connect.namespace).ok_or_else(Refusal::invalid_namespace)?;
+        let actor = self.authenticate(connect).await.map_err(|error| refusal(&error))?;
+        let asker = self.asker(connect, &actor);
+        let desk = Desk::new(self.app.clone(), self.presence.clone(), actor, asker);
+        Ok(Socket::new(desk, namespace, connect.takes_offsets))
+    }
+
+    fn event(&self, socket: &mut Socket, event: Event<'_>) -> Reply {
+        let (desk, command, wants_ack) = (socket.desk().clone(), socket.desk().command(&event), event.wants_ack);
+        Box::pin(async move {
+            let outcome = match command {
+                Ok(command) => desk.run(command).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(ack) => Some(ack),
+                Err(error) if wants_ack => desk::ack(&wire::Refused::from(&error)).ok(),
+                Err(error) => {
+                    desk.complain(wire::Complaint::from(&error));
+                    None
+                }
+            }
+        })
+    }
+
+    fn park(&self, socket: &mut Socket, _: Reason) -> Option<u128> {
+        match socket.desk().actor() {
+            Actor::User(caller) => Some(caller.user.0.as_u128()),
+            // Their seat is given back sooner than a parked socket.
+            Actor::Guest(_) => None,
+        }
+    }
+
+    /// Only the same log-in comes back, and only while it is good: it is what closes the socket when it ends.
+    async fn recover(&self, socket: &mut Socket, connect: &Connect) -> bool {
+        match (self.authenticate(connect).await, socket.desk().actor()) {
+            (Ok(Actor::User(comes)), Actor::User(was)) => (comes.user, comes.login) == (was.user, was.login),
+            _ => false,
+        }
+    }
+
+    fn disconnect(&self, socket: Socket, _: Reason) {
+        socket.desk().gone();
+    }
+}
+
+/// The token in `auth.token`, or else in the `Authorization` header; either with or without `Bearer `.
+fn token(connect: &Connect) -> Option<&str> {
+    let sent = match &connect.auth["token"] {
+        serde_json::Value::Null => "",
+        token => bare(token.as_str()?),
+    };
+    let header = || connect.handshake.header(&AUTHORIZATION).map(bare);
+    Some(sent).filter(|token| !token.is_empty()).or_else(header)
+}
+
+fn bare(token: &str) -> &str {
+    match token.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => token.trim(),
+    }
+}
+
+fn refusal(error: &Error) -> Refusal {
+    Refusal::new(error.message.clone()).with_data(json!({"code": voice::code(error.kind)}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_with_or_without_its_scheme() {
+        for same in ["a.b.c", "Bearer a.b.c", "bearer  a.b.c "] {
+            assert_eq!(bare(same), "a.b.c");
+        }
+        assert_eq!(bare("Bearer "), "");
+    }
+
+    #[test]
+    fn a_refusal_is_worded_for_connect_error() {
+        let refusal = refusal(&Error::unauthenticated("Invalid or expired token"));
+        let expected = json!({"message": "Invalid or expired token", "data": {"code": "AUTHENTICATION_REQUIRED"}});
+        assert_eq!(serde_json::to_value(refusal).unwrap(), expected);
+    }
+}
