@@ -22,7 +22,7 @@ use convo_kit::{
     pump::{self, FRAME_BYTES, Live, READ_BUFFER},
     slot,
 };
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// How long a socket may stay without saying whose it is.
 const STRANGER: Duration = Duration::from_secs(30);
@@ -75,11 +75,13 @@ pub(crate) async fn connect(
 /// Runs the socket; one that nobody has made theirs in time is closed.
 async fn attend(socket: WebSocket, desk: Arc<Desk>) {
     let mut run = std::pin::pin!(pump::run(socket, desk.clone()));
-    let ended = tokio::time::timeout(STRANGER, &mut run).await.is_ok();
-    if !ended && !desk.authenticated() {
-        desk.session().mailbox().close(Close::Revoked).map(Waker::wake);
+    if tokio::time::timeout(STRANGER, &mut run).await.is_ok() {
+        return;
     }
-    if !ended {
-        run.await;
+    if !desk.authenticated()
+        && let Some(pump) = desk.session().mailbox().close(Close::Revoked)
+    {
+        pump.wake();
     }
+    run.await;
 }
