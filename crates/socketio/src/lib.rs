@@ -7,8 +7,8 @@
 //! **One client is one task, and that task alone touches the client's state.** Each time it wakes it
 //!
 //! 1. opens its mail: HTTP requests of a polling client, a WebSocket to move to, an order to close;
-//! 2. reads packets, and starts the application's work for each one, in the order of arrival;
-//! 3. collects the work that is done, and queues its acknowledgements;
+//! 2. collects the application's work that is done, and queues its acknowledgements;
+//! 3. reads packets, and starts the application's work for each one, in the order of arrival;
 //! 4. looks at the clock: heartbeat, slow reader, a client that never joins a namespace;
 //! 5. when the transport can take more, pulls what the feeds have and writes it at once.
 //!

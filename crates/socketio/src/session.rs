@@ -54,9 +54,9 @@ impl<A: App> Session<A> {
     fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         loop {
             self.open_mail(cx)?;
-            let read = self.read(cx)?;
             let worked = self.client.work(cx);
-            self.keep_time(cx)?;
+            let read = self.read(cx)?;
+            self.keep_time(read, cx)?;
             let wrote = self.write(cx)?;
             if !(read || worked || wrote) {
                 return Ok(());
@@ -131,7 +131,8 @@ impl<A: App> Session<A> {
         }
     }
 
-    fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+    /// Acts on deadlines that have passed. `heard`: the client has just sent something.
+    fn keep_time(&mut self, heard: bool, cx: &mut Context<'_>) -> Result<(), Reason> {
         let config = &self.shared.config;
         if !self.client.is_homeless() {
             self.deadlines.clear(Deadline::Join);
@@ -144,8 +145,8 @@ impl<A: App> Session<A> {
                     self.client.out().push_back(Wire::text(engine::PING));
                     self.deadlines.set(Deadline::Pong, config.ping_timeout);
                 }
-                // The pong may be there, unread: it is the application that is late.
-                Deadline::Pong if self.client.is_busy() => {
+                // The pong may be there, not yet read: it is the application that is late.
+                Deadline::Pong if heard || self.client.is_busy() => {
                     self.deadlines.set(Deadline::Pong, config.ping_timeout);
                 }
                 Deadline::Pong => return Err(Reason::PingTimeout),
