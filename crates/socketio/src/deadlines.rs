@@ -20,10 +20,6 @@ pub(crate) enum Deadline {
     Join,
 }
 
-/// Deadlines are rounded up to this, so that those of many clients fall together and one wake-up of a thread
-/// serves them all. With 3,000 clients that makes heartbeats 2.5 times cheaper.
-const BEAT: Duration = Duration::from_millis(50);
-
 const ALL: [Deadline; 4] = [Deadline::Ping, Deadline::Pong, Deadline::Write, Deadline::Join];
 
 pub(crate) struct Deadlines {
@@ -35,14 +31,14 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     pub(crate) fn new(first: Deadline, after: Duration) -> Self {
-        let at = on_beat(Instant::now() + after);
+        let at = on_beat(after);
         let mut deadlines = Self { timer: Box::pin(sleep_until(at)), due: [None; ALL.len()] };
         deadlines.due[first as usize] = Some(at);
         deadlines
     }
 
     pub(crate) fn set(&mut self, deadline: Deadline, after: Duration) {
-        let at = on_beat(Instant::now() + after);
+        let at = on_beat(after);
         self.due[deadline as usize] = Some(at);
         if at < self.timer.deadline() {
             self.timer.as_mut().reset(at);
@@ -75,12 +71,14 @@ impl Deadlines {
     }
 }
 
-/// Rounds up to a multiple of [`BEAT`] since the first call.
-fn on_beat(at: Instant) -> Instant {
+/// The time `after` from now, rounded up by 50 ms or 0.2 % at most, so that the deadlines of many clients fall
+/// together and one wake-up of a thread serves them all. It makes heartbeats 2.5 times cheaper.
+fn on_beat(after: Duration) -> Instant {
     static START: OnceLock<Instant> = OnceLock::new();
     let start = *START.get_or_init(Instant::now);
-    let beats = at.saturating_duration_since(start).as_millis().div_ceil(BEAT.as_millis());
-    start + BEAT * u32::try_from(beats).unwrap_or(u32::MAX)
+    let beat = (after / 500).clamp(Duration::from_millis(1), Duration::from_millis(50)).as_millis();
+    let at = (Instant::now() + after).saturating_duration_since(start).as_millis();
+    start + Duration::from_millis((at.div_ceil(beat) * beat).try_into().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
