@@ -131,8 +131,8 @@ pub(crate) fn message(message: Message) -> wire::Message {
     }
 }
 
-pub(crate) fn sent(message: Message) -> wire::SentMessage {
-    wire::SentMessage {
+pub(crate) fn posted(message: Message) -> wire::Posted {
+    wire::Posted {
         message_id: message.id.to_string(),
         message: message.content,
         timestamp: rfc3339(message.created_at),
@@ -405,7 +405,7 @@ mod tests {
             "timestamp": "2025-02-22T12:01:00Z",
             "seq": 7
         });
-        assert_eq!(to(sent(stored)), example);
+        assert_eq!(to(posted(stored)), example);
     }
 
     #[test]

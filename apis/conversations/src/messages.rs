@@ -3,7 +3,7 @@
 use crate::{
     map,
     voice::{BadToken, Busy, ErrorBody, Params, Route, Signed, Voice, voice},
-    wire::{Message, NewMessage, SentMessage, Slice},
+    wire::{Message, NewMessage, Posted, Slice},
 };
 use axum::{
     Json,
@@ -17,7 +17,7 @@ use convo_domain::{
 };
 use convo_kit::{Shared, body};
 
-/// Answers `POST /api/messages` for a body with `conversation_id`: 200 with the message ([`SentMessage`]), or the refusal
+/// Answers `POST /api/messages` for a body with `conversation_id`: 200 with the message ([`Posted`]), or the refusal
 /// in this API's words. `key` is the `Idempotency-Key`; `body` is [`NewMessage`] as JSON.
 pub async fn post_message(app: &Shared, actor: Result<Option<Actor>>, key: Option<&str>, body: &[u8]) -> Response {
     match post(app, actor, key, body).await {
@@ -26,13 +26,13 @@ pub async fn post_message(app: &Shared, actor: Result<Option<Actor>>, key: Optio
     }
 }
 
-async fn post(app: &Shared, actor: Result<Option<Actor>>, key: Option<&str>, body: &[u8]) -> Result<SentMessage> {
+async fn post(app: &Shared, actor: Result<Option<Actor>>, key: Option<&str>, body: &[u8]) -> Result<Posted> {
     let actor = actor?.ok_or_else(|| Error::unauthenticated("Authentication required"))?;
     let body: NewMessage = body::json(body)?;
     map::own_name(&actor, body.sender_id.as_deref())?;
     let draft = map::draft(&body.message, key)?;
     let posted = app.domain.post(&actor, map::body_ref(&body.conversation_id)?, RoomKind::Conversation, draft).await?;
-    Ok(map::sent(posted.message))
+    Ok(map::posted(posted.message))
 }
 
 #[utoipa::path(

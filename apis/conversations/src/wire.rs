@@ -153,7 +153,7 @@ pub struct NewMessage {
 /// A message that was stored.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(
-    as = ConversationsSentMessage,
+    as = ConversationsPosted,
     example = json!({
         "message_id": "01890000-0000-7000-8000-0000000000a1",
         "message": "Hello, how are you?",
@@ -161,7 +161,7 @@ pub struct NewMessage {
         "seq": 3
     })
 )]
-pub struct SentMessage {
+pub struct Posted {
     pub message_id: String,
     pub message: String,
     pub timestamp: String,
