@@ -177,7 +177,7 @@ pub fn error(error: &Error) -> String {
 fn spell(event: &Event) -> Option<(&'static str, Value)> {
     let view = |p: &Participant| json!(ParticipantView::from(p));
     Some(match event {
-        Event::Posted(_) => return None,
+        Event::Posted(_) | Event::Presence { .. } => return None,
         Event::Joined(p) => ("participant_joined", view(p)),
         Event::Left(p) => ("participant_left", view(p)),
         Event::Updated(p) => ("participant_updated", view(p)),

@@ -156,13 +156,25 @@ pub async fn enforce(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(identity) = request.extensions().get::<Identity>() else { return next.run(request).await };
+    match request.extensions().get::<Identity>().cloned() {
+        Some(identity) => counted(&app, &identity, class, voice, next.run(request)).await,
+        None => next.run(request).await,
+    }
+}
+
+/// The answer, if the caller's budget has room for it; either way with the headers that say where the caller stands.
+pub async fn counted(
+    app: &Shared,
+    identity: &Identity,
+    class: Class,
+    voice: Voiced,
+    answer: impl Future<Output = Response>,
+) -> Response {
     // Who guesses passwords has no account; a token must not buy more guesses.
     let asker = if class == Class::Auth { Asker::address(identity.address) } else { identity.asker() };
     let now = app.domain.now();
     let account = app.limits.count(asker, class, now);
-    let mut response =
-        if account.over { voice(account.refusal(now)) } else { next.run(request).await };
+    let mut response = if account.over { voice(account.refusal(now)) } else { answer.await };
     account.write(response.headers_mut());
     response
 }

@@ -5,7 +5,7 @@
 //! - All that waits for the client leaves in one write.
 //! - A write that makes no progress closes the socket; what the client may not read in time is bounded by its mailbox.
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
 use convo_domain::{
     error::Result,
@@ -23,6 +23,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub const FRAME_BYTES: usize = 1024 * 1024;
 /// Bytes read from a socket at a time: a client's frames are small, and every idle client keeps this much.
 pub const READ_BUFFER: usize = 2 * 1024;
+/// Bytes gathered before a write: what waits for a client leaves together.
+pub const WRITE_BUFFER: usize = 8 * 1024;
 /// Steps under way for one client; above, its socket is not read.
 const UNDER_WAY: usize = 64;
 /// Events taken from the mailbox at a time.
@@ -31,6 +33,15 @@ const BATCH: usize = 128;
 const PING: Duration = Duration::from_secs(25);
 /// A write that takes longer has nobody at its other end.
 const WRITE: Duration = Duration::from_secs(20);
+
+/// The upgrade with our bounds and buffers.
+pub fn sized(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .max_message_size(FRAME_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+}
 
 /// What a frame leads to.
 pub enum Step {

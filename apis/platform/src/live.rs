@@ -18,7 +18,7 @@ use convo_kit::{
     desk::Desk,
     door::bearer,
     envelope,
-    pump::{self, FRAME_BYTES, Live, READ_BUFFER},
+    pump::{self, Live},
     slot,
 };
 use serde::Deserialize;
@@ -49,11 +49,7 @@ pub(crate) async fn connect(
     let token = token.ok_or_else(|| Error::unauthenticated("Authentication required"))?;
     let upgrade = upgrade.map_err(|_| Error::new(Kind::Malformed, "This is a WebSocket; upgrade the connection"))?;
     let attendance = app.domain.attend(&token, origin.address, map::room_ref(&code.0)?).await?;
-    Ok(sized(upgrade).on_upgrade(move |socket| run(socket, app, origin, attendance)).into_response())
-}
-
-fn sized(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade.max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES).read_buffer_size(READ_BUFFER).write_buffer_size(0)
+    Ok(pump::sized(upgrade).on_upgrade(move |socket| run(socket, app, origin, attendance)).into_response())
 }
 
 async fn run(mut socket: ws::WebSocket, app: Shared, origin: Origin, attendance: Attendance) {

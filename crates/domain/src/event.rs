@@ -35,6 +35,8 @@ pub enum Event {
     /// A member came to or went from the room (chatrooms).
     MemberJoined { user: UserId, name: String },
     MemberLeft { user: UserId, name: String },
+    /// Somebody's first socket began to hear the room, or their last one ceased to.
+    Presence { who: Who, here: bool },
     Typing { from: Who, is_typing: bool },
     Reaction { from: Who, emoji: String },
     HandRaised { from: Who, participant: Participant },

@@ -65,6 +65,7 @@ pub struct Mailbox {
 struct State {
     queue: VecDeque<Arc<Told>>,
     /// Rooms whose messages are not queued but must be read again: after which number.
+    #[expect(clippy::box_collection, reason = "an idle session keeps a pointer, not a table")]
     lagged: Option<Box<HashMap<RoomId, i64>>>,
     close: Option<Close>,
     waker: Option<Waker>,

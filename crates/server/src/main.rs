@@ -1,1 +1,80 @@
-fn main() {}
+//! The binary: configuration, composition, listeners, draining.
+
+mod agent;
+mod cmd;
+mod compose;
+mod config;
+mod courier;
+mod crossroads;
+mod headers;
+mod ice;
+mod listen;
+mod mount;
+mod observe;
+mod secrets;
+mod tokens;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use config::{Config, Given};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Meetings and chat in one server
+#[derive(Parser)]
+#[command(name = "convo", version)]
+struct Line {
+    #[command(flatten)]
+    given: Given,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve,
+    /// Print the configuration in force, secrets masked
+    Config,
+    /// Manage accounts
+    User {
+        #[command(subcommand)]
+        command: cmd::user::Command,
+    },
+    /// Bring the database up to date and stop
+    Migrate,
+    /// Say what works and what will not
+    Doctor,
+}
+
+fn main() -> std::process::ExitCode {
+    match start() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            // One clear line.
+            eprintln!("convo: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<()> {
+    let line = Line::parse();
+    // One provider of cryptography for all of TLS.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = Config::resolve(line.given)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match line.command {
+            Command::Serve => cmd::serve::run(config).await,
+            Command::Config => {
+                cmd::config::run(&config);
+                Ok(())
+            }
+            Command::User { command } => cmd::user::run(&config, command).await,
+            Command::Migrate => cmd::migrate::run(&config).await,
+            Command::Doctor => cmd::doctor::run(&config).await,
+        }
+    })
+}

@@ -266,7 +266,7 @@ fn new_user(wish: &Registration, now: Timestamp) -> Result<User> {
     let last_name = text::bounded("last_name", wish.last_name.trim(), limit::NAME_CHARS)?;
     let full = format!("{first_name} {last_name}");
     let display_name = text::name("display_name", wish.display_name.as_deref().unwrap_or(&full).trim())?;
-    let avatar_url = wish.avatar_url.as_deref().map(|url| avatar(url)).transpose()?;
+    let avatar_url = wish.avatar_url.as_deref().map(avatar).transpose()?;
     Ok(User {
         id: UserId::new(),
         number: 0,

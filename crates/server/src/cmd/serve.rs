@@ -1,0 +1,132 @@
+//! `convo serve`: start, be ready, drain, stop.
+
+use crate::{
+    compose::{self, Parts},
+    config::Config,
+    listen, mount, observe,
+};
+use anyhow::Result;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use convo_domain::{
+    bus::{Bus, Tell, Whose},
+    session::Close,
+};
+use convo_kit::Shared;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use std::time::Duration;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// How long sockets may take to say goodbye when the server stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(config: Config) -> Result<()> {
+    observe::logs(&config.log, config.log_json)?;
+    let metrics = observe::metrics()?;
+    let listener = compose::listener(&config).await?;
+    let tls = config.tls.as_ref().map(listen::tls).transpose()?;
+    let parts = compose::parts(&config).await?;
+    parts.domain.wake().await.map_err(compose::explain)?;
+    let app = compose::app(&config, &parts);
+    let (stop, stopping) = watch::channel(false);
+    let socket_io = convo_chatrooms::socket_io(&app);
+    let extra = operation(&app, &parts, metrics, stopping.clone()).merge(socket_io.router());
+    let apis = vec![
+        convo_platform::api(&app),
+        convo_guest::api(&app),
+        convo_legacy::api(&app),
+        convo_conversations::api(&app),
+        convo_chatrooms::api(&app),
+    ];
+    let router = mount::mount(&app, apis, extra);
+    tokio::spawn(parts.domain.clone().sweep());
+    announce(&config, listener.local_addr()?.port());
+    let server = tokio::spawn(listen::serve(listener, tls, router, stopping));
+    wait_for_signal().await?;
+    tracing::info!("stopping: finishing what is in flight");
+    stop.send_replace(true);
+    parts.hub.tell(vec![Tell::Close(Whose::Everybody, Close::Restart)]);
+    socket_io.close_all().await;
+    server.await?;
+    farewell(&parts).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn wait_for_signal() -> Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
+/// Sockets were told to reconnect; they get a moment to hear it.
+async fn farewell(parts: &Parts) {
+    let gone = async {
+        while parts.hub.sessions() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, gone).await;
+}
+
+fn announce(config: &Config, port: u16) {
+    let url = &config.public_url;
+    println!("Convo listens on {}:{port}", config.listen.ip());
+    println!("  open       {url}");
+    println!("  API        {url}/docs");
+    println!("  data       {}", config.data_dir.display());
+    println!("  first admin: register, then run: convo user admin <your e-mail address>");
+    if config.api_open {
+        tracing::warn!("CONVO_API_OPEN is on: whoever reaches this server may act as anybody on convo.md's API");
+    }
+    if !config.rate_limit {
+        tracing::warn!("CONVO_RATE_LIMIT is off: this is for load tests");
+    }
+}
+
+/// What operators look at.
+fn operation(app: &Shared, parts: &Parts, metrics: PrometheusHandle, stopping: watch::Receiver<bool>) -> Router<Shared> {
+    let ready = {
+        let app = app.clone();
+        move || ready(app.clone(), stopping.clone())
+    };
+    let hub = parts.hub.clone();
+    let scrape = move || {
+        metrics::gauge!("convo_sessions").set(hub.sessions() as f64);
+        metrics.run_upkeep();
+        let text = metrics.render();
+        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
+    };
+    Router::new()
+        .route("/", get(home))
+        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+}
+
+async fn ready(app: Shared, stopping: watch::Receiver<bool>) -> Response {
+    let state = match app.domain.store.ping().await {
+        _ if *stopping.borrow() => "draining",
+        Ok(()) => return Json(json!({"status": "ready"})).into_response(),
+        Err(_) => "the database does not answer",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": state}))).into_response()
+}
+
+/// Until the web app is built in: what this is and where to go on.
+async fn home(State(_): State<Shared>) -> Response {
+    let csp = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    ([(header::CONTENT_SECURITY_POLICY, csp)], Html(include_str!("../home.html"))).into_response()
+}

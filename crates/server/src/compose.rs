@@ -1,0 +1,73 @@
+//! Which parts make the server: the only place that knows them all.
+
+use crate::{
+    agent::OpenAi,
+    config::Config,
+    courier::Post,
+    ice::Turn,
+    secrets,
+    tokens::Jwt,
+};
+use anyhow::{Context, Result};
+use convo_bus::Hub;
+use convo_domain::{Domain, Policy, Ports, clock::System, error::Error, ports::Courier};
+use convo_kit::{App, Shared, limit::Limits};
+use std::sync::Arc;
+
+/// The domain on its real parts.
+pub(crate) struct Parts {
+    pub domain: Arc<Domain>,
+    pub hub: Arc<Hub>,
+}
+
+pub(crate) async fn parts(config: &Config) -> Result<Parts> {
+    secrets::data_dir(&config.data_dir)?;
+    let secrets = secrets::load(config)?;
+    let hub = Arc::new(Hub::default());
+    let url = config.database_url.as_ref().map(|url| url.0.as_str());
+    let store = convo_store::open(url, &config.data_dir, hub.clone()).await.map_err(explain)?;
+    let courier: Arc<dyn Courier> = Arc::new(Post::new(config)?);
+    let ports = Ports {
+        store,
+        bus: hub.clone(),
+        clock: Arc::new(System),
+        tokens: Arc::new(Jwt::new(&secrets, config.jwt_algo)),
+        courier,
+        agent: Arc::new(OpenAi::new(config)?),
+    };
+    let policy = Policy { guests: config.guests, ..Policy::default() };
+    Ok(Parts { domain: Domain::new(ports, policy), hub })
+}
+
+/// A domain error on the console, with its cause.
+pub(crate) fn explain(error: Error) -> anyhow::Error {
+    let cause = error.source.as_ref().map(|source| source.to_string());
+    match cause {
+        Some(cause) => anyhow::anyhow!("the database cannot be used: {cause}"),
+        None => anyhow::anyhow!("{}", error.message),
+    }
+}
+
+pub(crate) fn app(config: &Config, parts: &Parts) -> Shared {
+    let own = App {
+        domain: parts.domain.clone(),
+        limits: Limits::new(config.rate_limit),
+        proxies: config.proxies(),
+        public_url: config.public_url.clone(),
+        frontend_url: config.frontend_url.clone(),
+        livekit_url: String::new(),
+        open_convo: config.api_open,
+        ice: Box::new(Turn::new(config)),
+    };
+    let livekit_url = match &config.livekit_url {
+        Some(url) => url.clone(),
+        None => own.websocket_url(),
+    };
+    Arc::new(App { livekit_url, ..own })
+}
+
+/// Binds now, so that a taken port stops the start with one clear line.
+pub(crate) async fn listener(config: &Config) -> Result<tokio::net::TcpListener> {
+    let bound = tokio::net::TcpListener::bind(config.listen).await;
+    bound.with_context(|| format!("cannot listen on {}: is another server running there?", config.listen))
+}

@@ -1,0 +1,151 @@
+//! The two paths that two documents share (contract.md, "Where two documents meet"): the body says whose it is, and
+//! the answer, errors included, is in that API's voice.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use convo_domain::error::{Error, Kind};
+use convo_kit::{
+    App, IdempotencyKey, Shared, body,
+    door::Identity,
+    limit::{Class, limited},
+};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
+    let joining = OpenApiRouter::new().routes(routes!(join));
+    let posting = OpenApiRouter::new().routes(routes!(post_message));
+    limited(app, Class::Meeting, convo_platform::voice, joining).merge(limited(
+        app,
+        Class::Chat,
+        convo_conversations::voice,
+        posting,
+    ))
+}
+
+/// Join a meeting. `platform.md`: with an account, as `{display_name?, video_enabled?, audio_enabled?, passcode?}`;
+/// `livekit-meetings.md`: also as a guest, as `{user_name, passcode?}`.
+#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/join", tag = "platform: meetings",
+    security((), ("bearer" = [])), params(("meeting_id" = String, Path, description = "Prefixed id, UUID or code",
+    example = "123-456-789")), request_body = JoinBody, responses((status = 200, body = JoinAnswer),
+    (status = 400, description = "Malformed, or the meeting has ended"), (status = 401, description = "No account"),
+    (status = 403, description = "Passcode, lock, limit, removed, or not started"), (status = 404,
+    description = "No such meeting"), (status = 422, description = "A rule is broken"), (status = 429,
+    description = "Too many requests or guesses")))]
+async fn join(
+    State(app): State<Shared>,
+    identity: axum::Extension<Identity>,
+    Path(id): Path<String>,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Response {
+    let parsed = read(bytes).and_then(|bytes| body::json::<Value>(&bytes));
+    let by_link = parsed.as_ref().is_ok_and(|body| body.get("user_name").is_some());
+    let voice = if by_link { convo_guest::voice } else { convo_platform::voice };
+    match join_as(&app, &identity, &id, parsed, by_link).await {
+        Ok(response) => response,
+        Err(error) => voice(error),
+    }
+}
+
+async fn join_as(
+    app: &Arc<App>,
+    identity: &Identity,
+    id: &str,
+    parsed: Result<Value, Error>,
+    by_link: bool,
+) -> Result<Response, Error> {
+    let (body, actor) = (parsed?, identity.actor()?);
+    if by_link {
+        let joined = convo_guest::join(app, actor, identity.address, id, body::from_value(body)?).await?;
+        return Ok((StatusCode::OK, Json(joined)).into_response());
+    }
+    let joined =
+        convo_platform::meetings::join(app, actor, identity.address, id, body::from_value(body)?).await?;
+    Ok((StatusCode::OK, Json(joined)).into_response())
+}
+
+/// Send a message: to a conversation (`conversations.md`), or to a meeting (`convo.md`).
+#[utoipa::path(post, path = "/api/messages", tag = "messages", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The client's own id of the message")),
+    request_body = MessageBody, responses((status = 200, description = "Stored (conversation)", body = MessageAnswer),
+    (status = 201, description = "Stored (meeting)", body = MessageAnswer), (status = 400, description = "Malformed"),
+    (status = 401, description = "No token"), (status = 403, description = "Not the caller's to send"),
+    (status = 404, description = "No such room"), (status = 413, description = "Too large"), (status = 422,
+    description = "A rule is broken"), (status = 429, description = "Too many requests")))]
+async fn post_message(
+    State(app): State<Shared>,
+    identity: axum::Extension<Identity>,
+    key: IdempotencyKey,
+    bytes: Result<Bytes, BytesRejection>,
+) -> Response {
+    let bytes = match read(bytes) {
+        Ok(bytes) => bytes,
+        Err(error) => return convo_conversations::voice(error),
+    };
+    let whose = match body::json::<Whose>(&bytes) {
+        Ok(whose) => whose,
+        Err(error) => return convo_conversations::voice(error),
+    };
+    let (actor, key) = (identity.actor(), key.0.as_deref());
+    match (whose.conversation_id, whose.meeting_id) {
+        (Some(_), _) => convo_conversations::post_message(&app, actor, key, &bytes).await,
+        (None, Some(_)) => convo_legacy::post_message(&app, actor, key, &bytes).await,
+        (None, None) => {
+            convo_conversations::voice(Error::invalid("body", "The body needs a conversation_id or a meeting_id"))
+        }
+    }
+}
+
+/// As much of the body as says which document it follows.
+#[derive(Deserialize)]
+struct Whose {
+    conversation_id: Option<IgnoredAny>,
+    meeting_id: Option<IgnoredAny>,
+}
+
+fn read(bytes: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
+    bytes.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Error::new(Kind::TooLarge, "The body is larger than 1 MiB"),
+        _ => Error::new(Kind::Malformed, "The body could not be read"),
+    })
+}
+
+/// For the documentation: either document's body.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is of use")]
+enum JoinBody {
+    Platform(convo_platform::wire::Join),
+    Guest(convo_guest::Join),
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is of use")]
+enum JoinAnswer {
+    Platform(convo_platform::wire::Joined),
+    Guest(convo_guest::Joined),
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is of use")]
+enum MessageBody {
+    Conversation(convo_conversations::wire::NewMessage),
+    Meeting(convo_legacy::wire::NewMessage),
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is of use")]
+enum MessageAnswer {
+    Conversation(convo_conversations::wire::Posted),
+    Meeting(convo_legacy::wire::Message),
+}

@@ -1,0 +1,60 @@
+//! Logs with a request id and without secrets, and metrics.
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use convo_domain::room::code;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::time::Instant;
+use tracing::Instrument;
+use tracing_subscriber::EnvFilter;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Seconds.
+const LATENCIES: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+pub(crate) fn logs(filter: &str, json: bool) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    if json { logs.json().flatten_event(true).init() } else { logs.with_ansi(false).init() }
+    Ok(())
+}
+
+pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let latencies = Matcher::Full("convo_http_request_seconds".into());
+    Ok(PrometheusBuilder::new().set_buckets_for_metric(latencies, &LATENCIES)?.install_recorder()?)
+}
+
+/// Middleware: a request id in, around and out; one line and two metrics a request. Never the query: tokens come there.
+pub(crate) async fn request(mut request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("(none)".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
+    let started = Instant::now();
+    async move {
+        let mut response = next.run(request).await;
+        let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+        response.headers_mut().insert(REQUEST_ID, id);
+        let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+        metrics::counter!("convo_http_requests_total", &labels).increment(1);
+        metrics::histogram!("convo_http_request_seconds").record(elapsed.as_secs_f64());
+        tracing::debug!(%method, path, status, ms = elapsed.as_millis() as u64, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The client's own id, if it is a plain one, so that its logs and ours can be laid side by side.
+fn request_id(request: &Request) -> HeaderValue {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let given = request.headers().get(&REQUEST_ID);
+    let given = given.filter(|id| id.len() <= 64 && id.to_str().is_ok_and(|id| !id.is_empty() && id.chars().all(plain)));
+    given.cloned().unwrap_or_else(|| HeaderValue::from_str(&code::hex(8)).unwrap_or(HeaderValue::from_static("-")))
+}
