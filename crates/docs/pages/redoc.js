@@ -1,0 +1,5 @@
+Redoc.init(
+  "/openapi.json",
+  { hideDownloadButton: true, nativeScrollbars: true, requiredPropsFirst: true, scrollYOffset: "nav" },
+  document.getElementById("redoc"),
+);
