@@ -10,6 +10,8 @@ pub mod bus;
 pub mod clock;
 pub mod error;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod id;
 pub mod limit;
 pub mod meeting;

@@ -26,10 +26,10 @@ macro_rules! message_columns {
     };
 }
 
-/// Private messages are for their sender and recipient; `$3` is the viewer, `$4` is 1 for the server, which sees all.
+/// Private messages are for their sender and recipient; `?3` is the viewer, `?4` is 1 for the server, which sees all.
 macro_rules! visible {
     () => {
-        "(recipient IS NULL OR recipient = $3 OR sender = $3 OR $4 = 1)"
+        "(recipient IS NULL OR recipient = ?3 OR sender = ?3 OR ?4 = 1)"
     };
 }
 
@@ -78,7 +78,7 @@ fn eyes(viewer: Viewer) -> (Uuid, bool) {
 
 impl Tx<'_> {
     fn head(&mut self, id: RoomId) -> Result<Head> {
-        const HEAD: &str = "SELECT number, seq, private_messages FROM rooms WHERE id = $1";
+        const HEAD: &str = "SELECT number, seq, private_messages FROM rooms WHERE id = ?1";
         let head = self.sql.row(HEAD, values![&id], |row| {
             Ok(Head { id, number: row.req_int(0)?, seq: row.req_int(1)?, private: row.req_int(2)? })
         });
@@ -87,7 +87,7 @@ impl Tx<'_> {
 
     /// The last `seq` at or before `time`: times rise with `seq`, so halving finds it.
     fn seq_at(&mut self, head: &Head, time: Timestamp) -> Result<i64> {
-        const TIME: &str = "SELECT created_at FROM messages WHERE room = $1 AND seq = $2";
+        const TIME: &str = "SELECT created_at FROM messages WHERE room = ?1 AND seq = ?2";
         let (mut low, mut high) = (0, head.seq);
         while low < high {
             let middle = low + (high - low + 1) / 2;
@@ -103,7 +103,7 @@ impl Tx<'_> {
     /// How many messages after `seq` the viewer may not see.
     fn hidden(&mut self, head: &Head, viewer: Viewer, seq: i64) -> Result<i64> {
         const HIDDEN: &str =
-            "SELECT COUNT(*) FROM messages WHERE room = $1 AND seq > $2 AND recipient IS NOT NULL AND NOT (recipient = $3 OR sender = $3)";
+            "SELECT COUNT(*) FROM messages WHERE room = ?1 AND seq > ?2 AND recipient IS NOT NULL AND NOT (recipient = ?3 OR sender = ?3)";
         let (id, all) = eyes(viewer);
         if head.private == 0 || all {
             return Ok(0);
@@ -115,12 +115,12 @@ impl Tx<'_> {
 impl MessageStore for Tx<'_> {
     fn append(&mut self, m: &mut Message) -> Result<()> {
         // Taking the number locks the room's row: numbers are given in commit order, and a rollback gives them back.
-        const NEXT: &str = "UPDATE rooms SET seq = seq + 1, private_messages = private_messages + $3, last_activity = \
-             CASE WHEN last_activity >= $2 THEN last_activity + 1 ELSE $2 END WHERE id = $1 \
+        const NEXT: &str = "UPDATE rooms SET seq = seq + 1, private_messages = private_messages + ?3, last_activity = \
+             CASE WHEN last_activity >= ?2 THEN last_activity + 1 ELSE ?2 END WHERE id = ?1 \
              RETURNING seq, last_activity, number";
         const ADD: &str = "INSERT INTO messages (id, room, seq, sender, sender_guest, sender_number, sender_name, \
              content, kind, recipient, recipient_guest, nonce, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING number";
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING number";
         let place = self.sql.row(NEXT, values![&m.room, m.created_at, i64::from(m.recipient.is_some())], |row| {
             Ok((row.req_int(0)?, row.time(1)?, row.req_int(2)?))
         });
@@ -149,7 +149,7 @@ impl MessageStore for Tx<'_> {
         const ONE: &str = concat!(
             "SELECT ",
             message_columns!(),
-            " FROM messages WHERE room = $1 AND sender = $2 AND nonce = $3 AND nonce IS NOT NULL"
+            " FROM messages WHERE room = ?1 AND sender = ?2 AND nonce = ?3 AND nonce IS NOT NULL"
         );
         let head = self.head(room)?;
         self.sql.row(ONE, values![head.number, &sender.uuid(), nonce], |row| message(&head, row))
@@ -159,9 +159,9 @@ impl MessageStore for Tx<'_> {
         const AFTER: &str = concat!(
             "SELECT ",
             message_columns!(),
-            " FROM messages WHERE room = $1 AND seq > $2 AND ",
+            " FROM messages WHERE room = ?1 AND seq > ?2 AND ",
             visible!(),
-            " ORDER BY seq LIMIT $5"
+            " ORDER BY seq LIMIT ?5"
         );
         let head = self.head(room)?;
         let (id, all) = eyes(viewer);
@@ -172,9 +172,9 @@ impl MessageStore for Tx<'_> {
         const BEFORE: &str = concat!(
             "SELECT ",
             message_columns!(),
-            " FROM messages WHERE room = $1 AND seq < $2 AND ",
+            " FROM messages WHERE room = ?1 AND seq < ?2 AND ",
             visible!(),
-            " ORDER BY seq DESC LIMIT $5"
+            " ORDER BY seq DESC LIMIT ?5"
         );
         let head = self.head(room)?;
         let (id, all) = eyes(viewer);
@@ -194,9 +194,9 @@ impl MessageStore for Tx<'_> {
         const PAGE: &str = concat!(
             "SELECT ",
             message_columns!(),
-            " FROM messages WHERE room = $1 AND seq > $2 AND ",
+            " FROM messages WHERE room = ?1 AND seq > ?2 AND ",
             visible!(),
-            " ORDER BY seq LIMIT $5 OFFSET $6"
+            " ORDER BY seq LIMIT ?5 OFFSET ?6"
         );
         let head = self.head(room)?;
         let floor = match since {

@@ -29,12 +29,13 @@ pub(crate) fn run(sql: &mut dyn Sql, words: &Words) -> Result<()> {
     let now = System.now();
     for (version, text) in ALL.iter().filter(|(version, _)| *version > done) {
         sql.batch(&text.replace("{{serial}}", words.serial).replace("{{bytes}}", words.bytes))?;
-        sql.execute("INSERT INTO migrations (version, at) VALUES ($1, $2)", values![*version, now])?;
+        sql.execute("INSERT INTO migrations (version, at) VALUES (?1, ?2)", values![*version, now])?;
     }
-    // The agent writes under an account like anybody else's, which nobody can log in to.
-    const ADD_AGENT: &str = "INSERT INTO users (id, password, first_name, last_name, display_name, email_verified, \
+    // The agent writes under an account like anybody else's, which nobody can log in to. Its number is 0: people
+    // count from 1.
+    const ADD_AGENT: &str = "INSERT INTO users (number, id, password, first_name, last_name, display_name, email_verified, \
          phone_verified, standing, admin, timezone, language, video_enabled, audio_enabled, auto_join, created_at, \
-         updated_at) VALUES ($1, '', $2, '', $2, 0, 0, 3, 0, 'UTC', 'en', 0, 0, 0, $3, $3) ON CONFLICT (id) DO NOTHING";
+         updated_at) VALUES (0, ?1, '', ?2, '', ?2, 0, 0, 3, 0, 'UTC', 'en', 0, 0, 0, ?3, ?3) ON CONFLICT (id) DO NOTHING";
     if done == 0 {
         sql.execute(ADD_AGENT, values![&AGENT, AGENT_NAME, now])?;
     }

@@ -209,7 +209,7 @@ impl Open {
         if let Some(statement) = self.statements.get(text) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(text).map_err(fault::postgres)?;
+        let statement = self.client.prepare(&text.replace('?', "$")).map_err(fault::postgres)?;
         self.statements.insert(text, statement.clone());
         Ok(statement)
     }

@@ -99,8 +99,8 @@ impl RoomStore for Tx<'_> {
              scheduled_end, timezone, status, actual_start, actual_end, passcode, locked, waiting_room, \
              require_password, before_host, recording, auto_recording, chat, screen_sharing, max_participants, \
              is_ai, pair, seq, private_messages, created_at, updated_at, last_activity) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-             $21, $22, $23, $24, $25, 0, 0, $26, $27, $28) RETURNING number";
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+             ?21, ?22, ?23, ?24, ?25, 0, 0, ?26, ?27, ?28) RETURNING number";
         let s = &r.settings;
         let values = values![
             &r.id,
@@ -137,9 +137,9 @@ impl RoomStore for Tx<'_> {
     }
 
     fn room(&mut self, by: &RoomRef) -> Result<Option<Room>> {
-        const BY_ID: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.id = $1");
-        const BY_CODE: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.code = $1");
-        const BY_NUMBER: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.number = $1");
+        const BY_ID: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.id = ?1");
+        const BY_CODE: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.code = ?1");
+        const BY_NUMBER: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.number = ?1");
         match by {
             RoomRef::Id(id) => self.sql.row(BY_ID, values![id], room),
             RoomRef::Code(code) => self.sql.row(BY_CODE, values![code], room),
@@ -148,7 +148,7 @@ impl RoomStore for Tx<'_> {
     }
 
     fn lock_room(&mut self, id: RoomId) -> Result<Option<Room>> {
-        const LOCK: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.id = $1 FOR UPDATE");
+        const LOCK: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.id = ?1 FOR UPDATE");
         if self.sql.locks_rows() {
             return self.sql.row(LOCK, values![&id], room);
         }
@@ -156,15 +156,15 @@ impl RoomStore for Tx<'_> {
     }
 
     fn room_by_pair(&mut self, pair: &str) -> Result<Option<Room>> {
-        self.sql.row(concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.pair = $1"), values![pair], room)
+        self.sql.row(concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.pair = ?1"), values![pair], room)
     }
 
     fn save_room(&mut self, r: &Room) -> Result<()> {
-        const SAVE: &str = "UPDATE rooms SET title = $2, description = $3, host = $4, scheduled_start = $5, \
-             scheduled_end = $6, timezone = $7, status = $8, actual_start = $9, actual_end = $10, passcode = $11, \
-             locked = $12, waiting_room = $13, require_password = $14, before_host = $15, recording = $16, \
-             auto_recording = $17, chat = $18, screen_sharing = $19, max_participants = $20, updated_at = $21 \
-             WHERE id = $1";
+        const SAVE: &str = "UPDATE rooms SET title = ?2, description = ?3, host = ?4, scheduled_start = ?5, \
+             scheduled_end = ?6, timezone = ?7, status = ?8, actual_start = ?9, actual_end = ?10, passcode = ?11, \
+             locked = ?12, waiting_room = ?13, require_password = ?14, before_host = ?15, recording = ?16, \
+             auto_recording = ?17, chat = ?18, screen_sharing = ?19, max_participants = ?20, updated_at = ?21 \
+             WHERE id = ?1";
         let s = &r.settings;
         let values = values![
             &r.id,
@@ -195,14 +195,14 @@ impl RoomStore for Tx<'_> {
     fn meetings_of(&mut self, user: UserId, filter: &MeetingFilter, window: Window) -> Result<Page<Room>> {
         macro_rules! mine {
             () => {
-                " FROM members m JOIN rooms r ON r.id = m.room WHERE m.user_id = $1 AND m.standing = 0 \
-                 AND r.kind = 0 AND (CAST($2 AS BIGINT) < 0 OR r.status = $2) \
-                 AND COALESCE(r.scheduled_start, r.created_at) >= $3 \
-                 AND COALESCE(r.scheduled_start, r.created_at) <= $4"
+                " FROM members m JOIN rooms r ON r.id = m.room WHERE m.user_id = ?1 AND m.standing = 0 \
+                 AND r.kind = 0 AND (CAST(?2 AS BIGINT) < 0 OR r.status = ?2) \
+                 AND COALESCE(r.scheduled_start, r.created_at) >= ?3 \
+                 AND COALESCE(r.scheduled_start, r.created_at) <= ?4"
             };
         }
         const COUNT: &str = concat!("SELECT COUNT(*)", mine!());
-        const PAGE: &str = concat!("SELECT ", room_columns!(), mine!(), " ORDER BY r.number DESC LIMIT $5 OFFSET $6");
+        const PAGE: &str = concat!("SELECT ", room_columns!(), mine!(), " ORDER BY r.number DESC LIMIT ?5 OFFSET ?6");
         let status = filter.status.map_or(-1, Code::code);
         let from = filter.from.map_or(i64::MIN, |t| t.0);
         let until = filter.until.map_or(i64::MAX, |t| t.0);
@@ -215,7 +215,7 @@ impl RoomStore for Tx<'_> {
         const MINE: &str = concat!(
             "SELECT ",
             room_columns!(),
-            " FROM members m JOIN rooms r ON r.id = m.room WHERE m.user_id = $1 AND m.standing = 0 AND r.kind = $2 \
+            " FROM members m JOIN rooms r ON r.id = m.room WHERE m.user_id = ?1 AND m.standing = 0 AND r.kind = ?2 \
              ORDER BY r.last_activity DESC, r.number DESC"
         );
         self.sql.rows(MINE, values![&user, kind.code()], room)
@@ -223,14 +223,14 @@ impl RoomStore for Tx<'_> {
 
     fn chatrooms(&mut self) -> Result<Vec<Room>> {
         const ALL: &str =
-            concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = $1 ORDER BY r.number DESC");
+            concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = ?1 ORDER BY r.number DESC");
         self.sql.rows(ALL, values![RoomKind::Chatroom.code()], room)
     }
 
     fn seqs(&mut self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>> {
-        const SOME: &str = "SELECT id, seq FROM rooms WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-             $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, \
-             $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49, $50)";
+        const SOME: &str = "SELECT id, seq FROM rooms WHERE id IN (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+             ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, \
+             ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, ?45, ?46, ?47, ?48, ?49, ?50)";
         let nil = RoomId(uuid::Uuid::nil());
         let mut found = Vec::with_capacity(rooms.len());
         for chunk in rooms.chunks(SEQS) {
@@ -241,13 +241,13 @@ impl RoomStore for Tx<'_> {
     }
 
     fn abandoned(&mut self, ended_before: Timestamp) -> Result<Vec<RoomId>> {
-        const OVER: &str = "SELECT r.id FROM rooms r WHERE r.status = $1 AND r.scheduled_end < $2 AND NOT EXISTS \
+        const OVER: &str = "SELECT r.id FROM rooms r WHERE r.status = ?1 AND r.scheduled_end < ?2 AND NOT EXISTS \
              (SELECT 1 FROM participants p WHERE p.room = r.id AND p.presence <= 1)";
         self.sql.rows(OVER, values![Status::Active.code(), ended_before], |row| Ok(RoomId(row.req_uuid(0)?)))
     }
 
     fn member(&mut self, id: RoomId, user: UserId) -> Result<Option<Member>> {
-        const ONE: &str = "SELECT role, standing, since FROM members WHERE room = $1 AND user_id = $2";
+        const ONE: &str = "SELECT role, standing, since FROM members WHERE room = ?1 AND user_id = ?2";
         self.sql.row(ONE, values![&id, &user], |row| {
             Ok(Member {
                 room: id,
@@ -260,19 +260,19 @@ impl RoomStore for Tx<'_> {
     }
 
     fn put_member(&mut self, m: &Member) -> Result<()> {
-        const PUT: &str = "INSERT INTO members (room, user_id, role, standing, since) VALUES ($1, $2, $3, $4, $5) \
+        const PUT: &str = "INSERT INTO members (room, user_id, role, standing, since) VALUES (?1, ?2, ?3, ?4, ?5) \
              ON CONFLICT (room, user_id) DO UPDATE SET role = excluded.role, standing = excluded.standing";
         let values = values![&m.room, &m.user, m.role.code(), m.standing.code(), m.since];
         self.sql.execute(PUT, values).map(drop)
     }
 
     fn drop_member(&mut self, id: RoomId, user: UserId) -> Result<()> {
-        self.sql.execute("DELETE FROM members WHERE room = $1 AND user_id = $2", values![&id, &user]).map(drop)
+        self.sql.execute("DELETE FROM members WHERE room = ?1 AND user_id = ?2", values![&id, &user]).map(drop)
     }
 
     fn people(&mut self, id: RoomId) -> Result<Vec<Person>> {
         const IN: &str = "SELECT u.id, u.display_name, m.role FROM members m JOIN users u ON u.id = m.user_id \
-             WHERE m.room = $1 AND m.standing = 0 ORDER BY m.since, u.number";
+             WHERE m.room = ?1 AND m.standing = 0 ORDER BY m.since, u.number";
         self.sql.rows(IN, values![&id], |row| {
             Ok(Person {
                 user: UserId(row.req_uuid(0)?),
@@ -286,7 +286,7 @@ impl RoomStore for Tx<'_> {
         const ADD: &str = concat!(
             "INSERT INTO participants (",
             participant_columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
         );
         let values = values![
             &p.id,
@@ -308,20 +308,20 @@ impl RoomStore for Tx<'_> {
     }
 
     fn participant(&mut self, id: ParticipantId) -> Result<Option<Participant>> {
-        const ONE: &str = concat!("SELECT ", participant_columns!(), " FROM participants WHERE id = $1");
+        const ONE: &str = concat!("SELECT ", participant_columns!(), " FROM participants WHERE id = ?1");
         self.sql.row(ONE, values![&id], participant)
     }
 
     fn participant_by_identity(&mut self, id: RoomId, identity: &str) -> Result<Option<Participant>> {
         const ONE: &str =
-            concat!("SELECT ", participant_columns!(), " FROM participants WHERE room = $1 AND identity = $2");
+            concat!("SELECT ", participant_columns!(), " FROM participants WHERE room = ?1 AND identity = ?2");
         self.sql.row(ONE, values![&id, identity], participant)
     }
 
     fn save_participant(&mut self, p: &Participant) -> Result<()> {
-        const SAVE: &str = "UPDATE participants SET display_name = $2, role = $3, presence = $4, joined_at = $5, \
-             left_at = $6, video_enabled = $7, audio_enabled = $8, hand_raised = $9, counted = $10, \
-             seat_until = $11 WHERE id = $1";
+        const SAVE: &str = "UPDATE participants SET display_name = ?2, role = ?3, presence = ?4, joined_at = ?5, \
+             left_at = ?6, video_enabled = ?7, audio_enabled = ?8, hand_raised = ?9, counted = ?10, \
+             seat_until = ?11 WHERE id = ?1";
         let values = values![
             &p.id,
             &p.display_name,
@@ -342,7 +342,7 @@ impl RoomStore for Tx<'_> {
         const HERE: &str = concat!(
             "SELECT ",
             participant_columns!(),
-            " FROM participants WHERE room = $1 AND presence <= 1 ORDER BY joined_at, id"
+            " FROM participants WHERE room = ?1 AND presence <= 1 ORDER BY joined_at, id"
         );
         self.sql.rows(HERE, values![&id], participant)
     }
@@ -351,35 +351,35 @@ impl RoomStore for Tx<'_> {
         const HERE: &str = concat!(
             "SELECT ",
             participant_columns!(),
-            " FROM participants WHERE user_id = $1 AND presence <= 1 ORDER BY joined_at, id"
+            " FROM participants WHERE user_id = ?1 AND presence <= 1 ORDER BY joined_at, id"
         );
         self.sql.rows(HERE, values![&user], participant)
     }
 
     fn seats(&mut self, id: RoomId) -> Result<i64> {
-        const TAKEN: &str = "SELECT COUNT(*) FROM participants WHERE room = $1 AND presence <= 1 AND presence = 1";
+        const TAKEN: &str = "SELECT COUNT(*) FROM participants WHERE room = ?1 AND presence <= 1 AND presence = 1";
         self.sql.count(TAKEN, values![&id])
     }
 
     fn live_count(&mut self, id: RoomId) -> Result<i64> {
-        const LIVE: &str = "SELECT COUNT(*) FROM participants WHERE room = $1 AND presence <= 1 AND presence = 1 \
+        const LIVE: &str = "SELECT COUNT(*) FROM participants WHERE room = ?1 AND presence <= 1 AND presence = 1 \
              AND counted = 1";
         self.sql.count(LIVE, values![&id])
     }
 
     fn total_participants(&mut self, id: RoomId) -> Result<i64> {
         const EVER: &str =
-            "SELECT COUNT(DISTINCT COALESCE(user_id, id)) FROM participants WHERE room = $1 AND counted = 1";
+            "SELECT COUNT(DISTINCT COALESCE(user_id, id)) FROM participants WHERE room = ?1 AND counted = 1";
         self.sql.count(EVER, values![&id])
     }
 
     fn expired_seats(&mut self, now: Timestamp) -> Result<Vec<(RoomId, ParticipantId)>> {
-        const OVER: &str = "SELECT room, id FROM participants WHERE seat_until <= $1 AND presence <= 1";
+        const OVER: &str = "SELECT room, id FROM participants WHERE seat_until <= ?1 AND presence <= 1";
         self.sql.rows(OVER, values![now], |row| Ok((RoomId(row.req_uuid(0)?), ParticipantId(row.req_uuid(1)?))))
     }
 
     fn unseat_all(&mut self, until: Timestamp) -> Result<()> {
-        const UNSEAT: &str = "UPDATE participants SET seat_until = $1 WHERE presence <= 1 AND seat_until IS NULL";
+        const UNSEAT: &str = "UPDATE participants SET seat_until = ?1 WHERE presence <= 1 AND seat_until IS NULL";
         self.sql.execute(UNSEAT, values![until]).map(drop)
     }
 }

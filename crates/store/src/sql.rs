@@ -1,5 +1,5 @@
-//! As much of a database driver as the store needs: text with `$1` parameters (which both databases take), values of
-//! three types, rows by column number.
+//! As much of a database driver as the store needs: text with SQLite's `?1` parameters (Postgres' `$1` once it is
+//! prepared; SQLite takes `$1` too, but numbers it by where it first stands), values of three types, rows by column.
 
 use convo_domain::{
     clock::Timestamp,

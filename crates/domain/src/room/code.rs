@@ -24,7 +24,7 @@ pub fn six_digits() -> String {
 
 /// `bytes` random bytes in hexadecimal.
 pub fn hex(bytes: usize) -> String {
-    let mut raw = vec![0; bytes];
+    let mut raw = vec![0u8; bytes];
     OsRng.unwrap_err().fill(&mut raw[..]);
     raw.iter().map(|b| format!("{b:02x}")).collect()
 }
