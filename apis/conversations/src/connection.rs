@@ -21,14 +21,8 @@ use convo_domain::{
     room::RoomKind,
     user::Actor,
 };
-use convo_kit::{
-    Origin, Shared,
-    pump::{self, FRAME_BYTES, READ_BUFFER},
-};
+use convo_kit::{Origin, Shared, pump};
 use std::sync::Arc;
-
-/// Bytes gathered before a write: a batch of frames, not one at a time.
-const WRITE_BUFFER: usize = 8 * 1024;
 
 #[utoipa::path(
     post,
@@ -95,9 +89,7 @@ pub(crate) async fn upgrade(
     let actor = admit(&app, &tickets, room, access.0, caller.0).await?;
     // Subscribed before the client knows that it is connected, so that it misses nothing from then on.
     let line = Line::open(app, actor, room, origin.address).await?;
-    let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);
-    let upgrade = upgrade.max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| pump::run(socket, line)))
+    Ok(pump::sized(upgrade).on_upgrade(move |socket| pump::run(socket, line)))
 }
 
 /// Who comes: by ticket, by token in the query, or by the header's.

@@ -6,6 +6,8 @@
 mod accounts;
 mod connection;
 mod conversations;
+#[doc(hidden)]
+pub mod fuzz;
 mod live;
 mod map;
 mod messages;

@@ -19,15 +19,13 @@ use convo_domain::{
 use convo_kit::{
     Origin, Shared,
     desk::Desk,
-    pump::{self, FRAME_BYTES, Live, READ_BUFFER},
+    pump::{self, Live},
     slot,
 };
 use std::{sync::Arc, time::Duration};
 
 /// How long a socket may stay without saying whose it is.
 const STRANGER: Duration = Duration::from_secs(30);
-/// Bytes gathered before a write: a batch of chat frames, not one at a time.
-const WRITE_BUFFER: usize = 8 * 1024;
 
 #[utoipa::path(
     get,
@@ -67,9 +65,7 @@ pub(crate) async fn connect(
     if known {
         desk.hear_all().await?;
     }
-    let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);
-    let upgrade = upgrade.max_message_size(FRAME_BYTES).max_frame_size(FRAME_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| attend(socket, desk)))
+    Ok(pump::sized(upgrade).on_upgrade(move |socket| attend(socket, desk)))
 }
 
 /// Runs the socket; one that nobody has made theirs in time is closed.
