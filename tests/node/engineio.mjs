@@ -89,9 +89,9 @@ const upgraded = await raw(`${wsBase}&sid=${session.sid}`);
 upgraded.socket.send("2probe");
 await upgraded.bell.until(() => upgraded.frames.includes("3probe"), "3probe");
 // The open poll is released with a NOOP.
-const released = pull();
+const released = await pull();
 upgraded.socket.send("5");
-assert((await released).every((packet) => ["6", "2"].includes(packet[0])));
+assert(released.every((packet) => ["6", "2"].includes(packet[0])));
 upgraded.socket.send(`4213${speak}`);
 await upgraded.bell.until(() => upgraded.frames.some((f) => f.startsWith("4313[")), "the acknowledgement after the upgrade");
 upgraded.socket.close();

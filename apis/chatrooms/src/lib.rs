@@ -1,6 +1,8 @@
 //! `chatrooms.md`: accounts, chatrooms and their messages under `/api/user`, `/api/chatroom` and `/api/message`,
 //! and Socket.IO.
 
+#[doc(hidden)]
+pub mod fuzz;
 pub mod live;
 mod map;
 mod messages;

@@ -34,6 +34,7 @@ pub(crate) fn user_ref(text: &str) -> Result<UserRef> {
 
 /// A room's UUID or code. Anything else names no chatroom.
 pub(crate) fn room_ref(text: &str) -> Result<RoomRef> {
+    convo_domain::text::bounded("chatroom", text, 100)?;
     RoomRef::parse(text).ok_or_else(|| Error::not_found("Chatroom"))
 }
 

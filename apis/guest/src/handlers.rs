@@ -62,7 +62,9 @@ pub async fn join(
         passcode: body.passcode,
     };
     let joined = app.domain.join(actor.as_ref(), address, room_ref(id)?, wish).await.map_err(|error| match error {
-        Error { field: Some("display_name"), .. } => Error::invalid("user_name", error.message),
+        Error { field: Some("display_name"), .. } => {
+            Error::invalid("user_name", error.message.replace("display_name", "user_name"))
+        }
         other => other,
     })?;
     Ok(wire::Joined {

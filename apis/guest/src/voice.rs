@@ -1,11 +1,15 @@
-//! How `livekit-meetings.md` words an error: `{"detail"}`; the code beside it does no harm.
+//! How `livekit-meetings.md` words an error: `{"detail"}`. Its paths are shared with `platform.md`, whose clients also
+//! look for the code and the time.
 
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use convo_domain::error::Error;
-use convo_kit::voice;
+use convo_domain::{
+    clock::{Clock, System},
+    error::Error,
+};
+use convo_kit::{time::rfc3339, voice};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,6 +23,8 @@ pub(crate) struct ErrorBody {
     detail: String,
     #[schema(example = "MEETING_NOT_FOUND")]
     error_code: &'static str,
+    #[schema(example = "2024-01-16T10:30:00Z")]
+    timestamp: String,
 }
 
 impl From<Error> for Voice {
@@ -34,6 +40,6 @@ impl IntoResponse for Voice {
 }
 
 pub fn voice(error: Error) -> Response {
-    let body = ErrorBody { detail: error.message.to_string(), error_code: voice::code(error.kind) };
+    let body = ErrorBody { detail: error.message.to_string(), error_code: voice::code(error.kind), timestamp: rfc3339(System.now()) };
     voice::answer(&error, Json(body))
 }

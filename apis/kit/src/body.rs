@@ -2,16 +2,20 @@
 
 use crate::voice::Voice;
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
+use bytes::{Bytes, BytesMut};
 use convo_domain::error::{Error, Kind};
-use serde::de::DeserializeOwned;
+use http_body_util::BodyExt;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::marker::PhantomData;
 
 /// Bytes of one request body (contract.md, "Errors").
 pub const BODY_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a body too large that are still read.
+const DRAINED_BYTES: usize = 16 * BODY_BYTES;
 
 /// A JSON body. Not JSON at all: 400. JSON that breaks the type's rules: 422, naming the field.
 pub struct Body<T, V>(pub T, PhantomData<V>);
@@ -25,28 +29,45 @@ impl<T, V> Body<T, V> {
 impl<S: Send + Sync, T: DeserializeOwned, V: Voice> FromRequest<S> for Body<T, V> {
     type Rejection = V;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, V> {
-        let bytes = read(request, state).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, V> {
+        let bytes = read(request).await?;
         Ok(Self(json(&bytes)?, PhantomData))
     }
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(error) if error.status().as_u16() == 413 => {
-            Error::new(Kind::TooLarge, "The body is larger than 1 MiB")
+/// The whole body. One that is too large is read on for a while and thrown away: a client that is still sending would not
+/// see our answer otherwise, but a broken connection (RFC 9112, 9.6).
+pub async fn read(request: Request) -> Result<Bytes, Error> {
+    let mut body = request.into_body();
+    let (mut kept, mut seen) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::new(Kind::Malformed, "The body could not be read"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        if seen > DRAINED_BYTES {
+            break;
         }
-        _ => Error::new(Kind::Malformed, "The body could not be read"),
-    })
+        if seen <= BODY_BYTES {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if seen > BODY_BYTES {
+        return Err(Error::new(Kind::TooLarge, "The body is larger than 1 MiB"));
+    }
+    Ok(kept.freeze())
 }
 
 /// Parses JSON in two steps, so that a syntax error and a broken rule are told apart.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    // No body at all is as good as `null`: right where the body is optional, and a broken rule where it is not.
+    let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"null" } else { bytes };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        explain(&path, error.inner())
+        // A text that is no JSON further on is malformed, whatever its beginning breaks.
+        match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => explain(&error.path().to_string(), error.inner()),
+            Err(syntax) => explain(".", &syntax),
+        }
     })?;
     reader.end().map_err(|error| explain(".", &error))?;
     Ok(value)
@@ -123,5 +144,7 @@ mod tests {
         let error = json::<Title>(b"{\"title\": 1}").unwrap_err();
         assert_eq!((error.kind, &error.message[..]), (Kind::Invalid, "title: invalid type: integer `1`, expected a string"));
         assert_eq!(json::<Title>(b"{}").unwrap_err().message, "missing field `title`");
+        assert_eq!(kind(b"{\"title\": 1} trailing"), Kind::Malformed);
+        assert!(json::<Option<Title>>(b"").unwrap().is_none());
     }
 }

@@ -8,6 +8,8 @@ pub mod body;
 pub mod desk;
 pub mod door;
 pub mod envelope;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limit;
 pub mod pump;
 pub mod time;

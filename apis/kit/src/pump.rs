@@ -98,6 +98,7 @@ pub async fn run<L: Live>(socket: WebSocket, live: Arc<L>) {
         socket,
         live: live.clone(),
         floors: HashMap::new(),
+        firsts: HashMap::new(),
         under_way: FuturesUnordered::new(),
         waiting: None,
         heard: Instant::now(),
@@ -118,6 +119,8 @@ struct Pump<L> {
     live: Arc<L>,
     /// Up to which number a room was sent out of the store: live events up to there were sent already.
     floors: HashMap<RoomId, i64>,
+    /// The first message of a room that this connection was sent: all after it were sent too, or are on their way.
+    firsts: HashMap<RoomId, i64>,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<Reply>>>,
     waiting: Option<BoxFuture<'static, Vec<Reply>>>,
     heard: Instant,
@@ -185,7 +188,9 @@ impl<L: Live> Pump<L> {
                     if let Some(end) = self.send(std::mem::take(&mut out)).await {
                         return Some(end);
                     }
-                    if let Some(end) = self.catch_up(room, seq).await {
+                    // What came live before the client asked is not sent again.
+                    let until = self.firsts.get(&room).copied().unwrap_or(i64::MAX);
+                    if let Some(end) = self.catch_up(room, seq, until).await {
                         return Some(end);
                     }
                 }
@@ -212,7 +217,7 @@ impl<L: Live> Pump<L> {
             return Some(end);
         }
         for (room, seq) in batch.lagged {
-            if let Some(end) = self.catch_up(room, seq).await {
+            if let Some(end) = self.catch_up(room, seq, i64::MAX).await {
                 return Some(end);
             }
         }
@@ -222,19 +227,22 @@ impl<L: Live> Pump<L> {
     }
 
     fn sent_already(&mut self, told: &Told) -> bool {
-        let (Some(seq), Some(floor)) = (told.seq(), self.floors.get(&told.room)) else { return false };
-        if seq > *floor {
-            // Live has caught up with the store.
-            self.floors.remove(&told.room);
-            return false;
+        let Some(seq) = told.seq() else { return false };
+        if self.floors.get(&told.room).is_some_and(|floor| seq <= *floor) {
+            return true;
         }
-        true
+        // Live has caught up with the store.
+        self.floors.remove(&told.room);
+        self.firsts.entry(told.room).or_insert(seq);
+        false
     }
 
-    /// Sends what the store has after `seq`, page by page; live events wait in the mailbox meanwhile.
-    async fn catch_up(&mut self, room: RoomId, mut seq: i64) -> Option<End> {
+    /// Sends what the store has after `seq` and before `until`, page by page; live events wait in the mailbox meanwhile.
+    async fn catch_up(&mut self, room: RoomId, mut seq: i64, until: i64) -> Option<End> {
+        let first = self.firsts.entry(room).or_insert(seq + 1);
+        *first = (seq + 1).min(*first);
         loop {
-            let page = match self.live.missed(room, seq).await {
+            let mut page = match self.live.missed(room, seq).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::warn!(?error, "a session could not be caught up");
@@ -242,6 +250,8 @@ impl<L: Live> Pump<L> {
                 }
             };
             let full = page.len() as i64 >= limit::CATCH_UP;
+            page.retain(|message| message.seq < until);
+            let done = !full || (page.len() as i64) < limit::CATCH_UP;
             seq = page.last().map_or(seq, |message| message.seq);
             let out = page.iter().filter_map(|message| self.live.word_message(message)).filter_map(text).collect();
             let floor = self.floors.entry(room).or_insert(seq);
@@ -249,7 +259,7 @@ impl<L: Live> Pump<L> {
             if let Some(end) = self.send(out).await {
                 return Some(end);
             }
-            if !full {
+            if done {
                 return None;
             }
         }

@@ -91,9 +91,10 @@ pub(crate) async fn me(State(app): State<Shared>, caller: Caller<Voice>) -> Answ
 pub(crate) async fn refresh(
     State(app): State<Shared>,
     headers: HeaderMap,
-    body: Body<wire::Refresh, Voice>,
+    body: Body<Option<wire::Refresh>, Voice>,
 ) -> Answer<wire::Tokens> {
-    let token = body.into_inner().refresh_token.or_else(|| bearer(&headers).map(str::to_owned));
+    let given = body.into_inner().and_then(|body| body.refresh_token);
+    let token = given.or_else(|| bearer(&headers).map(str::to_owned));
     let token = token.ok_or_else(|| Error::unauthenticated("A refresh token is required"))?;
     Ok(Json(map::tokens(app.domain.refresh(&token).await?)))
 }

@@ -24,7 +24,7 @@ pub(crate) fn room_ref(text: &str) -> Result<RoomRef> {
 
 pub(crate) fn registration(body: wire::Register) -> Result<Registration> {
     if body.password != body.confirm_password {
-        return Err(Error::invalid("confirm_password", "Passwords do not match"));
+        return Err(Error::invalid("confirm_password", "confirm_password must be the same as password"));
     }
     Ok(Registration {
         first_name: body.first_name,

@@ -115,9 +115,9 @@ pub(crate) async fn leave(
     State(app): State<Shared>,
     actor: Signed<Voice>,
     id: Route<String, Voice>,
-    body: Body<wire::Leave, Voice>,
+    body: Body<Option<wire::Leave>, Voice>,
 ) -> Answer<wire::Left> {
-    let which = body.into_inner().participant_id;
+    let which = body.into_inner().and_then(|body| body.participant_id);
     let which = which.map(|id| ParticipantId::parse(&id).ok_or_else(|| Error::not_found("Participant"))).transpose()?;
     let duration_seconds = app.domain.leave(&actor.0, map::room_ref(&id.0)?, which).await?;
     Ok(Json(wire::Left { message: "Left meeting successfully", duration_seconds }))

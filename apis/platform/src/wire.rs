@@ -57,7 +57,7 @@ pub(crate) struct Resend {
 }
 
 /// Where the refresh token does not come as the bearer token.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct Refresh {
     pub refresh_token: Option<String>,
 }
@@ -389,7 +389,7 @@ pub struct IceServer {
     pub credential: Option<String>,
 }
 
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct Leave {
     /// The one device to leave with; all of the caller's without it.
     pub participant_id: Option<String>,

@@ -11,7 +11,6 @@ use convo_domain::{
     bus::{Bus, Seat, Tell, Whose},
     id::{ParticipantId, RoomId},
     session::{Close, Mailbox, Owner, Session},
-    user::Party,
 };
 use parking_lot::Mutex;
 use room::{Listener, Room};
@@ -124,10 +123,6 @@ impl Bus for Hub {
 
     fn connections(&self, room: RoomId, participant: ParticipantId) -> usize {
         self.state.lock().rooms.get(&room).map_or(0, |room| room.connections(participant))
-    }
-
-    fn listening(&self, room: RoomId, party: Party) -> usize {
-        self.state.lock().rooms.get(&room).map_or(0, |room| room.listening(party))
     }
 
     fn heard(&self) -> Vec<(RoomId, i64)> {

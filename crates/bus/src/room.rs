@@ -55,10 +55,6 @@ impl Room {
         self.listeners.iter().filter(|(_, l)| l.seat.participant == Some(participant)).count()
     }
 
-    pub(crate) fn listening(&self, party: Party) -> usize {
-        self.listeners.iter().filter(|(_, l)| l.seat.party == party).count()
-    }
-
     pub(crate) fn reseat(&mut self, participant: ParticipantId, seat: Seat) {
         let meant = self.listeners.iter_mut().filter(|(_, l)| l.seat.participant == Some(participant));
         meant.for_each(|(_, listener)| listener.seat = seat);

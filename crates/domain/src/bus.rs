@@ -58,8 +58,6 @@ pub trait Bus: Send + Sync + 'static {
     fn unsubscribe(&self, session: &Session, room: RoomId);
     /// How many sessions of the participant hear the room.
     fn connections(&self, room: RoomId, participant: ParticipantId) -> usize;
-    /// How many sessions of the party hear the room.
-    fn listening(&self, room: RoomId, party: Party) -> usize;
     /// The rooms with listeners, each with the number of the last message delivered.
     fn heard(&self) -> Vec<(RoomId, i64)>;
 }

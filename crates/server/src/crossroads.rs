@@ -3,19 +3,18 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use convo_domain::error::{Error, Kind};
+use convo_domain::error::Error;
 use convo_kit::{
     App, IdempotencyKey, Shared, body,
     door::Identity,
     limit::{Class, limited},
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -43,9 +42,11 @@ async fn join(
     State(app): State<Shared>,
     identity: axum::Extension<Identity>,
     Path(id): Path<String>,
-    bytes: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    let parsed = read(bytes).and_then(|bytes| body::json::<Value>(&bytes));
+    let parsed = body::read(request).await.and_then(|bytes| body::json::<Option<Map<String, Value>>>(&bytes));
+    // A join asks for nothing that must be said.
+    let parsed = parsed.map(|body| Value::Object(body.unwrap_or_default()));
     let by_link = parsed.as_ref().is_ok_and(|body| body.get("user_name").is_some());
     let voice = if by_link { convo_guest::voice } else { convo_platform::voice };
     match join_as(&app, &identity, &id, parsed, by_link).await {
@@ -83,9 +84,9 @@ async fn post_message(
     State(app): State<Shared>,
     identity: axum::Extension<Identity>,
     key: IdempotencyKey,
-    bytes: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    let bytes = match read(bytes) {
+    let bytes = match body::read(request).await {
         Ok(bytes) => bytes,
         Err(error) => return convo_conversations::voice(error),
     };
@@ -108,13 +109,6 @@ async fn post_message(
 struct Whose {
     conversation_id: Option<IgnoredAny>,
     meeting_id: Option<IgnoredAny>,
-}
-
-fn read(bytes: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
-    bytes.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Error::new(Kind::TooLarge, "The body is larger than 1 MiB"),
-        _ => Error::new(Kind::Malformed, "The body could not be read"),
-    })
 }
 
 /// For the documentation: either document's body.

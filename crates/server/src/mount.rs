@@ -52,7 +52,7 @@ pub(crate) fn mount(app: &Shared, apis: Vec<Api>, extra: Router<Shared>) -> Rout
     let (routes, openapi) = routes.split_for_parts();
     routes
         .merge(extra)
-        .merge(convo_docs::routes(describe(openapi, app), &app.public_url).with_state(()))
+        .merge(convo_docs::routes(describe(openapi), &app.public_url).with_state(()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), door::identify))
@@ -65,9 +65,9 @@ pub(crate) fn mount(app: &Shared, apis: Vec<Api>, extra: Router<Shared>) -> Rout
         .with_state(app.clone())
 }
 
-fn describe(mut openapi: utoipa::openapi::OpenApi, app: &Shared) -> utoipa::openapi::OpenApi {
+fn describe(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     openapi.info.version = env!("CARGO_PKG_VERSION").into();
-    openapi.servers = Some(vec![Server::new(app.public_url.clone())]);
+    openapi.servers = Some(vec![Server::new("/")]);
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
     openapi

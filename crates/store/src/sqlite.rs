@@ -149,6 +149,7 @@ impl Writer {
         }
         match begin(&self.connection, "COMMIT") {
             Ok(()) => {
+                metrics::histogram!("convo_store_batch_rows").record(answers.len() as f64);
                 if !tells.is_empty() {
                     self.bus.tell(tells);
                 }

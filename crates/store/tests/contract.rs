@@ -44,9 +44,6 @@ impl Bus for Ear {
     fn connections(&self, _: RoomId, _: ParticipantId) -> usize {
         0
     }
-    fn listening(&self, _: RoomId, _: Party) -> usize {
-        0
-    }
     fn heard(&self) -> Vec<(RoomId, i64)> {
         vec![]
     }

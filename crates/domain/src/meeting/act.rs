@@ -415,8 +415,7 @@ fn amend(room: &mut Room, change: MeetingChange) -> Result<()> {
     if let Some(description) = change.description {
         room.description = Some(text::bounded("description", &description, limit::DESCRIPTION_CHARS)?);
     }
-    room.scheduled_start = change.start.or(room.scheduled_start);
-    room.scheduled_end = change.end.or(room.scheduled_end);
+    (room.scheduled_start, room.scheduled_end) = rules::moved(room, change.start, change.end);
     rules::schedule(room.scheduled_start, room.scheduled_end)?;
     if let Some(zone) = change.timezone {
         room.timezone = timezone(&zone)?;

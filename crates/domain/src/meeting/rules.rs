@@ -94,6 +94,18 @@ pub fn schedule(start: Option<Timestamp>, end: Option<Timestamp>) -> Result<()> 
     }
 }
 
+/// The new times. A meeting whose start alone is moved keeps its length, as calendars do it.
+pub fn moved(
+    room: &Room,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    match (start, end, room.scheduled_start, room.scheduled_end) {
+        (Some(start), None, Some(was), Some(until)) => (Some(start), Some(Timestamp(until.0 + (start.0 - was.0)))),
+        (start, end, was, until) => (start.or(was), end.or(until)),
+    }
+}
+
 /// The passcode in force: the host's own, else a generated one where one is required.
 pub fn passcode(own: Option<&str>, required: bool) -> Result<Option<String>> {
     match own.map(str::trim).filter(|own| !own.is_empty()) {
@@ -195,6 +207,15 @@ mod tests {
         let room = room(|r| r.settings.max_participants = 2);
         assert!(free_seat(&room, 1).is_ok());
         assert_eq!(free_seat(&room, 2).unwrap_err().kind, Kind::MeetingFull);
+    }
+
+    #[test]
+    fn a_moved_meeting_keeps_its_length() {
+        let at = |hour: i64| Timestamp::from_seconds(hour * 3600);
+        let room = room(|r| (r.scheduled_start, r.scheduled_end) = (Some(at(15)), Some(at(16))));
+        assert_eq!(moved(&room, Some(at(16)), None), (Some(at(16)), Some(at(17))));
+        assert_eq!(moved(&room, None, Some(at(18))), (Some(at(15)), Some(at(18))));
+        assert_eq!(moved(&room, Some(at(17)), Some(at(18))), (Some(at(17)), Some(at(18))));
     }
 
     #[test]
