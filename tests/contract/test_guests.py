@@ -6,6 +6,7 @@ import pytest
 import websockets
 
 from harness.shape import TEXT, assert_like
+from harness.world import GuestVisitor
 
 MEETINGS = "/api/v1/meetings"
 DETAIL = {"detail": TEXT}
@@ -174,16 +175,21 @@ async def test_a_guest_takes_a_seat_when_connected(world):
     ann = await world.person()
     room = await ann.via("platform").create_room(max_participants=2)
     await ann.via("platform").join(room)
-    guests = [await world.guest(room, f"Guest {n}") for n in range(4)]
 
-    async def connect(guest):
+    async def connect(number):
+        """Joins and connects; a guest may be refused at either step."""
+        body = {"user_name": f"Guest {number}"}
+        answer = await world.nobody.request("POST", f"{MEETINGS}/{room.code}/join", json=body)
+        if answer.status_code == 403:
+            assert answer.json()["error_code"] == "MEETING_FULL"
+            return None
         try:
-            return await guest.via("guest").live(room)
+            return await GuestVisitor(world, body["user_name"], answer.json()).via("guest").live(room)
         except (websockets.WebSocketException, AssertionError):
             return None
 
     connected = [
-        live for live in await asyncio.gather(*map(connect, guests)) if live and live.events.close_code is None
+        live for live in await asyncio.gather(*map(connect, range(4))) if live and live.events.close_code is None
     ]
     assert len(connected) == 1
     assert_like(await ann.get(f"{MEETINGS}/{room.code}"), {"current_participant_count": 2})

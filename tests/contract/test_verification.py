@@ -88,7 +88,7 @@ async def test_wrong_codes(world, path):
         assert 400 <= answer.status_code < 500
         assert_like(answer.json(), {"detail": TEXT, "error_code": TEXT})
     answer = await world.ask("POST", path, 422, json={})
-    assert "verification_code" in answer["detail"]
+    assert "verification_code" in str(answer)
 
 
 async def test_required_without_a_transport(serve):

@@ -169,10 +169,14 @@ def small_disk(tmp_path):
 
 
 def fill(path):
-    with path.open("wb") as ballast, contextlib.suppress(OSError):
-        while True:
-            ballast.write(b"\0" * 4096)
-            ballast.flush()
+    """Writes until there is no space left."""
+    ballast = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        with contextlib.suppress(OSError):
+            while os.write(ballast, b"\0" * 4096):
+                pass
+    finally:
+        os.close(ballast)
 
 
 @pytest.mark.timeout(180)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from harness.shape import JWT, TEXT, TIME, UUID, assert_like, either, url
+from harness.shape import JWT, TEXT, TIME, UUID, assert_like, assert_names, either, url
 
 CONVERSATIONS = "/api/conversations"
 
@@ -57,7 +57,7 @@ async def test_registration_rules(world, field, changes):
     body = {key: value for key, value in body.items() if value is not None}
     answer = await world.ask("POST", "/api/auth/register", 422, json=body)
     assert_like(answer, error(422))
-    assert field in answer["error"]["message"]
+    assert_names(answer, field)
 
 
 async def test_create(world):
@@ -102,7 +102,7 @@ async def test_rules_of_creation(world):
     ):
         answer = await ann.post(CONVERSATIONS, body, 422)
         assert_like(answer, error(422))
-        assert field in answer["error"]["message"]
+        assert_names(answer, field)
     strangers = await ann.request("POST", CONVERSATIONS, json={"is_ai": False, "participant_ids": [unknown]})
     assert strangers.status_code in (404, 422)
     assert_like(strangers.json(), error(strangers.status_code))
@@ -169,7 +169,7 @@ async def test_message_rules(world, field, body):
     ann, _, room = await pair(world)
     answer = await ann.post("/api/messages/", body | {"conversation_id": room.id}, 422)
     assert_like(answer, error(422))
-    assert field in answer["error"]["message"]
+    assert_names(answer, field)
     assert await ann.get(f"{CONVERSATIONS}/{room.id}") == []
 
 

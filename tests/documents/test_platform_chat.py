@@ -7,7 +7,7 @@ import pytest
 import websockets
 
 from harness.events import WebSocket
-from harness.shape import MEETING_ID, MESSAGE_ID, TEXT, TIME, assert_like, parse_time
+from harness.shape import MEETING_ID, MESSAGE_ID, TEXT, TIME, assert_like, assert_names, parse_time
 
 
 def error(code=None):
@@ -122,7 +122,7 @@ async def test_message_rules(world, field, body):
     ann, _, room = await meeting_of(world)
     answer = await ann.post(messages(room), body, 422)
     assert_like(answer, error("VALIDATION_ERROR"))
-    assert field in answer["detail"]
+    assert_names(answer, field)
     assert (await ann.get(messages(room)))["messages"] == []
 
 

@@ -33,13 +33,13 @@ class Events:
         self._changed.set()
 
     async def until(self, holds: Callable[[], Any], within: float = WITHIN, what: str = "what was expected") -> Any:
-        """Waits until `holds()` is something other than None or False."""
+        """Waits until `holds()` is something: not None, False or empty."""
         try:
             async with asyncio.timeout(within):
                 while True:
                     self._changed.clear()
                     result = holds()
-                    if result is not None and result is not False:
+                    if result:
                         return result
                     await self._changed.wait()
         except TimeoutError:

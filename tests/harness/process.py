@@ -20,7 +20,7 @@ DEFAULTS = {
     "CONVO_MEDIA_UDP": "off",
     "CONVO_MEDIA_TCP": "off",
     "CONVO_TURN": "off",
-    "RUST_LOG": os.environ.get("RUST_LOG", "info"),
+    "CONVO_LOG": os.environ.get("CONVO_LOG", "info"),
     "RUST_BACKTRACE": "1",
 }
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE")

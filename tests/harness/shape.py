@@ -55,7 +55,7 @@ PASSCODE = Form("a passcode of 6 digits", _text(r"\d{6}"))
 
 def url(path: str, scheme: str = "https?") -> Form:
     """A URL that ends in `path`."""
-    return Form(f"a URL ending in {path}", _text(rf"{scheme}://[^/]+(/.*)?{re.escape(path)}"))
+    return Form(f"a URL ending in {path}", _text(rf"{scheme}://[^/]+?(/.*)?{re.escape(path)}"))
 
 
 def either(*forms: Any) -> Form:
@@ -85,6 +85,11 @@ def differences(body: Any, pattern: Any, at: str = "$") -> list[str]:
 def assert_like(body: Any, pattern: Any) -> None:
     found = differences(body, pattern)
     assert not found, "\n".join(["the body departs from the document:", *found, f"body: {body!r}"])
+
+
+def assert_names(error: dict[str, Any], field: str) -> None:
+    """An error of validation says which field it means, in its text or beside it."""
+    assert field in str(error), f"the error does not name {field}: {error}"
 
 
 def parse_time(text: str) -> datetime:
