@@ -374,7 +374,8 @@ impl Desk {
             (None, Some(user)) => Audience::Parties(vec![Party::User(user)]),
             (None, None) => return Err(nobody()),
         };
-        let participant = from.participant.map(|id| format!("participant-{id}"));
+        let mine = from.participant.or_else(|| present.iter().find(|p| p.party() == from.party).map(|p| p.id));
+        let participant = mine.map(|id| format!("participant-{id}"));
         let sender = from.party.user().map(|id| id.to_string()).or_else(|| participant.clone());
         data.insert("from".into(), json!(sender));
         data.insert("from_participant_id".into(), json!(participant));

@@ -11,6 +11,9 @@ use std::{
 };
 use url::Url;
 
+/// This machine alone, until an operator says otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
+
 /// What was given; everything may be left out. The TOML file has the same names as the environment, in lower case.
 #[derive(Args, Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -194,7 +197,7 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn resolve(given: Given) -> Result<Self> {
         let given = given.with_file()?;
-        let listen = given.convo_listen.as_deref().unwrap_or("127.0.0.1:8000");
+        let listen = given.convo_listen.as_deref().unwrap_or(DEFAULT_LISTEN);
         let listen: SocketAddr =
             listen.parse().with_context(|| format!("CONVO_LISTEN must be address:port, not {listen:?}"))?;
         let tls = match (given.convo_tls_cert, given.convo_tls_key) {
@@ -321,10 +324,10 @@ fn mask(secret: &str) -> String {
     url.to_string()
 }
 
-/// The server's own address as people reach it on this machine.
+/// The server's own address as people reach it on this machine; the default one by its usual name.
 fn own_url(scheme: &str, listen: SocketAddr) -> String {
     let host = match listen.ip() {
-        ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
+        ip if ip.is_unspecified() || listen.to_string() == DEFAULT_LISTEN => "localhost".to_owned(),
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     };

@@ -7,14 +7,19 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use convo_domain::error::Error;
+use convo_domain::{
+    clock::{Clock, System},
+    error::Error,
+};
 use convo_kit::{
     App, IdempotencyKey, Shared, body,
     door::Identity,
     limit::{Class, limited},
+    time::rfc3339,
+    voice,
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -44,14 +49,13 @@ async fn join(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let parsed = body::read(request).await.and_then(|bytes| body::json::<Option<Map<String, Value>>>(&bytes));
-    // A join asks for nothing that must be said.
-    let parsed = parsed.map(|body| Value::Object(body.unwrap_or_default()));
+    let parsed = body::read(request).await.and_then(|bytes| body::json::<Map<String, Value>>(&bytes));
+    let parsed = parsed.map(Value::Object);
     let by_link = parsed.as_ref().is_ok_and(|body| body.get("user_name").is_some());
-    let voice = if by_link { convo_guest::voice } else { convo_platform::voice };
+    let refuse = if by_link { convo_guest::voice } else { convo_platform::voice };
     match join_as(&app, &identity, &id, parsed, by_link).await {
         Ok(response) => response,
-        Err(error) => voice(error),
+        Err(error) => refuse(error),
     }
 }
 
@@ -88,20 +92,32 @@ async fn post_message(
 ) -> Response {
     let bytes = match body::read(request).await {
         Ok(bytes) => bytes,
-        Err(error) => return convo_conversations::voice(error),
+        Err(error) => return nobodys(error),
     };
     let whose = match body::json::<Whose>(&bytes) {
         Ok(whose) => whose,
-        Err(error) => return convo_conversations::voice(error),
+        Err(error) => return nobodys(error),
     };
     let (actor, key) = (identity.actor(), key.0.as_deref());
     match (whose.conversation_id, whose.meeting_id) {
         (Some(_), _) => convo_conversations::post_message(&app, actor, key, &bytes).await,
         (None, Some(_)) => convo_legacy::post_message(&app, actor, key, &bytes).await,
         (None, None) => {
-            convo_conversations::voice(Error::invalid("body", "The body needs a conversation_id or a meeting_id"))
+            nobodys(Error::invalid("body", "The body needs a conversation_id or a meeting_id"))
         }
     }
+}
+
+/// An error of a body that is neither document's, in both their shapes.
+fn nobodys(error: Error) -> Response {
+    let code = voice::status(error.kind).as_u16();
+    let body = json!({
+        "error": {"message": error.message, "status": code},
+        "detail": error.message,
+        "error_code": voice::code(error.kind),
+        "timestamp": rfc3339(System.now()),
+    });
+    voice::answer(&error, Json(body))
 }
 
 /// As much of the body as says which document it follows.

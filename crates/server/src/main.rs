@@ -61,6 +61,8 @@ fn main() -> std::process::ExitCode {
 
 fn start() -> Result<()> {
     let line = Line::parse();
+    // Whatever this process writes is its owner's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // One provider of cryptography for all of TLS.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::resolve(line.given)?;

@@ -8,11 +8,13 @@ use axum::{
 };
 use convo_domain::room::code;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// An answer that took longer is worth a line.
+const SLOW: Duration = Duration::from_secs(1);
 /// Seconds.
 const LATENCIES: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
@@ -44,7 +46,13 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
         let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
         metrics::counter!("convo_http_requests_total", &labels).increment(1);
         metrics::histogram!("convo_http_request_seconds").record(elapsed.as_secs_f64());
-        tracing::debug!(%method, path, status, ms = elapsed.as_millis() as u64, "answered");
+        let ms = elapsed.as_millis() as u64;
+        // What went well is news to nobody; what did not can be found by its id.
+        if status >= 400 || elapsed >= SLOW {
+            tracing::info!(%method, path, status, ms, "answered");
+        } else {
+            tracing::debug!(%method, path, status, ms, "answered");
+        }
         response
     }
     .instrument(span)

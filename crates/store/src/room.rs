@@ -356,11 +356,6 @@ impl RoomStore for Tx<'_> {
         self.sql.rows(HERE, values![&user], participant)
     }
 
-    fn seats(&mut self, id: RoomId) -> Result<i64> {
-        const TAKEN: &str = "SELECT COUNT(*) FROM participants WHERE room = ?1 AND presence <= 1 AND presence = 1";
-        self.sql.count(TAKEN, values![&id])
-    }
-
     fn live_count(&mut self, id: RoomId) -> Result<i64> {
         const LIVE: &str = "SELECT COUNT(*) FROM participants WHERE room = ?1 AND presence <= 1 AND presence = 1 \
              AND counted = 1";

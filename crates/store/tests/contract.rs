@@ -390,7 +390,7 @@ async fn members_and_participants_come_and_go(w: World) {
     for p in [on_laptop.clone(), on_phone.clone(), guest.clone()] {
         w.write(move |tx| tx.add_participant(&p)).await;
     }
-    assert_eq!(w.read(move |tx| tx.seats(id)).await, 3);
+    assert_eq!(w.read(move |tx| tx.live_count(id)).await, 3);
     assert_eq!(w.read(move |tx| tx.total_participants(id)).await, 2, "one person on two devices is one");
     assert_eq!(w.read(move |tx| tx.present_of(bob.id)).await.len(), 2);
     let identity = guest.identity.clone();

@@ -48,11 +48,11 @@ fn variables(document: Document<'_>, base_url: &str) -> BTreeMap<String, Value> 
 }
 
 /// The variable for a path's parameter: one of a general name is called after the path's part before it, so that `id`
-/// in `/users/{id}` is `user_id`.
+/// in `/users/{id}` is `user_id`. A meeting's code may stand where its id may, and the other way round.
 fn variable(path: &str, parameter: &str) -> String {
     let before = path.split(&format!("/{{{parameter}}}")).next().and_then(|path| path.rsplit('/').next());
     match (parameter, before) {
-        ("id" | "code", Some(before)) => format!("{}_{parameter}", before.trim_end_matches('s')),
+        ("id" | "code", Some(before)) => format!("{}_id", before.trim_end_matches('s')),
         _ if parameter.ends_with("_id") => parameter.to_owned(),
         _ => format!("{parameter}_id"),
     }
@@ -155,13 +155,24 @@ fn body(operation: &Operation<'_>, variables: &BTreeMap<String, Value>) -> Optio
     Some(body)
 }
 
-/// A text that is called as a variable is becomes that variable.
+/// A text that is called as a variable is, in either case (`room_id`, `roomId`), becomes that variable.
 fn fill(fields: &mut Map<String, Value>, variables: &BTreeMap<String, Value>) {
     for (name, value) in fields.iter_mut().filter(|(_, value)| value.is_string()) {
-        if variables.contains_key(name) {
+        let name = snake_case(name);
+        if variables.contains_key(&name) {
             *value = json!(format!("{{{{{name}}}}}"));
         }
     }
+}
+
+fn snake_case(name: &str) -> String {
+    name.chars().fold(String::new(), |mut snake, letter| {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+        snake
+    })
 }
 
 /// A value as it stands in a URL.

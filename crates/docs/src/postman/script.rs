@@ -31,20 +31,22 @@ fn tokens(operation: &Operation<'_>) -> Vec<(String, String)> {
     kept.into_iter().map(|(field, variable)| (field.to_owned(), variable.to_owned())).collect()
 }
 
-/// As [`tokens`]: ids of what the request made. Those are ids that come out and did not go in; `id` alone is that of
-/// the collection's new member, as in `POST /users` and `/users/{id}`.
+/// As [`tokens`]: ids of what the request made, by a creation (201) or by joining, which gives a token. Those are ids
+/// that come out and did not go in; `id` alone is that of the folder's new member, as in `POST /users` and `/users/{id}`.
 fn ids(operation: &Operation<'_>, variables: &BTreeMap<String, Value>) -> Vec<(String, String)> {
-    if operation.method != "post" {
+    let creates = operation.responses().any(|(status, _)| status == "201");
+    if operation.method != "post" || !creates && tokens(operation).is_empty() {
         return Vec::new();
     }
-    let taken = operation.body_properties();
+    let (taken, given) = (operation.body_properties(), operation.answer_properties());
     let in_path: BTreeSet<_> = operation.parameters().map(|parameter| parameter.name).collect();
-    let new = |name: &&str| !taken.contains_key(*name) && !in_path.contains(*name);
     let folder = operation.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let names = operation.answer_properties().into_keys().filter(new).map(|field| {
-        let variable = if field == "id" { format!("{}_id", folder.trim_end_matches('s')) } else { field.to_owned() };
-        (field.to_owned(), variable)
+    let member = format!("{}_id", folder.trim_end_matches('s'));
+    let new = given.keys().filter(|name| !taken.contains_key(**name) && !in_path.contains(*name));
+    let kept = new.filter_map(|field| match *field {
+        "id" if given.contains_key(&member[..]) => None,
+        "id" => Some(("id".to_owned(), member.clone())),
+        field => Some((field.to_owned(), field.to_owned())),
     });
-    let is_id = |variable: &str| variables.contains_key(variable) && !TOKENS.contains(&variable);
-    names.filter(|(_, variable)| is_id(variable)).collect()
+    kept.filter(|(_, variable)| variables.contains_key(variable) && !TOKENS.contains(&&variable[..])).collect()
 }

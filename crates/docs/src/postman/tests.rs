@@ -23,6 +23,8 @@ fn openapi() -> Value {
                 "responses": {"204": {"description": ""}}}},
             "/rooms/{id}/join": {"post": {"tags": ["rooms"], "parameters": id, "responses": {
                 "200": {"description": "", "content": reference("Joined")}}}},
+            "/rooms/{code}/mute": {"post": {"tags": ["rooms"], "parameters": [{"name": "code", "in": "path"}],
+                "responses": {"200": {"description": "", "content": reference("Room")}}}},
             "/messages": {"post": {"tags": ["rooms"], "requestBody": {"content": reference("Message")},
                 "responses": {"201": {"description": "", "content": reference("Message")}}}},
             "/ws/": {"get": {"tags": ["sockets"], "description": "Events.", "parameters": [
@@ -35,7 +37,7 @@ fn openapi() -> Value {
             "NewRoom": object(&[("name", "Lobby")]),
             "Room": object(&[("id", "r1"), ("name", "Lobby")]),
             "Joined": object(&[("token", "t"), ("id", "r1")]),
-            "Message": object(&[("room_id", "r1"), ("text", "Hello")]),
+            "Message": object(&[("roomId", "r1"), ("room_id", "r1"), ("text", "Hello")]),
         }},
     })
 }
@@ -102,6 +104,8 @@ fn urls_are_in_parts() {
     assert_eq!(url["path"], json!(["rooms", ":id"]));
     assert_eq!(url["variable"][0]["key"], "id");
     assert_eq!(url["variable"][0]["value"], "{{room_id}}");
+    let muted = &item("POST", "/rooms/:code/mute")["request"]["url"]["variable"];
+    assert_eq!(muted, &json!([{"key": "code", "value": "{{room_id}}", "description": ""}]));
     let query = &item("GET", "/rooms")["request"]["url"]["query"];
     assert_eq!(query, &json!([{"key": "limit", "value": "20", "description": "", "disabled": true}]));
 }
@@ -109,7 +113,7 @@ fn urls_are_in_parts() {
 #[test]
 fn bodies_are_examples() {
     assert_eq!(sent("POST", "/login"), json!({"email": "ann@example.com", "password": "Secret123"}));
-    assert_eq!(sent("POST", "/messages"), json!({"room_id": "{{room_id}}", "text": "Hello"}));
+    assert_eq!(sent("POST", "/messages"), json!({"roomId": "{{room_id}}", "room_id": "{{room_id}}", "text": "Hello"}));
     let header = &item("POST", "/login")["request"]["header"];
     assert_eq!(header, &json!([{"key": "Content-Type", "value": "application/json"}]));
 }
@@ -129,6 +133,7 @@ fn tokens_are_passed_on() {
 fn ids_of_what_was_made_are_passed_on() {
     assert_eq!(kept("POST", "/rooms"), pairs(&[("id", "room_id")]));
     assert_eq!(kept("POST", "/messages"), [], "its room went in");
+    assert_eq!(kept("POST", "/rooms/:code/mute"), [], "it makes nothing");
 }
 
 #[test]

@@ -255,12 +255,18 @@ impl Domain {
 
     async fn attend_as(&self, id: ParticipantId, by: RoomRef) -> Result<Attendance> {
         let dead = || Error::unauthenticated("Invalid or expired token");
-        let (room, participant) = self
-            .store
-            .read(move |tx| Ok((tx.room(&by)?.ok_or_else(Error::meeting_not_found)?, tx.participant(id)?)))
-            .await?;
+        let found = self.store.read(move |tx| {
+            let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
+            let taken = tx.live_count(room.id)?;
+            Ok((room, tx.participant(id)?, taken))
+        });
+        let (room, participant, taken) = found.await?;
         let participant = participant.filter(|p| p.room == room.id).ok_or_else(dead)?;
         open(&room)?;
+        if participant.seated() && !participant.counted {
+            // Said early, while there is still a status to say it with; the seat is given by `connected`.
+            rules::free_seat(&room, taken)?;
+        }
         let participant = match participant.presence {
             Presence::Waiting | Presence::Joined => participant,
             Presence::Left => self.reseat(room.id, id).await?.ok_or_else(dead)?,
@@ -352,7 +358,7 @@ impl Domain {
                 match room.host {
                     None => {}
                     Some(host) if caller.is_some_and(|c| c.user == host) => {}
-                    Some(_) if anonymous && room.origin != Origin::Guest => {
+                    Some(_) if anonymous => {
                         return Err(Error::unauthenticated("Authentication required"));
                     }
                     Some(_) => return Err(Error::forbidden("Only the host may delete this meeting")),

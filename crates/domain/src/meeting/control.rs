@@ -107,11 +107,11 @@ impl Domain {
                     p.hand_raised = up.then_some(now);
                 }
                 tx.save_participant(&p)?;
-                let event = match hand {
-                    Some(_) => Event::HandRaised { from: who(&p), participant: p.clone() },
-                    None => Event::Updated(p.clone()),
-                };
-                tx.tell(Tell::event(room, Audience::Room, event));
+                if hand.is_some() {
+                    let raised = Event::HandRaised { from: who(&p), participant: p.clone() };
+                    tx.tell(Tell::event(room, Audience::Room, raised));
+                }
+                tx.tell(Tell::event(room, Audience::Room, Event::Updated(p.clone())));
                 Ok(p)
             })
             .await

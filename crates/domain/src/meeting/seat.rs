@@ -24,7 +24,7 @@ const RECONNECT: Duration = Duration::from_secs(limit::RECONNECT_SECONDS);
 
 /// Gives the participant a seat: counts it, starts the meeting, makes the account a member.
 pub(crate) fn take(tx: &mut dyn Tx, room: &mut Room, participant: &mut Participant, now: Timestamp) -> Result<()> {
-    rules::free_seat(room, tx.seats(room.id)?)?;
+    rules::free_seat(room, tx.live_count(room.id)?)?;
     participant.presence = Presence::Joined;
     participant.joined_at = now;
     participant.left_at = None;
@@ -91,6 +91,11 @@ impl Domain {
                 let here = tx.participant(id)?.filter(|p| p.presence.present());
                 let Some(mut participant) = here else { return Ok(()) };
                 let first = participant.seated() && !participant.counted;
+                if first {
+                    // A guest takes the seat only now; it may be gone.
+                    let head = tx.lock_room(room)?.ok_or_else(Error::meeting_not_found)?;
+                    rules::free_seat(&head, tx.live_count(room)?)?;
+                }
                 participant.counted |= first;
                 participant.seat_until = None;
                 tx.save_participant(&participant)?;

@@ -60,9 +60,7 @@ pub trait RoomStore {
     fn present(&mut self, room: RoomId) -> Result<Vec<Participant>>;
     /// Those of the user, in every room, that wait or are there.
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
-    /// Seats taken, connected or not yet.
-    fn seats(&mut self, room: RoomId) -> Result<i64>;
-    /// People that count as there now (a guest counts once connected).
+    /// Seats taken: by accounts from their join on, by guests once they are connected.
     fn live_count(&mut self, room: RoomId) -> Result<i64>;
     /// People that ever were there; one with two devices is one.
     fn total_participants(&mut self, room: RoomId) -> Result<i64>;

@@ -8,7 +8,8 @@ use crate::{
 
 /// An address to compare and store: trimmed and lower-case (contract.md: "compared without regard to case").
 pub fn email(address: &str) -> Result<String> {
-    let address = address.trim();
+    // First of all: some letters grow or change shape in lower case, and what is stored must keep the rules.
+    let address = address.trim().to_lowercase();
     let bad = || Error::invalid("email", "email must be an e-mail address");
     let (local, host) = address.rsplit_once('@').ok_or_else(bad)?;
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')');
@@ -24,7 +25,7 @@ pub fn email(address: &str) -> Result<String> {
     if address.len() > limit::EMAIL_BYTES || !local_ok || !host_ok || !labels_ok {
         return Err(bad());
     }
-    Ok(address.to_lowercase())
+    Ok(address)
 }
 
 /// E.164 (ITU-T): `+` and 7 to 15 digits; spaces, dots, hyphens and brackets are dropped.
