@@ -22,7 +22,7 @@ pub use postman::postman;
 use asset::{Asset, serve};
 use axum::Router;
 use document::Document;
-use http::{HeaderValue, header::CONTENT_SECURITY_POLICY};
+use http::{HeaderValue, StatusCode, header::CONTENT_SECURITY_POLICY};
 use serde_json::Value;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::{
@@ -47,7 +47,8 @@ const JSON: &str = "application/json";
 /// When `openapi` can't be JSON, which no document made by utoipa is.
 pub fn routes(mut openapi: OpenApi, public_url: &str) -> Router {
     describe(&mut openapi);
-    let value = serde_json::to_value(&openapi).expect("an OpenAPI document is JSON");
+    let mut value = serde_json::to_value(&openapi).expect("an OpenAPI document is JSON");
+    explain(&mut value);
     let collection = postman(&value, public_url);
     Router::new()
         .route("/openapi.json", serve(json(&value)))
@@ -55,6 +56,21 @@ pub fn routes(mut openapi: OpenApi, public_url: &str) -> Router {
         .merge(swagger::routes())
         .merge(redoc::routes(&Document(&value)))
         .layer(SetResponseHeaderLayer::overriding(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
+}
+
+/// OpenAPI 3.1 asks for a description of every response: where its author wrote none, the status's own words.
+fn explain(openapi: &mut Value) {
+    let operations = members(&mut openapi["paths"]).flat_map(|(_, item)| members(item));
+    let responses = operations.filter_map(|(_, operation)| operation.get_mut("responses")).flat_map(members);
+    for (status, response) in responses.filter(|(_, response)| response.get("$ref").is_none()) {
+        let reason = status.parse().ok().and_then(|status: StatusCode| status.canonical_reason());
+        let Some(response) = response.as_object_mut() else { continue };
+        response.entry("description").or_insert_with(|| reason.unwrap_or(status).into());
+    }
+}
+
+fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    value.as_object_mut().into_iter().flatten()
 }
 
 fn json(value: &Value) -> Asset {

@@ -1,6 +1,6 @@
 use super::*;
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::BodyExt;
 use serde_json::json;
 use tower::ServiceExt;
@@ -75,6 +75,19 @@ async fn the_document_holds_its_own_pages() {
     }
     let collection: Value = serde_json::from_str(&text(router(), "/docs/postman-collection.json").await).unwrap();
     assert_eq!(collection["item"][0]["name"], "documentation");
+}
+
+#[test]
+fn every_response_has_a_description() {
+    let mut document = json!({"paths": {"/rooms": {"parameters": [], "get": {"responses": {
+        "200": {"description": "The rooms"}, "404": {}, "default": {}, "422": {"$ref": "#/components/responses/Bad"},
+    }}}}});
+    explain(&mut document);
+    let expected = json!({
+        "200": {"description": "The rooms"}, "404": {"description": "Not Found"},
+        "default": {"description": "default"}, "422": {"$ref": "#/components/responses/Bad"},
+    });
+    assert_eq!(document["paths"]["/rooms"]["get"]["responses"], expected);
 }
 
 #[tokio::test]
