@@ -18,7 +18,7 @@ help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: ## Build and start the server on http://localhost:8000
+run: docs-ui ## Build and start the server on http://localhost:8000
 	cargo run --release -p convo-server --bin convo -- serve
 
 .PHONY: check
@@ -28,7 +28,19 @@ check: ## Format, lints, unit tests
 	cargo test --workspace --locked
 
 .PHONY: test
-test: postgres check fuzz-build test-system ## Everything: check, then the whole server from outside
+test: postgres docs-ui check fuzz-build test-socketio test-system ## Everything: check, then the whole server from outside
+
+.PHONY: test-socketio
+test-socketio: ## The Socket.IO engine with the official clients
+	crates/socketio/tests/clients/setup.sh
+	node --test crates/socketio/tests/clients/
+
+.PHONY: docs-ui
+docs-ui: crates/docs/ui/node_modules/.installed ## Fetch ReDoc for /redoc
+
+crates/docs/ui/node_modules/.installed: crates/docs/ui/package-lock.json
+	cd crates/docs/ui && npm ci --no-audit --no-fund
+	touch $@
 
 .PHONY: test-system
 test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)

@@ -21,7 +21,7 @@ fn room_ref(text: &str) -> Result<RoomRef, Error> {
 }
 
 /// Creates a new meeting room. With a token it belongs to that user, without one to whoever knows its link.
-#[utoipa::path(post, path = "/api/v1/meetings/create", tag = "livekit-meetings", security((), ("bearer" = [])),
+#[utoipa::path(post, operation_id = "guest_create", path = "/api/v1/meetings/create", tag = "livekit-meetings", security((), ("bearer" = [])),
     responses((status = 201, body = wire::Created), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 429, body = ErrorBody), (status = 500, body = ErrorBody)))]
 pub(crate) async fn create(
@@ -80,7 +80,7 @@ pub async fn join(
 }
 
 /// Get information about a meeting.
-#[utoipa::path(get, path = "/api/v1/meetings/{meeting_id}/info", tag = "livekit-meetings",
+#[utoipa::path(get, operation_id = "guest_info", path = "/api/v1/meetings/{meeting_id}/info", tag = "livekit-meetings",
     params(("meeting_id" = String, Path, example = "abc-defg-hij")), responses((status = 200, body = wire::Info),
     (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn info(State(app): State<Shared>, _: Anyone<Voice>, id: Route<String, Voice>) -> Answer<wire::Info> {
@@ -95,7 +95,7 @@ pub(crate) async fn info(State(app): State<Shared>, _: Anyone<Voice>, id: Route<
 }
 
 /// Quick check if a meeting exists.
-#[utoipa::path(get, path = "/api/v1/meetings/{meeting_id}/exists", tag = "livekit-meetings",
+#[utoipa::path(get, operation_id = "guest_exists", path = "/api/v1/meetings/{meeting_id}/exists", tag = "livekit-meetings",
     params(("meeting_id" = String, Path, example = "abc-defg-hij")), responses((status = 200, body = wire::Exists),
     (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn exists(
@@ -115,7 +115,7 @@ pub(crate) async fn exists(
 }
 
 /// Get all participants in a meeting. Of a meeting that was not made by link, for its members alone.
-#[utoipa::path(get, path = "/api/v1/meetings/{meeting_id}/participants", tag = "livekit-meetings",
+#[utoipa::path(get, operation_id = "guest_participants", path = "/api/v1/meetings/{meeting_id}/participants", tag = "livekit-meetings",
     security((), ("bearer" = [])), params(("meeting_id" = String, Path, example = "abc-defg-hij")),
     responses((status = 200, body = wire::ParticipantList), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
@@ -130,7 +130,7 @@ pub(crate) async fn participants(
 }
 
 /// Delete a meeting room: a scheduled one is cancelled, a running one ends.
-#[utoipa::path(delete, path = "/api/v1/meetings/{meeting_id}", tag = "livekit-meetings",
+#[utoipa::path(delete, operation_id = "guest_delete", path = "/api/v1/meetings/{meeting_id}", tag = "livekit-meetings",
     security((), ("bearer" = [])), params(("meeting_id" = String, Path, example = "abc-defg-hij")),
     responses((status = 200, body = wire::Deleted), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]

@@ -19,7 +19,6 @@ pub fn api(app: &Shared) -> Api {
         .routes(routes!(handlers::info))
         .routes(routes!(handlers::exists))
         .routes(routes!(handlers::participants));
-    let routes =
-        limited(app, Class::Meeting, voice, meetings).merge(limited(app, Class::General, voice, reading));
+    let routes = limited(app, Class::Meeting, voice, meetings).merge(limited(app, Class::General, voice, reading));
     Api { name: "livekit-meetings", prefixes: &[], routes, voice }
 }

@@ -40,6 +40,10 @@ impl IntoResponse for Voice {
 }
 
 pub fn voice(error: Error) -> Response {
-    let body = ErrorBody { detail: error.message.to_string(), error_code: voice::code(error.kind), timestamp: rfc3339(System.now()) };
+    let body = ErrorBody {
+        detail: error.message.to_string(),
+        error_code: voice::code(error.kind),
+        timestamp: rfc3339(System.now()),
+    };
     voice::answer(&error, Json(body))
 }

@@ -53,7 +53,9 @@ impl Proxies {
     pub fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|(network, bits)| match (address, network) {
-            (IpAddr::V4(a), IpAddr::V4(n)) => prefix(u128::from(a.to_bits()) << 96, u128::from(n.to_bits()) << 96, *bits),
+            (IpAddr::V4(a), IpAddr::V4(n)) => {
+                prefix(u128::from(a.to_bits()) << 96, u128::from(n.to_bits()) << 96, *bits)
+            }
             (IpAddr::V6(a), IpAddr::V6(n)) => prefix(a.to_bits(), n.to_bits(), *bits),
             _ => false,
         })

@@ -142,7 +142,10 @@ mod tests {
         assert_eq!(kind("[".repeat(100_000).as_bytes()), Kind::Malformed);
         assert_eq!(kind(b""), Kind::Invalid);
         let error = json::<Title>(b"{\"title\": 1}").unwrap_err();
-        assert_eq!((error.kind, &error.message[..]), (Kind::Invalid, "title: invalid type: integer `1`, expected a string"));
+        assert_eq!(
+            (error.kind, &error.message[..]),
+            (Kind::Invalid, "title: invalid type: integer `1`, expected a string")
+        );
         assert_eq!(json::<Title>(b"{}").unwrap_err().message, "missing field `title`");
         assert_eq!(kind(b"{\"title\": 1} trailing"), Kind::Malformed);
         assert!(json::<Option<Title>>(b"").unwrap().is_none());

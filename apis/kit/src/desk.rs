@@ -233,7 +233,10 @@ impl Desk {
 
     fn who(&self, room: RoomId) -> Result<Who> {
         let rooms = self.rooms.read();
-        rooms.get(&room).map(|heard| heard.who.clone()).ok_or_else(|| Error::forbidden("You have not joined this meeting"))
+        rooms
+            .get(&room)
+            .map(|heard| heard.who.clone())
+            .ok_or_else(|| Error::forbidden("You have not joined this meeting"))
     }
 
     /// The caller's participant in the room: the socket's own, or the one that a join made elsewhere.
@@ -271,7 +274,8 @@ impl Desk {
             "leave_meeting" => self.leave(data).await,
             "resume" => {
                 let since = data.get("since_seq").and_then(Value::as_i64).filter(|seq| *seq >= 0);
-                let since = since.ok_or_else(|| Error::invalid("since_seq", "since_seq must be a number, 0 or more"))?;
+                let since =
+                    since.ok_or_else(|| Error::invalid("since_seq", "since_seq must be a number, 0 or more"))?;
                 let room = self.room(data).await?;
                 Ok(vec![Reply::CatchUp(room, since)])
             }
@@ -370,7 +374,12 @@ impl Desk {
         let by_participant = ParticipantId::parse(&to).filter(|id| present.iter().any(|p| p.id == *id));
         let by_user = UserId::parse(&to).filter(|id| present.iter().any(|p| p.user == Some(*id)));
         let audience = match (by_participant, by_user) {
-            (Some(participant), _) => Audience::Participant(participant),
+            // One who is there by a socket of many has no socket of their own: then it goes to the person.
+            (Some(id), _) if self.app.domain.bus.connections(room, id) > 0 => Audience::Participant(id),
+            (Some(id), _) => {
+                let party = present.iter().find(|p| p.id == id).map(Participant::party);
+                Audience::Parties(party.into_iter().collect())
+            }
             (None, Some(user)) => Audience::Parties(vec![Party::User(user)]),
             (None, None) => return Err(nobody()),
         };

@@ -156,7 +156,9 @@ pub fn word(dialect: Dialect, told: &Told, room_number: i64) -> Option<Bytes> {
         return chat(dialect, message);
     }
     let (kind, mut data) = spell(&told.event)?;
-    if dialect == Dialect::Many && let Value::Object(fields) = &mut data {
+    if dialect == Dialect::Many
+        && let Value::Object(fields) = &mut data
+    {
         fields.insert("meeting_id".into(), json!(room_number));
     }
     Some(frame(kind, data).into())
@@ -200,14 +202,19 @@ fn spell(event: &Event) -> Option<(&'static str, Value)> {
         Event::MeetingUpdated(room) => {
             ("meeting_updated", json!({"title": room.title, "description": room.description}))
         }
-        Event::Locked(locked) => (if *locked { "meeting_locked" } else { "meeting_unlocked" }, json!({"locked": locked})),
+        Event::Locked(locked) => {
+            (if *locked { "meeting_locked" } else { "meeting_unlocked" }, json!({"locked": locked}))
+        }
         Event::MeetingEnded { reason, room } => {
             let reason = match reason {
                 EndReason::Ended => "ended",
                 EndReason::Cancelled => "cancelled",
                 EndReason::Deleted => "deleted",
             };
-            ("meeting_ended", json!({"meeting_code": room.code, "reason": reason, "ended_at": room.actual_end.map(rfc3339)}))
+            (
+                "meeting_ended",
+                json!({"meeting_code": room.code, "reason": reason, "ended_at": room.actual_end.map(rfc3339)}),
+            )
         }
         Event::MemberJoined { user, name } => {
             ("member_joined", json!({"user_id": user.to_string(), "display_name": name}))

@@ -1,10 +1,6 @@
 //! Rate limits as `platform.md` documents them: fixed windows by class, over all APIs, per account or else per address.
 
-use crate::{
-    app::Shared,
-    door::Identity,
-    voice::Voiced,
-};
+use crate::{app::Shared, door::Identity, voice::Voiced};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue},

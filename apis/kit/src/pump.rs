@@ -11,8 +11,7 @@ use convo_domain::{
     error::Result,
     event::Told,
     id::RoomId,
-    limit,
-    message,
+    limit, message,
     session::{Batch, Close, Session},
 };
 use futures_util::{SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};

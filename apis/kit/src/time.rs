@@ -4,7 +4,9 @@ use convo_domain::{
     clock::Timestamp,
     error::{Error, Result},
 };
-use time::{Date, OffsetDateTime, PrimitiveDateTime, Time, format_description::well_known::Iso8601, macros::format_description};
+use time::{
+    Date, OffsetDateTime, PrimitiveDateTime, Time, format_description::well_known::Iso8601, macros::format_description,
+};
 
 /// `2024-01-15T10:30:00Z`; microseconds where there are any.
 pub fn rfc3339(at: Timestamp) -> String {
@@ -61,7 +63,9 @@ mod tests {
     #[test]
     fn what_clients_write() {
         let at = parse("t", "2024-01-15T10:30:00Z").unwrap();
-        for same in ["2024-01-15T11:30:00+01:00", "2024-01-15T10:30:00", "2024-01-15T10:30:00.000Z", "2024-01-15T10:30Z"] {
+        for same in
+            ["2024-01-15T11:30:00+01:00", "2024-01-15T10:30:00", "2024-01-15T10:30:00.000Z", "2024-01-15T10:30Z"]
+        {
             assert_eq!(parse("t", same).unwrap(), at, "{same}");
         }
         assert_eq!(rfc3339(parse("t", "2024-01-15").unwrap()), "2024-01-15T00:00:00Z");

@@ -20,11 +20,9 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Malformed | Kind::MeetingEnded => StatusCode::BAD_REQUEST,
         Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden
-        | Kind::MeetingNotStarted
-        | Kind::MeetingFull
-        | Kind::MeetingLocked
-        | Kind::InvalidPasscode => StatusCode::FORBIDDEN,
+        Kind::Forbidden | Kind::MeetingNotStarted | Kind::MeetingFull | Kind::MeetingLocked | Kind::InvalidPasscode => {
+            StatusCode::FORBIDDEN
+        }
         Kind::NotFound | Kind::MeetingNotFound => StatusCode::NOT_FOUND,
         Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Kind::Conflict => StatusCode::CONFLICT,

@@ -16,7 +16,7 @@ use convo_kit::{Anyone, Body, Caller, Origin, Shared, door::bearer};
 type Answer<T> = Result<Json<T>, Voice>;
 
 /// Register a new user with email or phone number.
-#[utoipa::path(post, path = "/api/v1/auth/register", tag = "platform: auth", request_body = wire::Register, responses(
+#[utoipa::path(post, operation_id = "platform_register", path = "/api/v1/auth/register", tag = "platform: auth", request_body = wire::Register, responses(
     (status = 201, body = wire::Account), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
     (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn register(
@@ -28,7 +28,7 @@ pub(crate) async fn register(
 }
 
 /// Authenticate user and receive access tokens.
-#[utoipa::path(post, path = "/api/v1/auth/login", tag = "platform: auth", request_body = wire::Login, responses(
+#[utoipa::path(post, operation_id = "platform_login", path = "/api/v1/auth/login", tag = "platform: auth", request_body = wire::Login, responses(
     (status = 200, body = wire::Tokens), (status = 400, body = ErrorBody),
     (status = 401, description = "Invalid credentials; account not verified; account deactivated", body = ErrorBody),
     (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
@@ -38,7 +38,7 @@ pub(crate) async fn login(State(app): State<Shared>, body: Body<wire::Login, Voi
 }
 
 /// Verify user's email address with verification token.
-#[utoipa::path(post, path = "/api/v1/auth/verify-email", tag = "platform: auth", request_body = wire::Verify,
+#[utoipa::path(post, operation_id = "platform_verify_email", path = "/api/v1/auth/verify-email", tag = "platform: auth", request_body = wire::Verify,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn verify_email(
@@ -53,7 +53,7 @@ pub(crate) async fn verify_email(
 }
 
 /// Verify user's phone number with SMS verification code.
-#[utoipa::path(post, path = "/api/v1/auth/verify-phone", tag = "platform: auth", request_body = wire::Verify,
+#[utoipa::path(post, operation_id = "platform_verify_phone", path = "/api/v1/auth/verify-phone", tag = "platform: auth", request_body = wire::Verify,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn verify_phone(
@@ -68,7 +68,7 @@ pub(crate) async fn verify_phone(
 }
 
 /// Send the verification codes again. The answer never tells whether there is such an account.
-#[utoipa::path(post, path = "/api/v1/auth/resend-verification", tag = "platform: auth", request_body = wire::Resend,
+#[utoipa::path(post, operation_id = "platform_resend", path = "/api/v1/auth/resend-verification", tag = "platform: auth", request_body = wire::Resend,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody)))]
 pub(crate) async fn resend(State(app): State<Shared>, body: Body<wire::Resend, Voice>) -> Answer<wire::Said> {
@@ -77,14 +77,14 @@ pub(crate) async fn resend(State(app): State<Shared>, body: Body<wire::Resend, V
 }
 
 /// Get authenticated user's information.
-#[utoipa::path(get, path = "/api/v1/auth/me", tag = "platform: auth", security(("bearer" = [])), responses(
+#[utoipa::path(get, operation_id = "platform_me", path = "/api/v1/auth/me", tag = "platform: auth", security(("bearer" = [])), responses(
     (status = 200, body = wire::Account), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn me(State(app): State<Shared>, caller: Caller<Voice>) -> Answer<wire::Account> {
     Ok(Json(map::account(app.domain.user(caller.0.user).await?)))
 }
 
 /// Refresh access token using refresh token, which comes as the bearer token (or in the body).
-#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "platform: auth", security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "platform_refresh", path = "/api/v1/auth/refresh", tag = "platform: auth", security(("bearer" = [])),
     request_body(content = Option<wire::Refresh>), responses((status = 200, body = wire::Tokens),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody)))]
@@ -100,7 +100,7 @@ pub(crate) async fn refresh(
 }
 
 /// Logout user and revoke all active sessions, on every API.
-#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "platform: auth", security(("bearer" = [])), responses(
+#[utoipa::path(post, operation_id = "platform_logout", path = "/api/v1/auth/logout", tag = "platform: auth", security(("bearer" = [])), responses(
     (status = 200, body = wire::Said), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn logout(State(app): State<Shared>, caller: Caller<Voice>) -> Answer<wire::Said> {
     app.domain.log_out(caller.0).await?;

@@ -10,7 +10,7 @@ use convo_domain::{message::Draft, page::Window, room::RoomKind};
 use convo_kit::{Body, IdempotencyKey, Params, Route, Shared, Signed, desk, time};
 
 /// Send a message in a meeting. With an `Idempotency-Key`, a retry answers with the message that its first try stored.
-#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/messages", tag = "platform: chat",
+#[utoipa::path(post, operation_id = "platform_send", path = "/api/v1/meetings/{meeting_id}/messages", tag = "platform: chat",
     security(("bearer" = [])), params(("meeting_id" = String, Path),
     ("Idempotency-Key" = Option<String>, Header, description = "The client's own id of the message")),
     request_body = wire::MessageCreate, responses((status = 201, body = wire::Message),
@@ -34,7 +34,7 @@ pub(crate) async fn send(
 }
 
 /// Get meeting messages with pagination, oldest first.
-#[utoipa::path(get, path = "/api/v1/meetings/{meeting_id}/messages", tag = "platform: chat",
+#[utoipa::path(get, operation_id = "platform_history", path = "/api/v1/meetings/{meeting_id}/messages", tag = "platform: chat",
     security(("bearer" = [])), params(("meeting_id" = String, Path), wire::MessageQuery),
     responses((status = 200, body = wire::MessageList), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),

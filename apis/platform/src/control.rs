@@ -61,7 +61,7 @@ async fn set_lock(app: &Shared, actor: &Actor, id: &str, locked: bool) -> Answer
 }
 
 /// Lock a meeting: nobody new comes in.
-#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/lock", tag = "platform: host controls",
+#[utoipa::path(post, operation_id = "platform_lock", path = "/api/v1/meetings/{meeting_id}/lock", tag = "platform: host controls",
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     responses((status = 200, body = wire::LockState), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -75,7 +75,7 @@ pub(crate) async fn lock(
 }
 
 /// Unlock a meeting.
-#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/unlock", tag = "platform: host controls",
+#[utoipa::path(post, operation_id = "platform_unlock", path = "/api/v1/meetings/{meeting_id}/unlock", tag = "platform: host controls",
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     responses((status = 200, body = wire::LockState), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -89,7 +89,7 @@ pub(crate) async fn unlock(
 }
 
 /// Mute everybody but hosts and co-hosts.
-#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/mute-all", tag = "platform: host controls",
+#[utoipa::path(post, operation_id = "platform_mute_all", path = "/api/v1/meetings/{meeting_id}/mute-all", tag = "platform: host controls",
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     responses((status = 200, body = wire::MutedAll), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),

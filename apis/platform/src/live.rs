@@ -32,7 +32,7 @@ pub(crate) struct Token {
 }
 
 /// The meeting's WebSocket: frames `{"type", "data"}` both ways.
-#[utoipa::path(get, path = "/ws/meetings/{code}", tag = "platform: WebSocket",
+#[utoipa::path(get, operation_id = "platform_connect", path = "/ws/meetings/{code}", tag = "platform: WebSocket",
     params(("code" = String, Path, description = "Code or id of the meeting"), Token), responses(
     (status = 101, description = "Switching protocols"), (status = 400, description = "Not an upgrade"),
     (status = 401, description = "No token, or a dead one"), (status = 403, description = "Not admitted"),

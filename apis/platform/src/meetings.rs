@@ -7,12 +7,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use convo_domain::{
-    error::Error,
-    id::ParticipantId,
-    meeting::act::JoinWish,
-    page::Window,
-    room::store::MeetingFilter,
-    user::Actor,
+    error::Error, id::ParticipantId, meeting::act::JoinWish, page::Window, room::store::MeetingFilter, user::Actor,
 };
 use convo_kit::{Body, Caller, Params, Route, Shared, Signed, time};
 use std::net::IpAddr;
@@ -20,7 +15,7 @@ use std::net::IpAddr;
 type Answer<T> = Result<Json<T>, Voice>;
 
 /// Create a new meeting.
-#[utoipa::path(post, path = "/api/v1/meetings", tag = "platform: meetings", security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "platform_create", path = "/api/v1/meetings", tag = "platform: meetings", security(("bearer" = [])),
     request_body = wire::MeetingCreate, responses((status = 201, body = wire::Meeting),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody)))]
@@ -34,7 +29,7 @@ pub(crate) async fn create(
 }
 
 /// Get meeting details.
-#[utoipa::path(get, path = "/api/v1/meetings/{meeting_id}", tag = "platform: meetings", security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "platform_get", path = "/api/v1/meetings/{meeting_id}", tag = "platform: meetings", security(("bearer" = [])),
     params(("meeting_id" = String, Path, description = "Prefixed id, UUID or code", example = "123-456-789")),
     responses((status = 200, body = wire::MeetingDetails), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
@@ -48,7 +43,7 @@ pub(crate) async fn get(
 }
 
 /// List user's meetings with pagination and filtering, newest first.
-#[utoipa::path(get, path = "/api/v1/meetings", tag = "platform: meetings", security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "platform_list", path = "/api/v1/meetings", tag = "platform: meetings", security(("bearer" = [])),
     params(wire::MeetingQuery), responses((status = 200, body = wire::MeetingList), (status = 401, body = ErrorBody),
     (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn list(
@@ -69,7 +64,7 @@ pub(crate) async fn list(
 }
 
 /// Update meeting details (host only).
-#[utoipa::path(put, path = "/api/v1/meetings/{meeting_id}", tag = "platform: meetings", security(("bearer" = [])),
+#[utoipa::path(put, operation_id = "platform_update", path = "/api/v1/meetings/{meeting_id}", tag = "platform: meetings", security(("bearer" = [])),
     params(("meeting_id" = String, Path)), request_body = wire::MeetingUpdate,
     responses((status = 200, body = wire::MeetingUpdated), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -106,7 +101,7 @@ pub async fn join(
 }
 
 /// Leave a meeting, with all devices or the one named.
-#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/leave", tag = "platform: meetings",
+#[utoipa::path(post, operation_id = "platform_leave", path = "/api/v1/meetings/{meeting_id}/leave", tag = "platform: meetings",
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     request_body(content = Option<wire::Leave>), responses((status = 200, body = wire::Left),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
@@ -124,7 +119,7 @@ pub(crate) async fn leave(
 }
 
 /// End a meeting (host only).
-#[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/end", tag = "platform: meetings", security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "platform_end", path = "/api/v1/meetings/{meeting_id}/end", tag = "platform: meetings", security(("bearer" = [])),
     params(("meeting_id" = String, Path)), responses((status = 200, body = wire::Ended),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]

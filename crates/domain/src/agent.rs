@@ -10,7 +10,7 @@ use crate::{
     limit,
     message::{Draft, Message, act::append, store::Viewer},
     ports::{AgentFault, Turn},
-    room::{RoomKind, RoomRef, Role, act::Entry},
+    room::{Role, RoomKind, RoomRef, act::Entry},
     store::Key,
     user::{Actor, Party},
 };

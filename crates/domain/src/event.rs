@@ -20,30 +20,66 @@ pub enum Event {
     /// Somebody is at the door; hosts hear it.
     Waiting(Participant),
     /// To the one at the door, with the token that now opens it.
-    Admitted { participant: Participant, token: String },
+    Admitted {
+        participant: Participant,
+        token: String,
+    },
     /// To the one at the door.
     Denied(Participant),
     /// To the one removed.
     Removed(Participant),
     /// A host muted the participant.
-    Muted { participant: Participant, by: UserId },
+    Muted {
+        participant: Participant,
+        by: UserId,
+    },
     /// A host asks the participant to unmute; nobody can do it for them.
-    UnmuteRequested { participant: ParticipantId, by: UserId },
+    UnmuteRequested {
+        participant: ParticipantId,
+        by: UserId,
+    },
     MeetingUpdated(Room),
     Locked(bool),
-    MeetingEnded { reason: EndReason, room: Room },
+    MeetingEnded {
+        reason: EndReason,
+        room: Room,
+    },
     /// A member came to or went from the room (chatrooms).
-    MemberJoined { user: UserId, name: String },
-    MemberLeft { user: UserId, name: String },
+    MemberJoined {
+        user: UserId,
+        name: String,
+    },
+    MemberLeft {
+        user: UserId,
+        name: String,
+    },
     /// Somebody's first socket began to hear the room, or their last one ceased to.
-    Presence { who: Who, here: bool },
-    Typing { from: Who, is_typing: bool },
-    Reaction { from: Who, emoji: String },
-    HandRaised { from: Who, participant: Participant },
+    Presence {
+        who: Who,
+        here: bool,
+    },
+    Typing {
+        from: Who,
+        is_typing: bool,
+    },
+    Reaction {
+        from: Who,
+        emoji: String,
+    },
+    HandRaised {
+        from: Who,
+        participant: Participant,
+    },
     /// A WebRTC message from one client for another; the body is the clients' own.
-    Signal { kind: SignalKind, from: Who, body: String },
+    Signal {
+        kind: SignalKind,
+        from: Who,
+        body: String,
+    },
     /// A piece of the agent's answer, as it is written.
-    AgentDelta { text: String },
+    AgentDelta {
+        text: String,
+    },
 }
 
 impl Event {

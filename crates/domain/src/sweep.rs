@@ -75,7 +75,8 @@ impl Domain {
         let ids: Vec<_> = heard.iter().map(|(id, _)| *id).collect();
         let seqs = self.store.read(move |tx| tx.seqs(&ids)).await?;
         let before: HashMap<_, _> = heard.into_iter().collect();
-        let moved: Vec<_> = seqs.into_iter().filter(|(id, seq)| before.get(id).is_some_and(|last| seq > last)).collect();
+        let moved: Vec<_> =
+            seqs.into_iter().filter(|(id, seq)| before.get(id).is_some_and(|last| seq > last)).collect();
         if moved.is_empty() {
             return Ok(());
         }

@@ -70,9 +70,11 @@ enum Said {
 impl Agent for OpenAi {
     fn answer(&self, turns: Vec<Turn>) -> BoxStream<'static, Result<String, AgentFault>> {
         let mut messages = vec![json!({"role": "system", "content": INSTRUCTIONS})];
-        messages.extend(turns.into_iter().map(|turn| {
-            json!({"role": if turn.by_agent { "assistant" } else { "user" }, "content": turn.text})
-        }));
+        messages.extend(
+            turns
+                .into_iter()
+                .map(|turn| json!({"role": if turn.by_agent { "assistant" } else { "user" }, "content": turn.text})),
+        );
         let body = json!({"model": self.model, "messages": messages, "stream": true});
         let mut request = self.client.post(&self.url).json(&body);
         if let Some(key) = &self.key {

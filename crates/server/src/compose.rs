@@ -1,13 +1,6 @@
 //! Which parts make the server: the only place that knows them all.
 
-use crate::{
-    agent::OpenAi,
-    config::Config,
-    courier::Post,
-    ice::Turn,
-    secrets,
-    tokens::Jwt,
-};
+use crate::{agent::OpenAi, config::Config, courier::Post, ice::Turn, secrets, tokens::Jwt};
 use anyhow::{Context, Result};
 use convo_bus::Hub;
 use convo_domain::{Domain, Policy, Ports, clock::System, error::Error, ports::Courier};

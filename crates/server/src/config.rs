@@ -126,11 +126,38 @@ impl Given {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let file: Given = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
         Ok(fill!(
-            self, file, convo_listen, convo_data_dir, public_url, frontend_url, database_url, redis_url, jwt_secret,
-            jwt_algo, livekit_url, livekit_api_key, livekit_api_secret, convo_media_udp, convo_media_tcp, convo_turn,
-            turn_url, turn_secret, smtp_url, sms_url, require_verification, ai_base_url, ai_api_key, ai_model,
-            convo_guests, convo_api_open, trusted_proxies, convo_rate_limit, convo_tls_cert, convo_tls_key,
-            convo_log_format, convo_log
+            self,
+            file,
+            convo_listen,
+            convo_data_dir,
+            public_url,
+            frontend_url,
+            database_url,
+            redis_url,
+            jwt_secret,
+            jwt_algo,
+            livekit_url,
+            livekit_api_key,
+            livekit_api_secret,
+            convo_media_udp,
+            convo_media_tcp,
+            convo_turn,
+            turn_url,
+            turn_secret,
+            smtp_url,
+            sms_url,
+            require_verification,
+            ai_base_url,
+            ai_api_key,
+            ai_model,
+            convo_guests,
+            convo_api_open,
+            trusted_proxies,
+            convo_rate_limit,
+            convo_tls_cert,
+            convo_tls_key,
+            convo_log_format,
+            convo_log
         ))
     }
 }
@@ -208,7 +235,7 @@ impl Config {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let public_url = web_url("PUBLIC_URL", given.public_url)?.unwrap_or_else(|| own_url(scheme, listen));
         let jwt_secret = secret("JWT_SECRET", given.jwt_secret)?;
-        Ok(Self {
+        Self {
             listen,
             data_dir: given.convo_data_dir.unwrap_or_else(|| "convo-data".into()),
             frontend_url: web_url("FRONTEND_URL", given.frontend_url)?.unwrap_or_else(|| public_url.clone()),
@@ -244,7 +271,7 @@ impl Config {
             },
             log: given.convo_log.unwrap_or_else(|| "info".into()),
         }
-        .checked()?)
+        .checked()
     }
 
     fn checked(self) -> Result<Self> {
@@ -376,7 +403,9 @@ fn port(name: &str, value: Option<String>, default: u16) -> Result<Port> {
     match value.as_deref() {
         None | Some("") => Ok(Port::On(default)),
         Some("off") => Ok(Port::Off),
-        Some(text) => Ok(Port::On(text.parse().with_context(|| format!("{name} must be a port or off, not {text:?}"))?)),
+        Some(text) => {
+            Ok(Port::On(text.parse().with_context(|| format!("{name} must be a port or off, not {text:?}"))?))
+        }
     }
 }
 

@@ -13,7 +13,10 @@ use convo_domain::{
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
-    transport::smtp::{authentication::Credentials, client::{Tls, TlsParameters}},
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Tls, TlsParameters},
+    },
 };
 use std::{path::PathBuf, time::Duration};
 use url::Url;
@@ -45,7 +48,7 @@ impl Post {
         })
     }
 
-    async fn into_outbox(&self, extension: &str, text: &[u8]) -> std::io::Result<()> {
+    async fn keep_in_outbox(&self, extension: &str, text: &[u8]) -> std::io::Result<()> {
         tokio::fs::create_dir_all(&self.outbox).await?;
         // The name sorts by age. A reader sees the file whole or not at all.
         let name = format!("{}.{extension}", uuid::Uuid::now_v7());
@@ -129,7 +132,7 @@ impl Courier for Post {
             None => {
                 let from = Mailbox::new(Some("Convo".into()), "convo@localhost".parse().map_err(Error::internal)?);
                 let message = compose(&from, to, subject, text)?;
-                self.into_outbox("eml", &message.formatted()).await.map_err(Error::unavailable)
+                self.keep_in_outbox("eml", &message.formatted()).await.map_err(Error::unavailable)
             }
         }
     }
@@ -137,7 +140,7 @@ impl Courier for Post {
     async fn text(&self, to: &str, text: &str) -> DomainResult<()> {
         let Some(gateway) = &self.sms else {
             let file = format!("To: {to}\n\n{text}\n");
-            return self.into_outbox("sms", file.as_bytes()).await.map_err(Error::unavailable);
+            return self.keep_in_outbox("sms", file.as_bytes()).await.map_err(Error::unavailable);
         };
         let form = [("To", to), ("From", &gateway.from), ("Body", text)];
         let mut request = gateway.client.post(gateway.url.clone()).form(&form);

@@ -71,8 +71,7 @@ async fn join_as(
         let joined = convo_guest::join(app, actor, identity.address, id, body::from_value(body)?).await?;
         return Ok((StatusCode::OK, Json(joined)).into_response());
     }
-    let joined =
-        convo_platform::meetings::join(app, actor, identity.address, id, body::from_value(body)?).await?;
+    let joined = convo_platform::meetings::join(app, actor, identity.address, id, body::from_value(body)?).await?;
     Ok((StatusCode::OK, Json(joined)).into_response())
 }
 
@@ -102,9 +101,7 @@ async fn post_message(
     match (whose.conversation_id, whose.meeting_id) {
         (Some(_), _) => convo_conversations::post_message(&app, actor, key, &bytes).await,
         (None, Some(_)) => convo_legacy::post_message(&app, actor, key, &bytes).await,
-        (None, None) => {
-            nobodys(Error::invalid("body", "The body needs a conversation_id or a meeting_id"))
-        }
+        (None, None) => nobodys(Error::invalid("body", "The body needs a conversation_id or a meeting_id")),
     }
 }
 

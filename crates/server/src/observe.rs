@@ -21,7 +21,11 @@ const LATENCIES: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 pub(crate) fn logs(filter: &str, json: bool) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
-    if json { logs.json().flatten_event(true).init() } else { logs.with_ansi(false).init() }
+    if json {
+        logs.json().flatten_event(true).init()
+    } else {
+        logs.with_ansi(false).init()
+    }
     Ok(())
 }
 
@@ -63,6 +67,7 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
 fn request_id(request: &Request) -> HeaderValue {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let given = request.headers().get(&REQUEST_ID);
-    let given = given.filter(|id| id.len() <= 64 && id.to_str().is_ok_and(|id| !id.is_empty() && id.chars().all(plain)));
+    let given =
+        given.filter(|id| id.len() <= 64 && id.to_str().is_ok_and(|id| !id.is_empty() && id.chars().all(plain)));
     given.cloned().unwrap_or_else(|| HeaderValue::from_str(&code::hex(8)).unwrap_or(HeaderValue::from_static("-")))
 }

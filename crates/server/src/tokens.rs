@@ -146,7 +146,8 @@ impl Tokens for Jwt {
         let seated = participant.presence == Presence::Joined;
         let sources = ["camera", "microphone"].map(str::to_owned).to_vec();
         let may_share = room.settings.screen_sharing_enabled || participant.role.controls();
-        let mut attributes = HashMap::from([("role".to_owned(), convo_kit::envelope::role(participant.role).to_owned())]);
+        let mut attributes =
+            HashMap::from([("role".to_owned(), convo_kit::envelope::role(participant.role).to_owned())]);
         if let Some(user) = participant.user {
             attributes.insert("user_id".into(), user.to_string());
         }

@@ -102,8 +102,7 @@ impl Tx<'_> {
 
     /// How many messages after `seq` the viewer may not see.
     fn hidden(&mut self, head: &Head, viewer: Viewer, seq: i64) -> Result<i64> {
-        const HIDDEN: &str =
-            "SELECT COUNT(*) FROM messages WHERE room = ?1 AND seq > ?2 AND recipient IS NOT NULL AND NOT (recipient = ?3 OR sender = ?3)";
+        const HIDDEN: &str = "SELECT COUNT(*) FROM messages WHERE room = ?1 AND seq > ?2 AND recipient IS NOT NULL AND NOT (recipient = ?3 OR sender = ?3)";
         let (id, all) = eyes(viewer);
         if head.private == 0 || all {
             return Ok(0);
@@ -205,7 +204,8 @@ impl MessageStore for Tx<'_> {
         };
         let hidden = self.hidden(&head, viewer, floor)?;
         // Without hidden rows the page's place is plain arithmetic; with them it must be counted off.
-        let (after, skip) = if hidden == 0 { (floor.saturating_add(window.offset()), 0) } else { (floor, window.offset()) };
+        let (after, skip) =
+            if hidden == 0 { (floor.saturating_add(window.offset()), 0) } else { (floor, window.offset()) };
         let (id, all) = eyes(viewer);
         let values = values![head.number, after, &id, i64::from(all), window.limit, skip];
         let rows = self.sql.rows(PAGE, values, |row| message(&head, row))?;

@@ -222,8 +222,7 @@ impl RoomStore for Tx<'_> {
     }
 
     fn chatrooms(&mut self) -> Result<Vec<Room>> {
-        const ALL: &str =
-            concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = ?1 ORDER BY r.number DESC");
+        const ALL: &str = concat!("SELECT ", room_columns!(), " FROM rooms r WHERE r.kind = ?1 ORDER BY r.number DESC");
         self.sql.rows(ALL, values![RoomKind::Chatroom.code()], room)
     }
 
@@ -274,11 +273,7 @@ impl RoomStore for Tx<'_> {
         const IN: &str = "SELECT u.id, u.display_name, m.role FROM members m JOIN users u ON u.id = m.user_id \
              WHERE m.room = ?1 AND m.standing = 0 ORDER BY m.since, u.number";
         self.sql.rows(IN, values![&id], |row| {
-            Ok(Person {
-                user: UserId(row.req_uuid(0)?),
-                name: row.req_text(1)?,
-                role: Role::decode(row.req_int(2)?)?,
-            })
+            Ok(Person { user: UserId(row.req_uuid(0)?), name: row.req_text(1)?, role: Role::decode(row.req_int(2)?)? })
         })
     }
 

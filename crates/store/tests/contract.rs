@@ -13,9 +13,7 @@ use convo_domain::{
     meeting::{Participant, Presence},
     message::{Message, MessageKind, store::Viewer},
     page::Window,
-    room::{
-        Member, MemberStanding, Origin, Role, Room, RoomKind, RoomRef, Settings, Status, store::MeetingFilter,
-    },
+    room::{Member, MemberStanding, Origin, Role, Room, RoomKind, RoomRef, Settings, Status, store::MeetingFilter},
     session::{Owner, Session},
     store::{Key, Store, Tx},
     user::{Channel, DeviceDefaults, Login, Party, PasswordHash, Standing, User, Verification},
@@ -381,10 +379,10 @@ async fn members_and_participants_come_and_go(w: World) {
     let (id, joined) = (room.id, member(room.id, bob.id, Role::Participant));
     w.write(move |tx| tx.put_member(&joined)).await;
     let people = w.read(move |tx| tx.people(id)).await;
-    assert_eq!(people.iter().map(|p| (p.user, p.role)).collect::<Vec<_>>(), [
-        (ann.id, Role::Host),
-        (bob.id, Role::Participant)
-    ]);
+    assert_eq!(
+        people.iter().map(|p| (p.user, p.role)).collect::<Vec<_>>(),
+        [(ann.id, Role::Host), (bob.id, Role::Participant)]
+    );
     let (mut on_laptop, on_phone, guest) =
         (participant(id, Some(bob.id)), participant(id, Some(bob.id)), participant(id, None));
     for p in [on_laptop.clone(), on_phone.clone(), guest.clone()] {
@@ -544,10 +542,17 @@ async fn writes_of_one_room_keep_the_order_of_their_calls(w: World) {
     });
     let seqs: Vec<i64> = futures_util::future::try_join_all(posts).await.unwrap();
     assert_eq!(seqs, (1..=300).collect::<Vec<_>>());
-    let told: Vec<i64> = w.ear.0.lock().unwrap().iter().filter_map(|tell| match tell {
-        Tell::Event(told) => told.seq(),
-        _ => None,
-    }).collect();
+    let told: Vec<i64> = w
+        .ear
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(|tell| match tell {
+            Tell::Event(told) => told.seq(),
+            _ => None,
+        })
+        .collect();
     assert_eq!(told, seqs, "they are told in commit order");
 }
 

@@ -129,8 +129,7 @@ impl Domain {
     /// A meeting by link. Made without an account it belongs to nobody.
     pub async fn create_guest_meeting(&self, caller: Option<Caller>) -> Result<Room> {
         self.guests_allowed(caller.is_some())?;
-        let mut room =
-            blank(RoomKind::Meeting, Origin::Guest, "Meeting".into(), caller.map(|c| c.user), self.now());
+        let mut room = blank(RoomKind::Meeting, Origin::Guest, "Meeting".into(), caller.map(|c| c.user), self.now());
         if let Some(caller) = caller {
             return Ok(self.found_room(caller, room, vec![]).await?.room);
         }

@@ -124,11 +124,7 @@ impl Domain {
 }
 
 pub fn who(participant: &Participant) -> Who {
-    Who {
-        party: participant.party(),
-        participant: Some(participant.id),
-        name: participant.display_name.clone(),
-    }
+    Who { party: participant.party(), participant: Some(participant.id), name: participant.display_name.clone() }
 }
 
 /// The room, locked, for its host or a co-host.

@@ -95,11 +95,7 @@ pub fn schedule(start: Option<Timestamp>, end: Option<Timestamp>) -> Result<()> 
 }
 
 /// The new times. A meeting whose start alone is moved keeps its length, as calendars do it.
-pub fn moved(
-    room: &Room,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
-) -> (Option<Timestamp>, Option<Timestamp>) {
+pub fn moved(room: &Room, start: Option<Timestamp>, end: Option<Timestamp>) -> (Option<Timestamp>, Option<Timestamp>) {
     match (start, end, room.scheduled_start, room.scheduled_end) {
         (Some(start), None, Some(was), Some(until)) => (Some(start), Some(Timestamp(until.0 + (start.0 - was.0)))),
         (start, end, was, until) => (start.or(was), end.or(until)),

@@ -2,11 +2,7 @@
 //!
 //! **A message is acknowledged only after it is on disk, and live clients hear it in the order of its `seq`.**
 
-use super::{
-    Draft, Message,
-    draft::To,
-    store::Viewer,
-};
+use super::{Draft, Message, draft::To, store::Viewer};
 use crate::{
     Domain,
     bus::Tell,

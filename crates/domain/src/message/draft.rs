@@ -43,7 +43,10 @@ impl Draft {
     pub fn nonce(self, nonce: Option<&str>) -> Result<Self> {
         let Some(nonce) = nonce.filter(|n| !n.is_empty()) else { return Ok(self) };
         if nonce.len() > limit::NONCE_BYTES || nonce.contains('\0') {
-            return Err(Error::invalid("client_message_id", "a client message id has at most 255 bytes, none of them NUL"));
+            return Err(Error::invalid(
+                "client_message_id",
+                "a client message id has at most 255 bytes, none of them NUL",
+            ));
         }
         Ok(Self { nonce: Some(nonce.to_owned()), ..self })
     }

@@ -261,12 +261,7 @@ impl Domain {
     }
 
     /// The caller's meetings, newest first.
-    pub async fn meetings(
-        &self,
-        caller: Caller,
-        filter: MeetingFilter,
-        window: Window,
-    ) -> Result<Page<(Room, i64)>> {
+    pub async fn meetings(&self, caller: Caller, filter: MeetingFilter, window: Window) -> Result<Page<(Room, i64)>> {
         self.store
             .read(move |tx| {
                 let page = tx.meetings_of(caller.user, &filter, window)?;
@@ -402,7 +397,10 @@ pub(crate) fn enter(
                     Role::Participant
                 }
                 Admission::JoinsByUse => {
-                    return Err(Error { field: Some(JOINS_BY_USE), ..Error::forbidden("You have not joined this meeting") });
+                    return Err(Error {
+                        field: Some(JOINS_BY_USE),
+                        ..Error::forbidden("You have not joined this meeting")
+                    });
                 }
             };
             let party = Party::User(user.id);

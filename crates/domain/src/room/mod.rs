@@ -115,9 +115,7 @@ pub enum RoomRef {
 impl RoomRef {
     /// A UUID (bare or prefixed) or a code.
     pub fn parse(text: &str) -> Option<Self> {
-        RoomId::parse(text)
-            .map(RoomRef::Id)
-            .or_else(|| code::normalise(text).map(RoomRef::Code))
+        RoomId::parse(text).map(RoomRef::Id).or_else(|| code::normalise(text).map(RoomRef::Code))
     }
 
     /// As `parse`, and `convo.md`'s integers.

@@ -347,13 +347,7 @@ fn language(tag: &str) -> Result<String> {
     Ok(tag.to_owned())
 }
 
-fn prove(
-    tx: &mut dyn Tx,
-    channel: Channel,
-    code_hash: &[u8],
-    caller: Option<Caller>,
-    now: Timestamp,
-) -> Result<bool> {
+fn prove(tx: &mut dyn Tx, channel: Channel, code_hash: &[u8], caller: Option<Caller>, now: Timestamp) -> Result<bool> {
     let found = tx.verification(channel, code_hash)?;
     let good = found.filter(|v| v.expires_at > now && caller.is_none_or(|caller| caller.user == v.user));
     let Some(verification) = good else { return Ok(false) };

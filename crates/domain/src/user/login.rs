@@ -156,7 +156,8 @@ impl Domain {
         let next_hash = hash(&next);
         let domain = self.clone();
         let outcome = finish(async move {
-            let outcome = domain.store.write(Key::Any, move |tx| rotate(tx, caller, &hash(&id), next_hash, now)).await?;
+            let outcome =
+                domain.store.write(Key::Any, move |tx| rotate(tx, caller, &hash(&id), next_hash, now)).await?;
             if matches!(outcome, Rotation::Reused) {
                 domain.logins.forget(&[caller.login]);
             }

@@ -12,7 +12,8 @@ pub fn email(address: &str) -> Result<String> {
     let address = address.trim().to_lowercase();
     let bad = || Error::invalid("email", "email must be an e-mail address");
     let (local, host) = address.rsplit_once('@').ok_or_else(bad)?;
-    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')');
+    let plain =
+        |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';' | '"' | '(' | ')');
     let host_ok = host.contains('.') || host == "localhost";
     let labels_ok = host.split('.').all(|label| {
         !label.is_empty()

@@ -97,7 +97,12 @@ fn announce(config: &Config, port: u16) {
 }
 
 /// What operators look at.
-fn operation(app: &Shared, parts: &Parts, metrics: PrometheusHandle, stopping: watch::Receiver<bool>) -> Router<Shared> {
+fn operation(
+    app: &Shared,
+    parts: &Parts,
+    metrics: PrometheusHandle,
+    stopping: watch::Receiver<bool>,
+) -> Router<Shared> {
     let ready = {
         let app = app.clone();
         move || ready(app.clone(), stopping.clone())

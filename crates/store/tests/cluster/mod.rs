@@ -57,7 +57,8 @@ fn start() -> String {
     };
     let data_text = data.to_str().unwrap();
     run("initdb", &["-D", data_text, "-A", "trust", "-U", "app", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]);
-    let options = format!("-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=400", folder.display());
+    let options =
+        format!("-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=400", folder.display());
     let log = folder.join("log");
     run("pg_ctl", &["-D", data_text, "-w", "-l", log.to_str().unwrap(), "-o", &options, "start"]);
     stop_with_us(&data, root);
@@ -65,6 +66,7 @@ fn start() -> String {
 }
 
 /// A shell that waits for this process to end, and then stops the server.
+#[expect(clippy::zombie_processes, reason = "the shell outlives this process: it waits for its end")]
 fn stop_with_us(data: &Path, root: bool) {
     let runuser = if root { "runuser -u postgres -- " } else { "" };
     let script = format!(
