@@ -259,6 +259,9 @@ async def test_a_body_without_json(scene):
             (b"a=b", "application/x-www-form-urlencoded"),
             (b"\0\0\0", "application/octet-stream"),
         ):
+            if path.endswith("/join") and not content:
+                # Every field of a join may be left out; so may its body.
+                continue
             answer = await scene.ann.request(method, path, content=content, headers={"Content-Type": content_type})
             assert_refused(answer, api, 400, 415, 422)
 

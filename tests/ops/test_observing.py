@@ -57,7 +57,11 @@ async def test_a_request_id_is_in_the_answer_and_in_the_log(serve):
 async def test_no_secret_in_the_log(serve):
     world = await serve(JWT_SECRET="the-secret-of-the-operator-0123456789abcdef", CONVO_LOG="debug")
     ann, ben = await world.person("Ann Lee", password="A-Password-of-Ann-1"), await world.person("Ben Hall")
-    room = await ann.via("platform").create_room(require_password=True)
+    passcode = "the-passcode-of-the-room"
+    made = await ann.post(
+        "/api/v1/meetings", {"title": "T", "passcode": passcode, "settings": {"require_password": True}}, 201
+    )
+    room = world.room("platform", ann, made)
     token = (await ann.via("platform").join(room))["meeting_token"]
     await ann.via("platform").live(room, token)
     socket = await WebSocket.open(f"{world.server.ws_url}/ws/?token={ann.token}")
@@ -87,7 +91,7 @@ async def test_no_secret_in_the_log(serve):
         "a new password": "Another-Password-2",
         "a wrong password": "A-Wrong-Password-1",
         "a password in broken JSON": "broken-json-password",
-        "a passcode": room.raw["passcode"],
+        "a passcode": passcode,
         "a wrong passcode": "a-wrong-passcode",
         "an access token": ann.token.split(".")[2],
         "a new access token": refreshed["access_token"].split(".")[2],
