@@ -19,7 +19,11 @@ help: ## Show this
 
 .PHONY: run
 run: docs-ui ## Build and start the server on http://localhost:8000
-	cargo run --release -p convo-server --bin convo -- serve
+	cargo run -p convo-server --bin convo -- serve
+
+.PHONY: release
+release: docs-ui ## The optimised binary, target/release/convo
+	cargo build --release -p convo-server
 
 .PHONY: check
 check: ## Format, lints, unit tests
