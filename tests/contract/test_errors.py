@@ -28,7 +28,7 @@ def shape(api, status):
 
 
 async def send(world, path, content, content_type="application/json"):
-    ann = await world.person()
+    ann = await world.regular("Ann Lee")
     return await ann.request("POST", path, content=content, headers={"Content-Type": content_type})
 
 
@@ -74,7 +74,7 @@ async def test_a_body_of_one_mebibyte_is_read(world):
     ],
 )
 async def test_a_wrong_method(world, method, path, api):
-    ann = await world.person()
+    ann = await world.regular("Ann Lee")
     answer = await ann.request(method, path)
     assert answer.status_code == 405, answer.text
     assert_like(answer.json(), shape(api, 405))
@@ -91,7 +91,7 @@ async def test_a_wrong_method(world, method, path, api):
     ],
 )
 async def test_an_unknown_path(world, path, api):
-    ann = await world.person()
+    ann = await world.regular("Ann Lee")
     answer = await ann.request("GET", path)
     assert answer.status_code == 404, answer.text
     assert_like(answer.json(), shape(api, 404))

@@ -27,7 +27,9 @@ class Stage:
         self.world = world
 
     async def open(self, **settings):
-        self.ann, self.ben, self.cleo = [await self.world.person(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")]
+        self.ann, self.ben, self.cleo = [
+            await self.world.regular(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")
+        ]
         self.room = await self.ann.via("platform").create_room(**settings)
         self.joins, self.sockets = {}, {}
         for person in (self.ann, self.ben, self.cleo):

@@ -10,7 +10,7 @@ SPEAKERS = [api for api in APIS if api != "guest"]
 
 
 async def chat(world):
-    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    ann, ben = await world.regular("Ann Lee"), await world.regular("Ben Hall")
     return ann, ben, await world.shared_room("chatrooms", ann, ben)
 
 

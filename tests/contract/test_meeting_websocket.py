@@ -21,7 +21,7 @@ class Line:
 @pytest.fixture(params=["platform", "convo"])
 async def lines(request, world):
     """Ann, Ben and Cleo in one meeting, each on the socket under test."""
-    people = [await world.person(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")]
+    people = [await world.regular(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")]
     room = await world.shared_room("platform", *people)
     opened = []
     for person in people:

@@ -8,7 +8,7 @@ from harness.shape import JWT, TEXT, TIME, UUID, assert_like, assert_names
 
 
 async def lobby(world):
-    ann, ben = await world.person("Ann Lee", "chatrooms"), await world.person("Ben Hall", "chatrooms")
+    ann, ben = await world.regular("Ann Lee"), await world.regular("Ben Hall")
     return ann, ben, await world.shared_room("chatrooms", ann, ben)
 
 

@@ -19,7 +19,7 @@ def messages(room):
 
 
 async def meeting_of(world):
-    ann, ben = await world.person("John Doe"), await world.person("Ben Hall")
+    ann, ben = await world.regular("John Doe"), await world.regular("Ben Hall")
     return ann, ben, await world.shared_room("platform", ann, ben)
 
 

@@ -35,7 +35,8 @@ async def node(script, **scene):
 
 @pytest.fixture
 async def scene(world):
-    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    # One of the scripts logs Ann out.
+    ann, ben = await world.person("Ann Lee"), await world.regular("Ben Hall")
     room = await world.shared_room("chatrooms", ann, ben)
     return {
         "url": world.server.url,

@@ -75,6 +75,48 @@ async def test_user_deactivate(serve):
 
 
 @pytest.mark.one_store
+async def test_user_activate_list_and_admin(serve):
+    world = await serve()
+    ann = await world.person()
+    settings = world.server.settings
+    for command in (("deactivate", ann.email), ("activate", ann.email), ("admin", ann.email)):
+        done = convo("user", *command, **settings)
+        assert done.returncode == 0, done.stderr
+    await world.log_in("convo", ann.name, ann.email)
+    listed = convo("user", "list", **settings)
+    assert listed.returncode == 0 and ann.email in listed.stdout
+
+
+def test_flags_then_environment_then_file(tmp_path):
+    file = tmp_path / "convo.toml"
+    file.write_text("""
+        ai_model = "from the file"
+        public_url = "https://file.example.com"
+        frontend_url = "https://file.example.com"
+    """)
+    settings = {
+        "CONVO_DATA_DIR": str(tmp_path / "data"),
+        "PUBLIC_URL": "https://environment.example.com",
+        "FRONTEND_URL": "https://environment.example.com",
+    }
+    done = convo("config", "--config", str(file), "--frontend-url", "https://flag.example.com", **settings)
+    assert done.returncode == 0, done.stderr
+    assert "from the file" in done.stdout
+    assert "PUBLIC_URL=https://environment.example.com" in done.stdout
+    assert "FRONTEND_URL=https://flag.example.com" in done.stdout
+
+
+@pytest.mark.parametrize("content", ["convo_listen = 7", "unheard = 1", "not TOML", 'convo_guests = "perhaps"'])
+def test_a_file_that_can_not_be_right_stops_the_start(tmp_path, content):
+    file = tmp_path / "convo.toml"
+    file.write_text(content)
+    done = convo(
+        "serve", "--config", str(file), CONVO_DATA_DIR=str(tmp_path / "data"), CONVO_LISTEN=f"127.0.0.1:{free_port()}"
+    )
+    assert_one_line(done)
+
+
+@pytest.mark.one_store
 async def test_doctor(serve):
     world = await serve()
     done = convo("doctor", **world.server.settings)

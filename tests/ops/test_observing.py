@@ -1,6 +1,7 @@
 """Health, metrics, request ids, logs without secrets, headers, CORS, TLS."""
 
 import ipaddress
+import json
 import re
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness.events import WebSocket
-from harness.shape import assert_like, url
+from harness.shape import TEXT, TIME, assert_like, url
 from harness.world import World
 
 pytestmark = pytest.mark.one_store
@@ -107,10 +108,14 @@ async def test_no_secret_in_the_log(serve):
 
 
 async def test_log_lines_are_structured(serve):
-    world = await serve()
-    await world.http.get("/api/v1/auth/me")
+    world = await serve(CONVO_LOG="debug", CONVO_LOG_FORMAT="json")
+    request_id = (await world.http.get("/api/v1/auth/me")).headers["X-Request-Id"]
     assert await world.server.stop() == 0
-    assert re.search(r"(?m)^.*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*INFO", world.server.log())
+    lines = [json.loads(line) for line in world.server.log().splitlines() if line.startswith("{")]
+    assert lines
+    for line in lines:
+        assert_like(line, {"timestamp": TIME, "level": TEXT})
+    assert any(request_id in str(line) for line in lines)
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/auth/me", "/api/nonsense", "/docs", "/openapi.json"])
