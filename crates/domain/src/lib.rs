@@ -29,7 +29,6 @@ pub use error::{Error, Kind, Result};
 
 use bus::Bus;
 use clock::{Clock, Timestamp};
-use id::RoomId;
 use ports::{Agent, Courier, Tokens};
 use std::{net::IpAddr, sync::Arc};
 use store::Store;
@@ -125,11 +124,4 @@ impl Asker {
             v4 => v4,
         })
     }
-}
-
-/// A room that exists; what sockets keep instead of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RoomHead {
-    pub id: RoomId,
-    pub seq: i64,
 }

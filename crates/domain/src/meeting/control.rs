@@ -10,7 +10,6 @@ use crate::{
     id::{ParticipantId, RoomId, UserId},
     ports::Tokens,
     room::{MemberStanding, Role, Room, RoomKind, RoomRef, act::member_of, rules::open},
-    session::Close,
     store::{Key, Tx},
     text,
     user::Actor,
@@ -250,14 +249,4 @@ fn remove(tx: &mut dyn Tx, room: &Room, participant: Participant, now: Timestamp
         None => tx.save_participant(&out)?,
     }
     Ok(out)
-}
-
-/// What a close means for the one who hears it.
-pub fn close_of(presence: Presence) -> Option<Close> {
-    match presence {
-        Presence::Removed => Some(Close::Removed),
-        Presence::Denied => Some(Close::Denied),
-        Presence::Gone | Presence::Left => Some(Close::Left),
-        Presence::Waiting | Presence::Joined => None,
-    }
 }
