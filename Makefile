@@ -5,8 +5,8 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV := tests/.venv
-# pytest workers: the suite waits more than it computes, so one more than the cores.
-WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
+# pytest workers: the suite waits more than it computes, so two more than the cores.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 2 )))
 STORE ?= both
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
@@ -52,7 +52,7 @@ crates/docs/ui/node_modules/.installed: crates/docs/ui/package-lock.json
 test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
 	cargo build --workspace --locked
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
-	cd tests && .venv/bin/pytest -n $(WORKERS) --dist worksteal --store=$(STORE) $(PYTEST_ARGS)
+	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) $(PYTEST_ARGS)
 
 $(VENV)/.installed: tests/requirements.txt
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) --no-print-directory apt PACKAGE=python3-venv

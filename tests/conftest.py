@@ -33,6 +33,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("store", stores, indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One store after the other, as a server is started for each; in each, first what takes long."""
+
+    def turn(item: pytest.Item) -> tuple[int, bool]:
+        callspec = getattr(item, "callspec", None)
+        store = callspec.params.get("store", STORES[0]) if callspec else STORES[0]
+        return STORES.index(store), item.get_closest_marker("slow") is None
+
+    items.sort(key=turn)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not BINARY.exists() and not config.option.collectonly:
         raise pytest.UsageError(f"{BINARY} is missing: cargo build -p convo-server (or set CONVO_BIN)")

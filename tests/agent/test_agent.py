@@ -154,6 +154,7 @@ async def test_when_it_fails_the_conversation_says_so(scene, mood):
     await live.expect_post("Hello, I am the model.")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(200)
 async def test_when_it_never_answers_the_conversation_says_so(scene):
     model, ann, room, live = scene

@@ -103,6 +103,7 @@ async def test_the_last_seat_is_given_once(world):
 
 
 @pytest.mark.one_store
+@pytest.mark.slow
 async def test_a_seat_that_nobody_takes_is_given_back_after_a_minute(world):
     ann, ben, cleo = [await world.person(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")]
     room = await ann.via("platform").create_room(max_participants=2)

@@ -51,6 +51,7 @@ async def assert_all_there(streams, reader, room):
             assert own == stream.acknowledged, f"{stream.name}, by {api}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_kill_nine_amid_a_stream_of_posts(serve):
     world = await serve()

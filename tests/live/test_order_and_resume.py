@@ -155,6 +155,7 @@ async def slow_socket(world, url):
     return await connect(url, sock=raw, max_queue=1, ping_interval=None, max_size=None, proxy=None, compression=None)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_slow_reader_costs_bounded_memory(serve):
     """Twenty thousand messages go by a client that does not read. Then it reads: in order, or told to resync."""

@@ -14,6 +14,7 @@ LEFT_OUT = r"/(logout|refresh)/?$"
 
 
 @pytest.mark.one_store
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_schemathesis(serve, tmp_path):
     world = await serve()

@@ -134,6 +134,7 @@ async def test_chat_over_all_apis_and_sockets(world):
     assert live.events.close_code is None
 
 
+@pytest.mark.slow
 async def test_general_endpoints(world):
     ann = await person(world)
     first = await ann.request("GET", "/api/v1/auth/me")
