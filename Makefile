@@ -31,14 +31,15 @@ check: ## Format, lints, unit tests
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
-# Every build is of the whole workspace: one package alone would want its dependencies anew, with fewer features.
+# Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
+# features.
 .PHONY: test
 test: postgres docs-ui check fuzz-build test-socketio test-system ## Everything: check, then the whole server from outside
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
 	crates/socketio/tests/clients/setup.sh
-	cargo build --workspace --examples --locked
+	cargo build --workspace --all-targets --locked
 	ECHO_BIN="$(CURDIR)/target/debug/examples/echo" node --test crates/socketio/tests/clients/
 
 .PHONY: docs-ui
@@ -50,7 +51,7 @@ crates/docs/ui/node_modules/.installed: crates/docs/ui/package-lock.json
 
 .PHONY: test-system
 test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
-	cargo build --workspace --locked
+	cargo build --workspace --all-targets --locked
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
 	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) $(PYTEST_ARGS)
 

@@ -16,7 +16,7 @@ pub(crate) async fn profile(State(app): State<Shared>, caller: Caller<Voice>) ->
 }
 
 /// Update user profile information.
-#[utoipa::path(put, operation_id = "platform_update", path = "/api/v1/users/profile", tag = "platform: users", security(("bearer" = [])),
+#[utoipa::path(put, operation_id = "platform_update_profile", path = "/api/v1/users/profile", tag = "platform: users", security(("bearer" = [])),
     request_body = wire::ProfileUpdate, responses((status = 200, body = wire::ProfileUpdated),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody)))]
@@ -30,7 +30,7 @@ pub(crate) async fn update(
 }
 
 /// Delete one's own account. Rooms stay readable; the author becomes "Deleted user".
-#[utoipa::path(delete, operation_id = "platform_delete", path = "/api/v1/users/profile", tag = "platform: users", security(("bearer" = [])), responses(
+#[utoipa::path(delete, operation_id = "platform_delete_profile", path = "/api/v1/users/profile", tag = "platform: users", security(("bearer" = [])), responses(
     (status = 200, body = wire::Said), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub(crate) async fn delete(State(app): State<Shared>, caller: Caller<Voice>) -> Result<Json<wire::Said>, Voice> {
     app.domain.delete_account(caller.0).await?;

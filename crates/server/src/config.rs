@@ -124,7 +124,11 @@ impl Given {
             return Ok(self);
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let file: Given = toml::from_str(&text).with_context(|| format!("{} is not right", path.display()))?;
+        // One line: where, and what; not the excerpt, which may hold a secret.
+        let file: Given = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            anyhow::anyhow!("{}, line {line}: {}", path.display(), error.message().replace('\n', " "))
+        })?;
         Ok(fill!(
             self,
             file,

@@ -49,8 +49,9 @@ async fn join(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let parsed = body::read(request).await.and_then(|bytes| body::json::<Map<String, Value>>(&bytes));
-    let parsed = parsed.map(Value::Object);
+    let parsed = body::read(request).await.and_then(|bytes| body::json::<Option<Map<String, Value>>>(&bytes));
+    // Every field of a join may be left out, and so may its body.
+    let parsed = parsed.map(|body| Value::Object(body.unwrap_or_default()));
     let by_link = parsed.as_ref().is_ok_and(|body| body.get("user_name").is_some());
     let refuse = if by_link { convo_guest::voice } else { convo_platform::voice };
     match join_as(&app, &identity, &id, parsed, by_link).await {
