@@ -32,7 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 #[openapi(info(
     title = "Convo",
     description = "Meetings and chat: five public APIs on one origin, one set of accounts and one kind of room. \
-                   WebSockets and Socket.IO are described with the operations that open them."
+                   WebSockets are described with the operations that open them; Socket.IO is at /socket.io."
 ))]
 struct Description;
 
