@@ -40,18 +40,11 @@ struct Running {
 }
 
 impl Domain {
-    /// Starts an answer where the message is a person's in a conversation with the agent.
+    /// Starts an answer to a message in a conversation with the agent, if it is a person's.
     pub(crate) fn wake_agent(self: &Arc<Self>, message: &Message) {
-        if message.sender == Party::User(AGENT) {
-            return;
+        if message.sender != Party::User(AGENT) {
+            tokio::spawn(self.clone().answer(message.room));
         }
-        let (domain, room) = (self.clone(), message.room);
-        tokio::spawn(async move {
-            let found = domain.store.read(move |tx| tx.room(&RoomRef::Id(room))).await;
-            if found.is_ok_and(|r| r.is_some_and(|r| r.is_ai)) {
-                domain.answer(room).await;
-            }
-        });
     }
 
     /// Breaks off the answer under way, if there is one; what was written of it is stored.

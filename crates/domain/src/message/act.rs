@@ -37,17 +37,19 @@ impl Domain {
         let (poster, now, retry) = (actor.clone(), self.now(), draft.clone());
         let post = self.store.write(Key::Room(id), move |tx| {
             let entry = enter(tx, &poster, id, missing, Join::ByUse, now)?;
-            append(tx, &entry, draft, now)
+            Ok((append(tx, &entry, draft, now)?, entry.room.is_ai))
         });
-        let posted = match post.await {
+        match post.await {
+            Ok((posted, is_ai)) => {
+                if is_ai && posted.fresh {
+                    self.wake_agent(&posted.message);
+                }
+                Ok(posted)
+            }
             // Another node stored the same client message id in the same moment: theirs is the message.
             Err(error) if error.kind == Kind::Conflict => self.earlier(actor, id, missing, &retry).await?.ok_or(error),
-            other => other,
-        }?;
-        if posted.fresh {
-            self.wake_agent(&posted.message);
+            Err(error) => Err(error),
         }
-        Ok(posted)
     }
 
     async fn earlier(&self, actor: &Actor, id: RoomId, missing: RoomKind, draft: &Draft) -> Result<Option<Posted>> {
