@@ -8,6 +8,9 @@ use str0m::net::{Protocol, TcpType};
 pub struct Config {
     /// Where clients reach this worker; they become its ICE host candidates.
     pub addresses: Vec<LocalAddress>,
+    /// ICE user fragments given to clients begin with this (one to three `ice-char`s of RFC 8839, section 5.4): by it the
+    /// listener for ICE-TCP, which all workers share, finds the worker that a new connection is for.
+    pub ufrag_prefix: String,
     /// As clients see it in `server_info`; its `protocol` is set by this crate.
     pub server: proto::ServerInfo,
     /// Codecs that may be published, best first (`enabled_publish_codecs`).
@@ -48,6 +51,7 @@ impl Default for Config {
         let codec = |mime: &str| proto::Codec { mime: mime.into(), fmtp_line: String::new() };
         Self {
             addresses: vec![],
+            ufrag_prefix: String::new(),
             server: proto::ServerInfo::default(),
             codecs: ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/rtx"]
                 .into_iter()

@@ -139,6 +139,9 @@ pub enum Refusal {
     InvalidArgument(&'static str),
     #[error("{0}")]
     FailedPrecondition(&'static str),
+    /// The worker stopped, or lost its rooms, before it answered. Said by the hands, never by the machine.
+    #[error("{0}")]
+    Unavailable(&'static str),
     /// PerformRpc: the method's own error.
     #[error("{message}")]
     Rpc { code: u32, message: String, data: String },
