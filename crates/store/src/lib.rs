@@ -11,22 +11,25 @@ mod postgres;
 mod room;
 mod sql;
 mod sqlite;
+mod threads;
 mod tx;
 mod user;
 
 use convo_domain::{bus::Bus, error::Result, store::Store};
 use std::{path::Path, sync::Arc};
+use threads::Herald;
 
 /// Opens the database that `url` names (`postgres://…`), or `convo.db` in `data_dir`, and brings its schema up to date.
 pub async fn open(url: Option<&str>, data_dir: &Path, bus: Arc<dyn Bus>) -> Result<Arc<dyn Store>> {
+    let herald = Herald::start(bus);
     match url {
         Some(url) => {
             let url = url.to_owned();
-            blocking(move || Ok(Arc::new(postgres::Postgres::open(&url, bus)?) as Arc<dyn Store>)).await
+            blocking(move || Ok(Arc::new(postgres::Postgres::open(&url, herald)?) as Arc<dyn Store>)).await
         }
         None => {
             let file = data_dir.join("convo.db");
-            blocking(move || Ok(Arc::new(sqlite::Sqlite::open(&file, bus)?) as Arc<dyn Store>)).await
+            blocking(move || Ok(Arc::new(sqlite::Sqlite::open(&file, herald)?) as Arc<dyn Store>)).await
         }
     }
 }

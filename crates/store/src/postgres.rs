@@ -6,22 +6,22 @@
 use crate::{
     fault, migrate,
     sql::{Row, Sql, Value},
+    threads::{self, Answer, Herald, News, Task, hand_over},
     tx::Tx,
 };
+use async_channel::{Receiver, Sender};
 use async_trait::async_trait;
 use convo_domain::{
-    bus::{Bus, Tell},
+    bus::Tell,
     error::{Error, Result},
     store::{Job, Key, Store},
 };
-use crossbeam_channel::{Receiver, Sender};
 use postgres::{
     Client, Config, NoTls, Statement,
     config::SslMode,
     types::{IsNull, ToSql, Type, private::BytesMut},
 };
 use std::{
-    any::Any,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     panic::AssertUnwindSafe,
@@ -31,15 +31,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::oneshot;
 use uuid::Uuid;
-
-type Answer = Result<Box<dyn Any + Send>>;
-
-struct Task {
-    job: Job,
-    answer: oneshot::Sender<Answer>,
-}
 
 pub(crate) struct Postgres {
     writers: Vec<Sender<Task>>,
@@ -55,22 +47,22 @@ const CONNECT: Duration = Duration::from_secs(5);
 const MIGRATION_LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(7881788278) AS TEXT)";
 
 impl Postgres {
-    pub(crate) fn open(url: &str, bus: Arc<dyn Bus>) -> Result<Self> {
+    pub(crate) fn open(url: &str, herald: Herald) -> Result<Self> {
         let mut config: Config = url.parse().map_err(fault::postgres)?;
         config.connect_timeout(CONNECT).application_name("convo");
         let config = Arc::new(config);
         let mut first = Connection::open(config.clone())?;
         first.migrate()?;
-        let (readers, read_queue) = crossbeam_channel::unbounded();
+        let (readers, read_queue) = async_channel::unbounded();
         let mut writers = Vec::new();
         for _ in 0..WRITERS {
-            let (sender, queue) = crossbeam_channel::unbounded();
+            let (sender, queue) = async_channel::unbounded();
             writers.push(sender);
-            spawn("store-writer", Connection::closed(config.clone()), queue, "BEGIN", bus.clone())?;
+            spawn("store-writer", Connection::closed(config.clone()), queue, "BEGIN", herald.clone())?;
         }
         for _ in 0..READERS {
             const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            spawn("store-reader", Connection::closed(config.clone()), read_queue.clone(), SNAPSHOT, bus.clone())?;
+            spawn("store-reader", Connection::closed(config.clone()), read_queue.clone(), SNAPSHOT, herald.clone())?;
         }
         Ok(Self { writers, readers, next: AtomicUsize::new(0) })
     }
@@ -105,29 +97,19 @@ impl Store for Postgres {
     }
 }
 
-async fn hand_over(queue: &Sender<Task>, job: Job) -> Answer {
-    let (answer, answered) = oneshot::channel();
-    queue.send(Task { job, answer }).map_err(|_| Error::unavailable("the store's thread has ended"))?;
-    answered.await.map_err(|_| Error::unavailable("the store's thread has ended"))?
-}
-
 fn spawn(
     name: &str,
     mut connection: Connection,
     queue: Receiver<Task>,
     begin: &'static str,
-    bus: Arc<dyn Bus>,
+    herald: Herald,
 ) -> Result<()> {
-    let body = move || {
-        while let Ok(task) = queue.recv() {
+    threads::spawn(name, move || {
+        while let Ok(task) = queue.recv_blocking() {
             let (outcome, tells) = connection.transaction(begin, task.job);
-            if !tells.is_empty() {
-                bus.tell(tells);
-            }
-            let _ = task.answer.send(outcome);
+            herald.announce(News { tells, answers: vec![(task.reply, outcome)] });
         }
-    };
-    std::thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(Error::unavailable)
+    })
 }
 
 /// A connection that may be lost and is opened again when it is wanted.

@@ -6,26 +6,28 @@
 use crate::{
     fault, migrate,
     sql::{Row, Sql, Value},
+    threads::{Answer, Herald, News, Task, hand_over, spawn},
     tx::Tx,
 };
+use async_channel::{Receiver, Sender};
 use async_trait::async_trait;
 use convo_domain::{
-    bus::{Bus, Tell},
+    bus::Tell,
     error::{Error, Result},
     store::{Job, Key, Store},
 };
-use crossbeam_channel::{Receiver, Sender};
-use rusqlite::{Connection, OpenFlags, ToSql, types::ToSqlOutput, types::ValueRef};
-use std::{any::Any, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
-use tokio::sync::oneshot;
+use rusqlite::{
+    Connection, OpenFlags, Statement, ToSql,
+    config::DbConfig,
+    types::{ToSqlOutput, ValueRef},
+};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    panic::AssertUnwindSafe,
+    path::Path,
+    time::Duration,
+};
 use uuid::Uuid;
-
-type Answer = Result<Box<dyn Any + Send>>;
-
-struct Task {
-    job: Job,
-    answer: oneshot::Sender<Answer>,
-}
 
 pub(crate) struct Sqlite {
     writes: Sender<Task>,
@@ -36,32 +38,27 @@ pub(crate) struct Sqlite {
 const GROUP: usize = 256;
 /// Readers: as many as there are processors is as many as can run.
 const READERS: usize = 2;
-/// Prepared statements a connection keeps; there are fewer.
-const STATEMENTS: usize = 128;
 
 impl Sqlite {
-    pub(crate) fn open(file: &Path, bus: Arc<dyn Bus>) -> Result<Self> {
+    pub(crate) fn open(file: &Path, herald: Herald) -> Result<Self> {
         let writer = connect(file, OpenFlags::default())?;
         migrate_schema(&writer)?;
-        let (writes, write_queue) = crossbeam_channel::unbounded();
-        let (reads, read_queue) = crossbeam_channel::unbounded();
-        spawn("store-writer", move || Writer { connection: writer, bus }.run(&write_queue))?;
+        let (writes, write_queue) = async_channel::unbounded();
+        let (reads, read_queue) = async_channel::unbounded();
+        spawn("store-writer", move || Writer { statements: Statements::new(&writer), herald }.run(&write_queue))?;
         for _ in 0..READERS {
             let queue = read_queue.clone();
             let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-            spawn("store-reader", move || run_reader(connection, &queue))?;
+            spawn("store-reader", move || run_reader(&connection, &queue))?;
         }
         Ok(Self { writes, reads })
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
-    std::thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(Error::unavailable)
-}
-
 fn connect(file: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(file, flags).map_err(fault::sqlite)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans that don't depend on the parameters: else SQLite parses a statement with `LIMIT ?` anew for each use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fault::sqlite)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(fault::sqlite)?;
     if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fault::sqlite)?;
@@ -74,10 +71,10 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection> {
 
 fn migrate_schema(connection: &Connection) -> Result<()> {
     const WORDS: migrate::Words = migrate::Words { serial: "INTEGER PRIMARY KEY", bytes: "BLOB" };
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(fault::sqlite)?;
-    let outcome = migrate::run(&mut Driver { connection, savepoint: false }, &WORDS);
-    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    connection.execute_batch(end).map_err(fault::sqlite)?;
+    let mut statements = Statements::new(connection);
+    statements.run("BEGIN IMMEDIATE")?;
+    let outcome = migrate::run(&mut Driver { statements: &mut statements, savepoint: false }, &WORDS);
+    statements.run(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     outcome
 }
 
@@ -98,79 +95,63 @@ impl Store for Sqlite {
     }
 }
 
-async fn hand_over(queue: &Sender<Task>, job: Job) -> Answer {
-    let (answer, answered) = oneshot::channel();
-    queue.send(Task { job, answer }).map_err(|_| Error::unavailable("the store's thread has ended"))?;
-    answered.await.map_err(|_| Error::unavailable("the store's thread has ended"))?
-}
-
-fn run_reader(connection: Connection, queue: &Receiver<Task>) {
-    while let Ok(task) = queue.recv() {
-        let outcome = begin(&connection, "BEGIN").and_then(|()| {
-            let outcome = run_job(&connection, task.job).0;
+fn run_reader(connection: &Connection, queue: &Receiver<Task>) {
+    let mut statements = Statements::new(connection);
+    while let Ok(task) = queue.recv_blocking() {
+        let outcome = statements.run("BEGIN").and_then(|()| {
+            let outcome = run_job(&mut statements, task.job).0;
             // Nothing was written; an error here can only mean that there is no transaction.
-            let _ = connection.execute_batch("COMMIT");
+            let _ = statements.run("COMMIT");
             outcome
         });
-        let _ = task.answer.send(outcome);
+        let _ = task.reply.send(outcome);
     }
 }
 
-fn begin(connection: &Connection, how: &'static str) -> Result<()> {
-    let mut statement = connection.prepare_cached(how).map_err(fault::sqlite)?;
-    statement.execute([]).map(drop).map_err(fault::sqlite)
+struct Writer<'c> {
+    statements: Statements<'c>,
+    herald: Herald,
 }
 
-struct Writer {
-    connection: Connection,
-    bus: Arc<dyn Bus>,
-}
-
-impl Writer {
-    fn run(self, queue: &Receiver<Task>) {
-        while let Ok(first) = queue.recv() {
-            self.commit_group(first, queue);
+impl Writer<'_> {
+    fn run(mut self, queue: &Receiver<Task>) {
+        while let Ok(first) = queue.recv_blocking() {
+            let news = self.commit_group(first, queue);
+            self.herald.announce(news);
         }
     }
 
-    /// Runs all that waits, and what comes meanwhile, in one transaction; then commits, tells, and answers.
-    fn commit_group(&self, first: Task, queue: &Receiver<Task>) {
-        if let Err(error) = begin(&self.connection, "BEGIN IMMEDIATE") {
-            let _ = first.answer.send(Err(error));
-            return;
+    /// Runs all that waits, and what comes meanwhile, in one transaction, and commits it.
+    fn commit_group(&mut self, first: Task, queue: &Receiver<Task>) -> News {
+        if let Err(error) = self.statements.run("BEGIN IMMEDIATE") {
+            return News { answers: vec![(first.reply, Err(error))], ..News::default() };
         }
-        let (mut answers, mut tells) = (Vec::new(), Vec::new());
+        let mut news = News::default();
         let mut next = Some(first);
         while let Some(task) = next {
-            let (outcome, told) = run_job(&self.connection, task.job);
-            tells.extend(told);
-            answers.push((task.answer, outcome));
-            next = if answers.len() < GROUP { queue.try_recv().ok() } else { None };
+            let (outcome, told) = run_job(&mut self.statements, task.job);
+            news.tells.extend(told);
+            news.answers.push((task.reply, outcome));
+            next = if news.answers.len() < GROUP { queue.try_recv().ok() } else { None };
         }
-        match begin(&self.connection, "COMMIT") {
+        match self.statements.run("COMMIT") {
             Ok(()) => {
-                metrics::histogram!("convo_store_batch_rows").record(answers.len() as f64);
-                if !tells.is_empty() {
-                    self.bus.tell(tells);
-                }
-                for (answer, outcome) in answers {
-                    let _ = answer.send(outcome);
-                }
+                metrics::histogram!("convo_store_batch_rows").record(news.answers.len() as f64);
+                news
             }
             Err(error) => {
-                tracing::error!(?error, writes = answers.len(), "a group of writes could not be committed");
-                let _ = self.connection.execute_batch("ROLLBACK");
-                for (answer, _) in answers {
-                    let _ = answer.send(Err(Error::unavailable("the commit failed")));
-                }
+                tracing::error!(?error, writes = news.answers.len(), "a group of writes could not be committed");
+                let _ = self.statements.run("ROLLBACK");
+                let failed = |(reply, _)| (reply, Err(Error::unavailable("the commit failed")));
+                News { tells: Vec::new(), answers: news.answers.into_iter().map(failed).collect() }
             }
         }
     }
 }
 
 /// Runs one job of a transaction. What a failed job wrote is undone, what its neighbours wrote is not.
-fn run_job(connection: &Connection, job: Job) -> (Answer, Vec<Tell>) {
-    let mut driver = Driver { connection, savepoint: false };
+fn run_job(statements: &mut Statements<'_>, job: Job) -> (Answer, Vec<Tell>) {
+    let mut driver = Driver { statements, savepoint: false };
     let mut tx = Tx::new(&mut driver);
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut tx)));
     let tells = std::mem::take(&mut tx.tells);
@@ -181,26 +162,50 @@ fn run_job(connection: &Connection, job: Job) -> (Answer, Vec<Tell>) {
     }
 }
 
+/// The prepared statements of one connection. Every text is a constant of this crate, so they are few, and a text's
+/// place in memory names it: comparing that is cheaper than reading half a kilobyte of SQL for each use.
+struct Statements<'c> {
+    connection: &'c Connection,
+    prepared: HashMap<(usize, usize), Statement<'c>>,
+}
+
+impl<'c> Statements<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection, prepared: HashMap::new() }
+    }
+
+    fn get(&mut self, text: &'static str) -> Result<&mut Statement<'c>> {
+        match self.prepared.entry((text.as_ptr().addr(), text.len())) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => Ok(entry.insert(self.connection.prepare(text).map_err(fault::sqlite)?)),
+        }
+    }
+
+    fn run(&mut self, text: &'static str) -> Result<()> {
+        self.get(text)?.execute([]).map(drop).map_err(fault::sqlite)
+    }
+}
+
 /// A connection, with a savepoint around what the job writes; a job that only reads pays for none.
-struct Driver<'a> {
-    connection: &'a Connection,
+struct Driver<'a, 'c> {
+    statements: &'a mut Statements<'c>,
     savepoint: bool,
 }
 
-impl Driver<'_> {
+impl Driver<'_, '_> {
     fn close_savepoint(&mut self, keep: bool) -> Result<()> {
         if !std::mem::take(&mut self.savepoint) {
             return Ok(());
         }
         if !keep {
-            begin(self.connection, "ROLLBACK TO job")?;
+            self.statements.run("ROLLBACK TO job")?;
         }
-        begin(self.connection, "RELEASE job")
+        self.statements.run("RELEASE job")
     }
 
     fn open_savepoint(&mut self, text: &str) -> Result<()> {
         if !self.savepoint && !text.starts_with("SELECT") {
-            begin(self.connection, "SAVEPOINT job")?;
+            self.statements.run("SAVEPOINT job")?;
             self.savepoint = true;
         }
         Ok(())
@@ -218,7 +223,7 @@ impl ToSql for Value<'_> {
     }
 }
 
-impl Sql for Driver<'_> {
+impl Sql for Driver<'_, '_> {
     fn query(
         &mut self,
         text: &'static str,
@@ -226,8 +231,7 @@ impl Sql for Driver<'_> {
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
         self.open_savepoint(text)?;
-        let mut statement = self.connection.prepare_cached(text).map_err(fault::sqlite)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(fault::sqlite)?;
+        let mut rows = self.statements.get(text)?.query(rusqlite::params_from_iter(values)).map_err(fault::sqlite)?;
         while let Some(row) = rows.next().map_err(fault::sqlite)? {
             each(&Cells(row))?;
         }
@@ -236,13 +240,12 @@ impl Sql for Driver<'_> {
 
     fn execute(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<u64> {
         self.open_savepoint(text)?;
-        let mut statement = self.connection.prepare_cached(text).map_err(fault::sqlite)?;
-        let changed = statement.execute(rusqlite::params_from_iter(values)).map_err(fault::sqlite)?;
+        let changed = self.statements.get(text)?.execute(rusqlite::params_from_iter(values)).map_err(fault::sqlite)?;
         Ok(changed as u64)
     }
 
     fn batch(&mut self, text: &str) -> Result<()> {
-        self.connection.execute_batch(text).map_err(fault::sqlite)
+        self.statements.connection.execute_batch(text).map_err(fault::sqlite)
     }
 
     fn locks_rows(&self) -> bool {
@@ -252,25 +255,31 @@ impl Sql for Driver<'_> {
 
 struct Cells<'r>(&'r rusqlite::Row<'r>);
 
+impl Cells<'_> {
+    /// The cell, as `read` sees it; `None` where it is null. An error where it holds something else.
+    fn read<'a, T>(&'a self, column: usize, read: impl FnOnce(ValueRef<'a>) -> Option<T>) -> Result<Option<T>> {
+        let cell = self.0.get_ref(column).map_err(fault::sqlite)?;
+        if cell == ValueRef::Null {
+            return Ok(None);
+        }
+        read(cell).map(Some).ok_or_else(|| Error::internal(format!("column {column} holds something else")))
+    }
+}
+
 impl Row for Cells<'_> {
     fn int(&self, column: usize) -> Result<Option<i64>> {
-        self.0.get(column).map_err(fault::sqlite)
+        self.read(column, |cell| cell.as_i64().ok())
     }
 
     fn text(&self, column: usize) -> Result<Option<String>> {
-        self.0.get(column).map_err(fault::sqlite)
+        self.read(column, |cell| cell.as_str().ok().map(str::to_owned))
     }
 
     fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>> {
-        self.0.get(column).map_err(fault::sqlite)
+        self.read(column, |cell| cell.as_blob().ok().map(<[u8]>::to_owned))
     }
 
     fn uuid(&self, column: usize) -> Result<Option<Uuid>> {
-        let cell = self.0.get_ref(column).map_err(fault::sqlite)?;
-        match cell {
-            ValueRef::Null => Ok(None),
-            ValueRef::Blob(bytes) => Uuid::from_slice(bytes).map(Some).map_err(Error::internal),
-            _ => Err(Error::internal(format!("column {column} is no id"))),
-        }
+        self.read(column, |cell| Uuid::from_slice(cell.as_blob().ok()?).ok())
     }
 }
