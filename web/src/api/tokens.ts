@@ -1,0 +1,85 @@
+import type { ReadableAtom } from 'nanostores';
+import type { StoredAtom } from '../store/stored';
+import { ApiError } from './errors';
+import type { TokenSource } from './http';
+
+export interface Tokens {
+  access: string;
+  /** Good once: the server answers with the next one, and ends the session of whoever shows a spent one. */
+  refresh: string;
+  /** When `access` runs out, in milliseconds since 1970 by this device's clock. */
+  expiresAt: number;
+}
+
+/** An access token with less time left is renewed before it is used, in milliseconds. */
+const MARGIN = 60_000;
+
+/** Runs a task while no other tab runs one under the same name. */
+export type Exclusive = <T>(name: string, task: () => Promise<T>) => Promise<T>;
+
+/**
+ * The tokens of the person logged in. However many requests find the token run out, in however many tabs, one of them
+ * renews it: a second use of a refresh token would end the session.
+ */
+export class TokenKeeper implements TokenSource {
+  private renewing: Promise<string | null> | null = null;
+
+  constructor(
+    private readonly $tokens: StoredAtom<Tokens | null>,
+    private readonly refresh: (token: string) => Promise<Tokens>,
+    private readonly now: () => number = Date.now,
+    private readonly exclusive: Exclusive = acrossTabs,
+  ) {}
+
+  /** The tokens; `null` for nobody. */
+  get current(): ReadableAtom<Tokens | null> {
+    return this.$tokens;
+  }
+
+  set(tokens: Tokens | null): void {
+    this.$tokens.set(tokens);
+  }
+
+  async token(): Promise<string | null> {
+    const tokens = this.$tokens.get();
+    if (!tokens || tokens.expiresAt - this.now() > MARGIN) return tokens?.access ?? null;
+    return this.renew(tokens.access);
+  }
+
+  renew(spent: string): Promise<string | null> {
+    this.renewing ??= this.exclusive('convo.refresh', () => this.replace(spent)).finally(() => {
+      this.renewing = null;
+    });
+    return this.renewing;
+  }
+
+  private async replace(spent: string): Promise<string | null> {
+    this.$tokens.reload();
+    const tokens = this.$tokens.get();
+    // Another tab was first, or somebody logged out.
+    if (!tokens || tokens.access !== spent) return tokens?.access ?? null;
+    try {
+      const next = await this.refresh(tokens.refresh);
+      this.$tokens.set(next);
+      return next.access;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      this.$tokens.set(null);
+      return null;
+    }
+  }
+}
+
+/** What was stored as tokens, or throws. */
+export function parseTokens(value: unknown): Tokens | null {
+  if (value === null) return null;
+  const { access, refresh, expiresAt } = value as Tokens;
+  if (typeof access !== 'string' || typeof refresh !== 'string' || typeof expiresAt !== 'number') {
+    throw new TypeError('not tokens');
+  }
+  return { access, refresh, expiresAt };
+}
+
+/** Browsers have locks in secure contexts alone; elsewhere a tab keeps order among its own requests. */
+const acrossTabs: Exclusive = async (name, task) =>
+  typeof navigator !== 'undefined' && navigator.locks ? await navigator.locks.request(name, task) : task();

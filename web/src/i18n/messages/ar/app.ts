@@ -1,0 +1,33 @@
+import type { Translation } from '../../message';
+import type { app as original } from '../en/app';
+
+export const app: Translation<typeof original> = {
+  name: 'Convo',
+  skip: 'تخطَّ إلى المحتوى',
+  home: 'الرئيسية',
+  chat: 'الدردشة',
+  navigation: 'التنقل الرئيسي',
+  account: 'الحساب: {name}',
+  settings: 'الإعدادات',
+  logOut: 'تسجيل الخروج',
+  logIn: 'تسجيل الدخول',
+  signUp: 'إنشاء حساب',
+  theme: 'المظهر',
+  themeSystem: 'مثل الجهاز',
+  themeLight: 'فاتح',
+  themeDark: 'داكن',
+  language: 'اللغة',
+  languageSystem: 'مثل المتصفح',
+  loading: 'جارٍ التحميل…',
+  close: 'إغلاق',
+  cancel: 'إلغاء',
+  save: 'حفظ',
+  retry: 'إعادة المحاولة',
+  notFoundTitle: 'لا يوجد شيء هنا',
+  notFoundText: 'قد يكون العنوان مكتوبًا بشكل خاطئ أو لم يعد المحتوى موجودًا.',
+  goHome: 'الذهاب إلى الصفحة الرئيسية',
+  brokenTitle: 'حدث خطأ ما',
+  brokenText: 'تعذّر عرض الصفحة. إعادة تحميلها تساعد عادةً.',
+  reload: 'إعادة التحميل',
+  notifications: 'الإشعارات',
+};

@@ -1,0 +1,6 @@
+import type { Translation } from '../../message';
+import type { meeting as original } from '../en/meeting';
+
+export const meeting: Translation<typeof original> = {
+  title: 'اجتماع',
+};

@@ -1,0 +1,33 @@
+import type { Translation } from '../../message';
+import type { app as original } from '../en/app';
+
+export const app: Translation<typeof original> = {
+  name: 'Convo',
+  skip: 'Zum Inhalt springen',
+  home: 'Start',
+  chat: 'Chat',
+  navigation: 'Hauptnavigation',
+  account: 'Konto: {name}',
+  settings: 'Einstellungen',
+  logOut: 'Abmelden',
+  logIn: 'Anmelden',
+  signUp: 'Konto anlegen',
+  theme: 'Darstellung',
+  themeSystem: 'Wie das Gerät',
+  themeLight: 'Hell',
+  themeDark: 'Dunkel',
+  language: 'Sprache',
+  languageSystem: 'Wie der Browser',
+  loading: 'Wird geladen …',
+  close: 'Schließen',
+  cancel: 'Abbrechen',
+  save: 'Speichern',
+  retry: 'Erneut versuchen',
+  notFoundTitle: 'Hier ist nichts',
+  notFoundText: 'Vielleicht ist die Adresse vertippt, oder es gibt das Gesuchte nicht mehr.',
+  goHome: 'Zur Startseite',
+  brokenTitle: 'Etwas ist schiefgegangen',
+  brokenText: 'Die Seite konnte nicht gezeigt werden. Neu laden hilft meistens.',
+  reload: 'Neu laden',
+  notifications: 'Mitteilungen',
+};

@@ -1,0 +1,32 @@
+import type { Translation } from '../../message';
+import type { home as original } from '../en/home';
+
+export const home: Translation<typeof original> = {
+  title: 'Start',
+  morning: 'Guten Morgen, {name}',
+  afternoon: 'Guten Tag, {name}',
+  evening: 'Guten Abend, {name}',
+  startNow: 'Meeting starten',
+  startNowText: 'Sofort sprechen und den Link teilen',
+  schedule: 'Planen',
+  scheduleText: 'Zeit wählen und andere einladen',
+  joinTitle: 'Mit Code beitreten',
+  joinCode: 'Code oder Link',
+  joinCodeWrong: 'Das ist kein Meeting-Code. Er sieht aus wie 123-456-789 oder abc-defg-hij.',
+  join: 'Beitreten',
+  joinNamed: '{title} beitreten',
+  instantTitle: 'Meeting von {name}',
+  running: 'Jetzt',
+  today: 'Heute',
+  tomorrow: 'Morgen',
+  nothingTitle: 'Nichts geplant',
+  nothingText: 'Hier erscheinen deine Meetings von heute und den nächsten Tagen.',
+  meetings: 'Meetings',
+  inside: { one: '{count} Person dabei', other: '{count} Personen dabei' },
+  anyTime: 'Jederzeit',
+  copyLink: 'Link kopieren',
+  copied: 'Kopiert',
+  moreFor: 'Mehr zu {title}',
+  cancelMeeting: 'Meeting absagen',
+  cancelled: 'Das Meeting ist abgesagt.',
+};

@@ -1,0 +1,25 @@
+import type { Area } from '../../message';
+
+export const accounts = {
+  welcomeTitle: 'Meet and talk, on a server of your own',
+  welcomeText: 'Video meetings and chat in one place. No time limit, and guests need only a link.',
+  logInTitle: 'Log in',
+  emailOrPhone: 'E-mail or phone number',
+  password: 'Password',
+  showPassword: 'Show password',
+  firstName: 'First name',
+  lastName: 'Last name',
+  passwordRule: 'At least 8 characters, with an uppercase letter, a lowercase letter and a digit.',
+  noAccount: 'New here?',
+  haveAccount: 'Already have an account?',
+  required: 'Please fill this in.',
+  contactShape: 'Give an e-mail address, or a phone number with its country code, as +49….',
+  passwordWeak: 'The password needs 8 characters, an uppercase letter, a lowercase letter and a digit.',
+  verifyTitle: 'One more step',
+  verifyText: 'We sent a code to {address}. Enter it here.',
+  code: 'Verification code',
+  verify: 'Confirm',
+  codeWrong: 'This code is wrong or has run out.',
+  resend: 'Send the code again',
+  resent: 'A new code is on its way.',
+} as const satisfies Area;

@@ -1,0 +1,5 @@
+import type { Area } from '../../message';
+
+export const chat = {
+  title: 'Chat',
+} as const satisfies Area;

@@ -1,0 +1,25 @@
+import type { Area } from '../../message';
+
+export const schedule = {
+  title: 'Schedule a meeting',
+  name: 'Title',
+  description: 'Description (optional)',
+  date: 'Date',
+  start: 'Start',
+  duration: 'Length',
+  minutes: { one: '{count} minute', other: '{count} minutes' },
+  timeZone: 'Time zone',
+  settings: 'Options',
+  waitingRoom: 'Waiting room',
+  waitingRoomText: 'You let each person in.',
+  passcode: 'Passcode',
+  passcodeText: 'Who joins needs six digits besides the link.',
+  beforeHost: 'Join before me',
+  beforeHostText: 'Others may begin without you.',
+  recording: 'Recording allowed',
+  recordingText: 'Everybody sees when a recording runs.',
+  screenShare: 'Everybody may share their screen',
+  create: 'Schedule',
+  past: 'This time is over already.',
+  done: '{title} is scheduled.',
+} as const satisfies Area;

@@ -1,0 +1,33 @@
+import type { Translation } from '../../message';
+import type { app as original } from '../en/app';
+
+export const app: Translation<typeof original> = {
+  name: 'Convo',
+  skip: '跳到主要内容',
+  home: '首页',
+  chat: '聊天',
+  navigation: '主导航',
+  account: '账户：{name}',
+  settings: '设置',
+  logOut: '退出登录',
+  logIn: '登录',
+  signUp: '创建账户',
+  theme: '外观',
+  themeSystem: '跟随系统',
+  themeLight: '浅色',
+  themeDark: '深色',
+  language: '语言',
+  languageSystem: '跟随浏览器',
+  loading: '正在加载…',
+  close: '关闭',
+  cancel: '取消',
+  save: '保存',
+  retry: '重试',
+  notFoundTitle: '这里什么都没有',
+  notFoundText: '地址可能有误，或内容已不存在。',
+  goHome: '返回首页',
+  brokenTitle: '出了点问题',
+  brokenText: '无法显示此页面。重新加载通常可以解决问题。',
+  reload: '重新加载',
+  notifications: '通知',
+};

@@ -1,0 +1,32 @@
+import type { Translation } from '../../message';
+import type { home as original } from '../en/home';
+
+export const home: Translation<typeof original> = {
+  title: '首页',
+  morning: '早上好，{name}',
+  afternoon: '下午好，{name}',
+  evening: '晚上好，{name}',
+  startNow: '立即开会',
+  startNowText: '马上开始并分享链接',
+  schedule: '安排会议',
+  scheduleText: '选择时间并邀请他人',
+  joinTitle: '使用代码加入',
+  joinCode: '代码或链接',
+  joinCodeWrong: '这不是会议代码。格式如 123-456-789 或 abc-defg-hij。',
+  join: '加入',
+  joinNamed: '加入 {title}',
+  instantTitle: '{name} 的会议',
+  running: '正在进行',
+  today: '今天',
+  tomorrow: '明天',
+  nothingTitle: '暂无安排',
+  nothingText: '您今天及接下来几天的会议会显示在这里。',
+  meetings: '会议',
+  inside: { other: '{count} 人在会中' },
+  anyTime: '随时',
+  copyLink: '复制链接',
+  copied: '已复制',
+  moreFor: '{title} 的更多操作',
+  cancelMeeting: '取消会议',
+  cancelled: '会议已取消。',
+};

@@ -1,0 +1,169 @@
+import { atom, type ReadableAtom } from 'nanostores';
+import { ApiError } from '../api/errors';
+import { backoff } from './backoff';
+
+export type LineState =
+  | { status: 'connecting' }
+  | { status: 'open' }
+  /** Not connected; the next try is at `retryAt`, in milliseconds since 1970. */
+  | { status: 'waiting'; attempt: number; retryAt: number }
+  /** Over, and not tried again: closed by us, or by the server for good. */
+  | { status: 'closed'; code: number; reason: string };
+
+/** What of a `WebSocket` is used; tests bring their own. */
+export type Socket = Pick<
+  WebSocket,
+  'send' | 'close' | 'readyState' | 'onopen' | 'onmessage' | 'onclose' | 'onerror'
+>;
+
+export interface LineOptions {
+  /** The address, asked for anew before each try: tickets are good once. An `ApiError` that is not transient ends the line. */
+  address: () => Promise<string>;
+  /** Called on each connection, before any frame: says what was missed. */
+  onOpen?: () => void;
+  onFrame: (frame: Record<string, unknown>) => void;
+  connect?: (address: string) => Socket;
+  now?: () => number;
+}
+
+/** Close codes after which there is no coming back: done, logged out, removed or denied. */
+const FINAL = new Set([1000, 4401, 4403]);
+/** A silent connection is asked whether it lives, in milliseconds. */
+const PING_EVERY = 15_000;
+/** No sign of life for this long after the question: the connection is given up, in milliseconds. */
+const PONG_WITHIN = 8_000;
+
+/**
+ * A WebSocket that comes back: after a lost network, a sleeping laptop or a restarted server, until it is closed for
+ * good. Frames are JSON objects; the server answers `{"type": "ping"}` with a pong.
+ */
+export class Line {
+  private readonly $state = atom<LineState>({ status: 'connecting' });
+  private socket: Socket | null = null;
+  private attempt = 0;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private watchdog: ReturnType<typeof setTimeout> | undefined;
+  private readonly now: () => number;
+
+  constructor(private readonly options: LineOptions) {
+    this.now = options.now ?? Date.now;
+    globalThis.addEventListener?.('online', this.hurry);
+    globalThis.document?.addEventListener('visibilitychange', this.hurry);
+    void this.open();
+  }
+
+  get state(): ReadableAtom<LineState> {
+    return this.$state;
+  }
+
+  /** Whether it went out. What must not be lost is sent again by its owner, with a client message id. */
+  send(frame: object): boolean {
+    if (this.socket?.readyState !== 1) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  close(): void {
+    this.end(1000, 'closed');
+    this.socket?.close(1000);
+  }
+
+  /** The network is back, or somebody looks again: no more waiting, and a look whether the connection still lives. */
+  private readonly hurry = (): void => {
+    if (globalThis.document?.visibilityState === 'hidden') return;
+    if (this.$state.get().status === 'waiting') void this.open();
+    else if (this.$state.get().status === 'open') this.ping();
+  };
+
+  private async open(): Promise<void> {
+    clearTimeout(this.retry);
+    this.$state.set({ status: 'connecting' });
+    let address: string;
+    try {
+      address = await this.options.address();
+    } catch (error) {
+      if (this.over) return;
+      if (error instanceof ApiError && !error.transient) this.end(error.status, error.code);
+      else this.later();
+      return;
+    }
+    if (this.over) return;
+    const connect = this.options.connect ?? ((address) => new WebSocket(address));
+    const socket = connect(address);
+    this.socket = socket;
+    socket.onopen = () => {
+      this.attempt = 0;
+      this.$state.set({ status: 'open' });
+      this.alive();
+      this.options.onOpen?.();
+    };
+    socket.onmessage = (event) => {
+      this.alive();
+      const frame = parse(event.data);
+      if (frame) this.options.onFrame(frame);
+    };
+    socket.onclose = (event) => this.lost(socket, event.code, event.reason);
+  }
+
+  private lost(socket: Socket, code: number, reason: string): void {
+    if (socket !== this.socket || this.over) return;
+    this.socket = null;
+    clearTimeout(this.watchdog);
+    if (FINAL.has(code)) this.end(code, reason);
+    else this.later();
+  }
+
+  private later(): void {
+    this.attempt++;
+    const wait = backoff(this.attempt);
+    this.$state.set({ status: 'waiting', attempt: this.attempt, retryAt: this.now() + wait });
+    this.retry = setTimeout(() => void this.open(), wait);
+  }
+
+  private alive(): void {
+    clearTimeout(this.watchdog);
+    this.watchdog = setTimeout(() => this.ping(), PING_EVERY);
+  }
+
+  private ping(): void {
+    const socket = this.socket;
+    if (!socket || !this.send({ type: 'ping' })) return;
+    clearTimeout(this.watchdog);
+    this.watchdog = setTimeout(() => {
+      // A dead connection takes its time to close: it is not waited for.
+      socket.close(4000, 'no sign of life');
+      this.lost(socket, 4000, 'no sign of life');
+    }, PONG_WITHIN);
+  }
+
+  private end(code: number, reason: string): void {
+    if (this.over) return;
+    clearTimeout(this.retry);
+    clearTimeout(this.watchdog);
+    globalThis.removeEventListener?.('online', this.hurry);
+    globalThis.document?.removeEventListener('visibilitychange', this.hurry);
+    this.$state.set({ status: 'closed', code, reason });
+  }
+
+  private get over(): boolean {
+    return this.$state.get().status === 'closed';
+  }
+}
+
+function parse(data: unknown): Record<string, unknown> | null {
+  try {
+    const frame: unknown = JSON.parse(String(data));
+    return typeof frame === 'object' && frame !== null ? (frame as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A path of this server as a WebSocket's address. Same origin always: the page may talk to no other. */
+export function socketAddress(path: string, query: Record<string, string> = {}): string {
+  const url = new URL(path, location.href);
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  url.host = location.host;
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url.href;
+}

@@ -1,0 +1,68 @@
+import { atom, type ReadableAtom } from 'nanostores';
+import type { Api } from '../api';
+import type { Profile, ProfileChange, Registration } from '../api/platform';
+import { explain } from '../i18n/explain';
+import type { Text } from '../i18n/i18n';
+
+export type SessionState =
+  | { status: 'nobody' }
+  | { status: 'loading' }
+  | { status: 'person'; profile: Profile }
+  /** There are tokens, but who they are of could not be read. */
+  | { status: 'failed'; problem: Text };
+
+/** Who uses the app. Log-in and log-out in another tab count here too. */
+export class Session {
+  private readonly $state = atom<SessionState>({ status: 'nobody' });
+
+  constructor(private readonly api: Pick<Api, 'platform' | 'tokens'>) {
+    api.tokens.current.subscribe((tokens) => {
+      if (!tokens) this.$state.set({ status: 'nobody' });
+      else if (this.$state.get().status !== 'person') void this.load();
+    });
+  }
+
+  get state(): ReadableAtom<SessionState> {
+    return this.$state;
+  }
+
+  /** The person logged in, or `null`. */
+  get profile(): Profile | null {
+    const state = this.$state.get();
+    return state.status === 'person' ? state.profile : null;
+  }
+
+  async load(): Promise<void> {
+    this.$state.set({ status: 'loading' });
+    try {
+      const profile = await this.api.platform.profile();
+      this.$state.set({ status: 'person', profile });
+    } catch (error) {
+      // With a 401 the tokens are gone, and the state with them.
+      if (this.api.tokens.current.get()) this.$state.set({ status: 'failed', problem: explain(error) });
+    }
+  }
+
+  async logIn(emailOrPhone: string, password: string): Promise<void> {
+    this.api.tokens.set(await this.api.platform.logIn(emailOrPhone, password));
+  }
+
+  async register(person: Registration): Promise<void> {
+    await this.api.platform.register(person);
+  }
+
+  async update(change: ProfileChange): Promise<void> {
+    await this.api.platform.updateProfile(change);
+    const profile = await this.api.platform.profile();
+    this.$state.set({ status: 'person', profile });
+  }
+
+  /** On this device at once; on all others as soon as the server hears of it. */
+  async logOut(): Promise<void> {
+    try {
+      await this.api.platform.logOut();
+    } finally {
+      this.api.tokens.set(null);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import type { CSSProperties } from 'react';
+import styles from './Avatar.module.css';
+
+/** A person as a circle: initials on a colour that is theirs. Decoration; the name stands beside it or in a label. */
+export function Avatar({ name, size = 36 }: { name: string; size?: number }) {
+  return (
+    <span
+      aria-hidden
+      className={styles.avatar}
+      style={{ inlineSize: size, blockSize: size, fontSize: size * 0.4, '--hue': hue(name) } as CSSProperties}
+    >
+      {initials(name)}
+    </span>
+  );
+}
+
+/** One or two letters; of names without spaces the first. */
+export function initials(name: string): string {
+  const words = name.trim().split(/\s+/u).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
+  return letters
+    .map((word) => [...(word ?? '')][0] ?? '')
+    .join('')
+    .toUpperCase();
+}
+
+/** The same for the same name, spread over the circle. */
+function hue(name: string): number {
+  let sum = 0;
+  for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360;
+  return sum;
+}
