@@ -37,9 +37,11 @@ export function text<K extends Key>(key: K, ...[values]: Arguments<K>): Text {
 export class Translator {
   readonly dir: 'ltr' | 'rtl';
 
+  /** `region`: the kind of the language that the browser asks for, such as `en-GB`: dates are written as there. */
   constructor(
     readonly locale: Locale,
     private readonly catalog: Record<string, Record<string, Message>>,
+    private readonly region: string = locale,
   ) {
     this.dir = RIGHT_TO_LEFT.includes(locale) ? 'rtl' : 'ltr';
   }
@@ -67,7 +69,7 @@ export class Translator {
     this.format(date, { dateStyle: 'medium', timeStyle: 'short', timeZone });
 
   readonly format = (date: Date, options: Intl.DateTimeFormatOptions): string =>
-    new Intl.DateTimeFormat(this.locale, options).format(date);
+    new Intl.DateTimeFormat(this.region, options).format(date);
 
   /** `in 5 minutes`, `yesterday`. */
   readonly relative = (date: Date, now: Date = new Date()): string => {
@@ -103,6 +105,7 @@ export class I18n {
   });
   private readonly $translator = atom<Translator | null>(null);
   private wanted: Locale | null = null;
+  private languages: readonly string[] = [];
 
   /** `null` until the first language is there. */
   get translator(): ReadableAtom<Translator | null> {
@@ -111,6 +114,7 @@ export class I18n {
 
   /** Follows the choice from now on; resolves when the first language is there. */
   async start(languages: readonly string[]): Promise<void> {
+    this.languages = languages;
     const $locale = computed(this.$choice, (choice) => choice ?? preferred(languages));
     await this.load($locale.get());
     $locale.listen((locale) => void this.load(locale));
@@ -119,12 +123,20 @@ export class I18n {
   private async load(locale: Locale): Promise<void> {
     this.wanted = locale;
     const { catalog } = await CATALOGS[locale]();
-    if (this.wanted === locale) this.$translator.set(new Translator(locale, catalog));
+    if (this.wanted === locale)
+      this.$translator.set(new Translator(locale, catalog, regional(locale, this.languages)));
   }
 }
 
+/** The browser's own kind of the language, if it speaks it. */
+function regional(locale: Locale, languages: readonly string[]): string {
+  return languages.find((tag) => languageOf(tag) === locale) ?? locale;
+}
+
+const languageOf = (tag: string): string => tag.toLowerCase().split('-')[0] ?? '';
+
 /** The first of the browser's languages that the app speaks, else English. */
 export function preferred(languages: readonly string[]): Locale {
-  const spoken = languages.map((tag) => tag.toLowerCase().split('-')[0] ?? '');
+  const spoken = languages.map(languageOf);
   return (spoken.find((language) => language in LOCALES) as Locale | undefined) ?? 'en';
 }

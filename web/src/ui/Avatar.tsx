@@ -3,14 +3,15 @@ import styles from './Avatar.module.css';
 
 /** A person as a circle: initials on a colour that is theirs. Decoration; the name stands beside it or in a label. */
 export function Avatar({ name, size = 36 }: { name: string; size?: number }) {
+  const style = { inlineSize: size, blockSize: size, fontSize: size * 0.4, '--hue': hue(name) };
+  // The letters are no text of the page: they would be part of the name of the button around them.
   return (
     <span
       aria-hidden
       className={styles.avatar}
-      style={{ inlineSize: size, blockSize: size, fontSize: size * 0.4, '--hue': hue(name) } as CSSProperties}
-    >
-      {initials(name)}
-    </span>
+      style={style as CSSProperties}
+      data-initials={initials(name)}
+    />
   );
 }
 

@@ -6,7 +6,7 @@ import styles from './TextField.module.css';
 
 interface FieldProps {
   label: string;
-  /** Said below the control, always. */
+  /** Said below the control, until something is wrong. */
   hint?: ReactNode;
   /** What is wrong, in words; also read out when it appears. */
   problem?: string | undefined;
@@ -127,7 +127,7 @@ function Frame({
         {label}
       </label>
       {children}
-      {hint && (
+      {hint && !problem && (
         <p className={styles.hint} id={`${id}-hint`}>
           {hint}
         </p>
@@ -145,5 +145,5 @@ function Frame({
 }
 
 function describedBy(id: string, hint: ReactNode, problem: string | undefined): string | undefined {
-  return [problem && `${id}-problem`, hint && `${id}-hint`].filter(Boolean).join(' ') || undefined;
+  return problem ? `${id}-problem` : hint ? `${id}-hint` : undefined;
 }

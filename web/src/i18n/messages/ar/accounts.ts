@@ -14,7 +14,7 @@ export const accounts: Translation<typeof original> = {
   noAccount: 'جديد هنا؟',
   haveAccount: 'لديك حساب بالفعل؟',
   required: 'يرجى ملء هذا الحقل.',
-  contactShape: 'أدخل بريدًا إلكترونيًا أو رقم هاتف مع رمز الدولة، مثل ‎+966….',
+  contactShape: 'أدخل بريدًا إلكترونيًا أو رقم هاتف مع رمز الدولة، مثل ‎+966 11 1234567.',
   passwordWeak: 'تحتاج كلمة المرور إلى 8 أحرف وحرف كبير وحرف صغير ورقم.',
   verifyTitle: 'خطوة أخيرة',
   verifyText: 'أرسلنا رمزًا إلى {address}. أدخله هنا.',

@@ -14,7 +14,7 @@ export const accounts: Translation<typeof original> = {
   noAccount: 'Neu hier?',
   haveAccount: 'Schon ein Konto?',
   required: 'Bitte ausfüllen.',
-  contactShape: 'Gib eine E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl, wie +49 ….',
+  contactShape: 'Gib eine E-Mail-Adresse an oder eine Telefonnummer mit Landesvorwahl, etwa +49 30 1234567.',
   passwordWeak: 'Das Passwort braucht 8 Zeichen, Groß- und Kleinbuchstaben und eine Ziffer.',
   verifyTitle: 'Noch ein Schritt',
   verifyText: 'Wir haben einen Code an {address} geschickt. Gib ihn hier ein.',

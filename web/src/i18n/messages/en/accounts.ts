@@ -13,7 +13,7 @@ export const accounts = {
   noAccount: 'New here?',
   haveAccount: 'Already have an account?',
   required: 'Please fill this in.',
-  contactShape: 'Give an e-mail address, or a phone number with its country code, as +49….',
+  contactShape: 'Give an e-mail address, or a phone number with its country code, such as +49 30 1234567.',
   passwordWeak: 'The password needs 8 characters, an uppercase letter, a lowercase letter and a digit.',
   verifyTitle: 'One more step',
   verifyText: 'We sent a code to {address}. Enter it here.',

@@ -14,7 +14,7 @@ export const accounts: Translation<typeof original> = {
   noAccount: '还没有账户？',
   haveAccount: '已有账户？',
   required: '请填写此项。',
-  contactShape: '请输入邮箱，或带国家代码的手机号（如 +86…）。',
+  contactShape: '请输入邮箱，或带国家代码的手机号（如 +86 10 12345678）。',
   passwordWeak: '密码至少 8 位，且包含大写字母、小写字母和数字。',
   verifyTitle: '还差一步',
   verifyText: '我们已向 {address} 发送验证码，请在此输入。',

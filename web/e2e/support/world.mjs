@@ -1,0 +1,129 @@
+/** A server of its own with an empty database, the built app in front of it, and a browser. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const WEB = new URL('../..', import.meta.url).pathname;
+const BINARY = process.env.CONVO_BIN ?? new URL('../../../target/debug/convo', import.meta.url).pathname;
+const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+/**
+ * `env`: more of the server's configuration. Answers with `url`, `open(options)` for a page in a browser of its own
+ * person, `outbox()`, and `end()`.
+ */
+export async function world(env = {}) {
+  const data = await mkdtemp(join(tmpdir(), 'convo-web-'));
+  const [api, app] = [await freePort(), await freePort()];
+  const url = `http://localhost:${app}`;
+  const server = await start(BINARY, ['serve'], `http://127.0.0.1:${api}/readyz`, {
+    CONVO_DATA_DIR: data,
+    CONVO_LISTEN: `127.0.0.1:${api}`,
+    CONVO_RATE_LIMIT: 'off',
+    CONVO_MEDIA_UDP: '0',
+    CONVO_MEDIA_TCP: '0',
+    CONVO_TURN: '0',
+    FRONTEND_URL: url,
+    ...env,
+  });
+  const vite = [join(WEB, 'node_modules/vite/bin/vite.js'), 'preview', '--port', String(app), '--strictPort'];
+  const front = await start(process.execPath, vite, url, { CONVO_URL: `http://127.0.0.1:${api}` });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--headless=new',
+      '--no-sandbox',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ],
+  });
+  return {
+    url,
+    data,
+    browser,
+    open: (options) => open(browser, url, options),
+    async end() {
+      await browser.close();
+      for (const child of [front, server]) await stop(child);
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A page of somebody's own browser. What no page may do (another host, an error in the console) is in `page.wrongs`. */
+async function open(browser, url, options = {}) {
+  const context = await browser.newContext({
+    baseURL: url,
+    locale: 'en-GB',
+    timezoneId: 'Europe/Berlin',
+    ...options,
+  });
+  const page = await context.newPage();
+  page.wrongs = [];
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (!['data:', 'blob:'].includes(protocol) && host !== new URL(url).host) {
+      page.wrongs.push(`asked another host: ${request.url()}`);
+    }
+  });
+  page.on('pageerror', (error) => page.wrongs.push(`threw: ${error}`));
+  page.on('console', (message) => {
+    // The browser itself reports every refusal by the server as an error.
+    const refused = /Failed to load resource/.test(message.text());
+    if (message.type() === 'error' && !refused) page.wrongs.push(`console: ${message.text()}`);
+  });
+  return page;
+}
+
+/** What axe finds against WCAG 2.2 AA, in words. */
+export async function violations(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }),
+  );
+  return violations.map(
+    ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' | ')}`,
+  );
+}
+
+async function start(command, args, ready, env) {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    cwd: WEB,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline && child.exitCode === null) {
+    if (
+      await fetch(ready).then(
+        (response) => response.ok,
+        () => false,
+      )
+    )
+      return child;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  child.kill();
+  throw new Error(`${command} did not start: ${said}`);
+}
+
+async function stop(child) {
+  if (child.exitCode !== null) return;
+  child.kill();
+  await once(child, 'exit');
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}

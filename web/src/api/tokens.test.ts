@@ -1,0 +1,67 @@
+import { expect, test, vi } from 'vitest';
+import { stored } from '../store/stored';
+import { ApiError } from './errors';
+import { parseTokens, TokenKeeper, type Tokens } from './tokens';
+
+const NOW = 1_000_000;
+const tokens = (name: string, expiresAt = NOW + 3_600_000): Tokens => ({
+  access: `a-${name}`,
+  refresh: `r-${name}`,
+  expiresAt,
+});
+
+/** Two tabs of one browser, on one storage, with one lock. */
+function browser(first: Tokens | null) {
+  const shelf = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => shelf.get(key) ?? null,
+    setItem: (key: string, value: string) => void shelf.set(key, value),
+    removeItem: (key: string) => void shelf.delete(key),
+  };
+  if (first) shelf.set('t', JSON.stringify(first));
+  const refresh = vi.fn(async (_spent: string) => tokens('2'));
+  let queue: Promise<unknown> = Promise.resolve();
+  const exclusive = <T>(_: string, task: () => Promise<T>): Promise<T> => {
+    const done = queue.then(task);
+    queue = done.catch(() => {});
+    return done;
+  };
+  const tab = () =>
+    new TokenKeeper(stored<Tokens | null>('t', null, parseTokens, storage), refresh, () => NOW, exclusive);
+  return { tabs: [tab(), tab()] as const, refresh, shelf };
+}
+
+test('a good token is used as it is', async () => {
+  const { tabs, refresh } = browser(tokens('1'));
+  expect(await tabs[0].token()).toBe('a-1');
+  expect(refresh).not.toHaveBeenCalled();
+});
+
+test('one that is about to run out is renewed once, however many ask, in however many tabs', async () => {
+  const { tabs, refresh } = browser(tokens('1', NOW + 1000));
+  const all = await Promise.all([tabs[0].token(), tabs[0].token(), tabs[1].token(), tabs[1].renew('a-1')]);
+  expect(all).toEqual(['a-2', 'a-2', 'a-2', 'a-2']);
+  expect(refresh).toHaveBeenCalledTimes(1);
+  expect(refresh).toHaveBeenCalledWith('r-1');
+});
+
+test('a refresh token that the server does not take ends the session', async () => {
+  const { tabs, refresh, shelf } = browser(tokens('1'));
+  refresh.mockRejectedValue(new ApiError({ status: 401, code: 'AUTHENTICATION_REQUIRED', message: '' }));
+  expect(await tabs[0].renew('a-1')).toBeNull();
+  expect(tabs[0].current.get()).toBeNull();
+  expect(shelf.size).toBe(0);
+});
+
+test('a network that fails does not', async () => {
+  const { tabs, refresh } = browser(tokens('1'));
+  refresh.mockRejectedValueOnce(new ApiError({ status: 0, code: 'NETWORK', message: '' }));
+  await expect(tabs[0].renew('a-1')).rejects.toMatchObject({ code: 'NETWORK' });
+  expect(await tabs[0].renew('a-1')).toBe('a-2');
+});
+
+test('what is stored and no tokens is nobody’s', () => {
+  const { shelf } = browser(null);
+  expect(shelf.size).toBe(0);
+  expect(() => parseTokens({ access: 1 })).toThrow();
+});

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ApiError } from '../api/errors';
+import { backoff } from './backoff';
+import { Line, type Socket } from './line';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A socket that does what the test says. */
+class FakeSocket implements Socket {
+  readyState: Socket['readyState'] = 0;
+  onopen: Socket['onopen'] = null;
+  onmessage: Socket['onmessage'] = null;
+  onclose: Socket['onclose'] = null;
+  onerror: Socket['onerror'] = null;
+  readonly sent: unknown[] = [];
+  closed: number | undefined;
+
+  send = (frame: unknown) => void this.sent.push(JSON.parse(String(frame)));
+  close = (code?: number) => {
+    this.readyState = 3;
+    this.closed = code;
+  };
+  opens() {
+    this.readyState = 1;
+    this.onopen?.call(this as never, {} as Event);
+  }
+  says(frame: object) {
+    this.onmessage?.call(this as never, { data: JSON.stringify(frame) } as MessageEvent);
+  }
+  closes(code: number) {
+    this.readyState = 3;
+    this.onclose?.call(this as never, { code, reason: '' } as CloseEvent);
+  }
+}
+
+async function line(address: () => Promise<string> = async () => 'ws://x') {
+  const sockets: FakeSocket[] = [];
+  const frames: unknown[] = [];
+  const onOpen = vi.fn();
+  const connect = () => {
+    const socket = new FakeSocket();
+    sockets.push(socket);
+    return socket;
+  };
+  const line = new Line({ address, onOpen, onFrame: (frame) => frames.push(frame), connect });
+  await vi.advanceTimersByTimeAsync(0);
+  const last = () => {
+    const socket = sockets.at(-1);
+    if (!socket) throw new Error('no socket');
+    return socket;
+  };
+  return { line, sockets, last, frames, onOpen };
+}
+
+test('frames go both ways while it is open', async () => {
+  const { line: it, last, frames } = await line();
+  expect(it.send({ type: 'early' })).toBe(false);
+  last().opens();
+  last().says({ type: 'hello' });
+  expect(it.send({ type: 'hi' })).toBe(true);
+  expect([frames, last().sent]).toEqual([[{ type: 'hello' }], [{ type: 'hi' }]]);
+});
+
+test('a lost connection comes back, and says so', async () => {
+  const { line: it, last, sockets, onOpen } = await line();
+  last().opens();
+  last().closes(1006);
+  expect(it.state.get()).toMatchObject({ status: 'waiting', attempt: 1 });
+  await vi.advanceTimersByTimeAsync(1000);
+  last().opens();
+  expect([sockets.length, it.state.get().status, onOpen.mock.calls.length]).toEqual([2, 'open', 2]);
+});
+
+test.each([1000, 4401, 4403])('after code %i it stays closed', async (code) => {
+  const { line: it, last, sockets } = await line();
+  last().opens();
+  last().closes(code);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([it.state.get(), sockets.length]).toEqual([{ status: 'closed', code, reason: '' }, 1]);
+});
+
+test('an address that is refused for good ends it; one that cannot be had now does not', async () => {
+  const refused = await line(() =>
+    Promise.reject(new ApiError({ status: 403, code: 'MEETING_LOCKED', message: '' })),
+  );
+  expect(refused.line.state.get()).toEqual({ status: 'closed', code: 403, reason: 'MEETING_LOCKED' });
+  const later = await line(() => Promise.reject(new ApiError({ status: 0, code: 'NETWORK', message: '' })));
+  expect(later.line.state.get().status).toBe('waiting');
+});
+
+test('a connection that gives no sign of life is given up', async () => {
+  const { line: it, last } = await line();
+  last().opens();
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(last().sent).toEqual([{ type: 'ping' }]);
+  last().says({ type: 'pong' });
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(it.state.get().status).toBe('open');
+  await vi.advanceTimersByTimeAsync(8_000);
+  expect([last().closed, it.state.get().status]).toEqual([4000, 'waiting']);
+});
+
+test('closed by its owner it stays closed', async () => {
+  const { line: it, last, sockets } = await line();
+  last().opens();
+  it.close();
+  last().closes(1000);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([it.state.get().status, sockets.length]).toEqual(['closed', 1]);
+});
+
+test('waits grow, to a limit, and are never quite the same', () => {
+  const waits = [1, 2, 3, 20].map((attempt) => [backoff(attempt, () => 0), backoff(attempt, () => 1)]);
+  expect(waits).toEqual([
+    [250, 500],
+    [500, 1000],
+    [1000, 2000],
+    [10_000, 20_000],
+  ]);
+});
