@@ -1,7 +1,10 @@
 //! What a machine is set up with; the defaults are LiveKit's where clients can notice them.
 
 use livekit_protocol as proto;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime},
+};
 use str0m::net::{Protocol, TcpType};
 
 #[derive(Debug, Clone)]
@@ -11,6 +14,8 @@ pub struct Config {
     /// ICE user fragments given to clients begin with this (one to three `ice-char`s of RFC 8839, section 5.4): by it the
     /// listener for ICE-TCP, which all workers share, finds the worker that a new connection is for.
     pub ufrag_prefix: String,
+    /// One moment on both clocks: the machine is told the monotonic time, and reckons what is said in wall time.
+    pub epoch: (Instant, SystemTime),
     /// As clients see it in `server_info`; its `protocol` is set by this crate.
     pub server: proto::ServerInfo,
     /// Codecs that may be published, best first (`enabled_publish_codecs`).
@@ -52,6 +57,7 @@ impl Default for Config {
         Self {
             addresses: vec![],
             ufrag_prefix: String::new(),
+            epoch: (Instant::now(), SystemTime::now()),
             server: proto::ServerInfo::default(),
             codecs: ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/rtx"]
                 .into_iter()

@@ -2,34 +2,251 @@
 //! threads. It is told the time and everything that happens, and says what to send.
 //!
 //! **After every `handle` (or a batch of them at one `now`), poll until [`Output::Timeout`].**
+//!
+//! 1. `handle(now, Input::Datagram)`: the demultiplexer finds the peer, str0m opens the packet, the track's
+//!    subscriptions choose and rewrite it, and it waits in the subscribers' peers.
+//! 2. `poll(now)`: the peers that have something to send are drained into `Output::Transmit`, one after the other, so
+//!    that one client's datagrams come together; then what is due by time is done.
+//! 3. `Output::Timeout(at)`: sleep until `at`, or until something comes.
+//!
+//! What it is not: it checks no tokens (the door has), keeps no history, and knows nothing of Convo's meetings.
 
 pub mod config;
 pub mod forward;
+mod id;
 pub mod io;
+mod peer;
+mod room;
+mod sdp;
+mod wake;
 
 pub use config::{Config, LocalAddress};
 pub use io::{
     Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, EventKind, Input, Join, Mode, Output, Refusal, Transmit,
 };
 
-use std::time::Instant;
+use livekit_protocol as proto;
+use peer::PeerEvent;
+use room::{Cx, Room};
+use slotmap::SlotMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+use wake::{Demux, Due, ParticipantKey, PeerRef, RoomKey, Wake};
+
+/// The protocol version that this crate speaks (research: 18 adds pre-negotiated data channels).
+pub const PROTOCOL: i32 = 17;
+/// With nothing to wait for, look again then.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// One worker's rooms and everybody in them.
 #[derive(Debug)]
 pub struct Sfu {
     config: Config,
+    rooms: SlotMap<RoomKey, Room>,
+    names: HashMap<String, RoomKey>,
+    connections: HashMap<ConnectionId, (RoomKey, ParticipantKey)>,
+    demux: Demux,
+    wake: Wake,
+    out: VecDeque<Output>,
+    /// A point of the monotonic clock and the wall clock's time at it.
+    epoch: (Instant, Duration),
+    /// Reused for each drain.
+    events: Vec<PeerEvent>,
 }
 
 impl Sfu {
-    pub fn new(config: Config) -> Self {
-        Self { config }
+    /// An empty machine.
+    pub fn new(mut config: Config) -> Self {
+        config.server.protocol = PROTOCOL;
+        let (start, wall) = config.epoch;
+        let unix = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            config,
+            rooms: SlotMap::with_key(),
+            names: HashMap::new(),
+            connections: HashMap::new(),
+            demux: Demux::default(),
+            wake: Wake::default(),
+            out: VecDeque::new(),
+            epoch: (start, unix),
+            events: vec![],
+        }
     }
 
     /// Takes one input at `now`, which never goes backwards.
-    pub fn handle(&mut self, _now: Instant, _input: Input<'_>) {}
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Datagram(datagram) => self.on_datagram(now, &datagram),
+            Input::Connect { connection, join } => self.on_connect(now, connection, *join),
+            Input::Signal { connection, request } => {
+                if let Some(request) = request.message {
+                    self.with(now, connection, |room, key, cx| room.on_signal(key, request, cx));
+                }
+            }
+            Input::Disconnect { connection } => {
+                self.with(now, connection, |room, key, cx| room.on_disconnect(key, connection, cx));
+                self.connections.remove(&connection);
+            }
+            Input::Command { connection, command } => {
+                self.with(now, connection, |room, key, cx| room.on_command(key, command, cx));
+            }
+            Input::Ask { id, ask } => {
+                let answer = self.on_ask(now, *ask);
+                self.out.push_back(Output::Answer { id, answer });
+            }
+            Input::Timeout => {}
+        }
+    }
 
-    /// What there is to say.
+    /// What there is to say at `now`.
     pub fn poll(&mut self, now: Instant) -> Output {
-        Output::Timeout(now + self.config.resume_timeout)
+        loop {
+            if let Some(output) = self.out.pop_front() {
+                return output;
+            }
+            if let Some(peer) = self.wake.dirty.pop() {
+                self.advance(now, peer);
+            } else if let Some(due) = self.wake.pop_due(now) {
+                self.on_due(now, due);
+            } else {
+                return Output::Timeout(self.wake.next().unwrap_or(now + IDLE));
+            }
+        }
+    }
+
+    fn on_datagram(&mut self, now: Instant, datagram: &Datagram<'_>) {
+        let source = (datagram.proto, datagram.source);
+        let Some(found) = self.demux.find(source, datagram.contents) else { return };
+        let mut events = std::mem::take(&mut self.events);
+        if let Some((room, mut cx)) = self.room(now, found.room) {
+            room.receive(found, datagram, &mut events, &mut cx);
+        }
+        self.events = events;
+    }
+
+    fn advance(&mut self, now: Instant, peer: PeerRef) {
+        let mut events = std::mem::take(&mut self.events);
+        if let Some((room, mut cx)) = self.room(now, peer.room) {
+            room.advance(peer, &mut events, &mut cx);
+        }
+        self.events = events;
+    }
+
+    fn on_due(&mut self, now: Instant, due: Due) {
+        match due {
+            Due::Peer(peer) => {
+                let mut events = std::mem::take(&mut self.events);
+                if let Some((room, mut cx)) = self.room(now, peer.room) {
+                    room.on_peer_due(peer, &mut events, &mut cx);
+                }
+                self.events = events;
+            }
+            Due::Room(key) => {
+                let over = match self.room(now, key) {
+                    Some((room, mut cx)) => room.tick(&mut cx),
+                    None => false,
+                };
+                if over {
+                    self.close_room(now, key, proto::RoomEndReason::RoomEndIdleTimeout);
+                }
+            }
+        }
+        self.sweep_connections();
+    }
+
+    /// Connections of participants that are gone.
+    fn sweep_connections(&mut self) {
+        let rooms = &self.rooms;
+        let gone = |place: &(RoomKey, ParticipantKey)| !rooms.get(place.0).is_some_and(|room| room.has(place.1));
+        if self.out.iter().any(|o| matches!(o, Output::Close { .. })) {
+            self.connections.retain(|_, place| !gone(place));
+        }
+    }
+
+    fn on_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
+        let key = match self.names.get(&join.room) {
+            Some(key) => *key,
+            None if join.create_room => self.open_room(now, &join.room, &join.room_config),
+            None => {
+                self.refuse(connection, proto::DisconnectReason::JoinFailure);
+                return;
+            }
+        };
+        let Some((room, mut cx)) = self.room(now, key) else { return };
+        match room.on_connect(connection, join, &mut cx) {
+            Some(participant) => {
+                self.connections.insert(connection, (key, participant));
+            }
+            None => self.out.push_back(Output::Close { connection }),
+        }
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, reason: proto::DisconnectReason) {
+        let leave = proto::LeaveRequest { reason: reason.into(), ..Default::default() };
+        let message = Some(proto::signal_response::Message::Leave(leave));
+        let response = Box::new(proto::SignalResponse { message });
+        self.out.push_back(Output::Signal { connection, response });
+        self.out.push_back(Output::Close { connection });
+    }
+
+    pub(crate) fn open_room(&mut self, now: Instant, name: &str, wish: &proto::RoomConfiguration) -> RoomKey {
+        let unix_ms = self.unix_ms(now);
+        let room = Room::new(name, wish, &self.config, now, unix_ms);
+        let key = self.rooms.insert(room);
+        self.names.insert(name.to_owned(), key);
+        self.wake.at(now, Due::Room(key));
+        if let Some((room, mut cx)) = self.room(now, key) {
+            room.tell(EventKind::RoomStarted, &mut cx);
+        }
+        key
+    }
+
+    pub(crate) fn close_room(&mut self, now: Instant, key: RoomKey, reason: proto::RoomEndReason) {
+        if let Some((room, mut cx)) = self.room(now, key) {
+            room.close(reason, &mut cx);
+        }
+        if let Some(room) = self.rooms.remove(key) {
+            self.names.remove(&room.info.name);
+        }
+        self.connections.retain(|_, place| place.0 != key);
+    }
+
+    fn with(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        act: impl FnOnce(&mut Room, ParticipantKey, &mut Cx<'_>),
+    ) {
+        let Some(&(key, participant)) = self.connections.get(&connection) else { return };
+        let Some((room, mut cx)) = self.room(now, key) else { return };
+        if room.has(participant) {
+            act(room, participant, &mut cx);
+            room.negotiate_all(&mut cx);
+        }
+        if !self.rooms.get(key).is_some_and(|room| room.has(participant)) {
+            self.connections.remove(&connection);
+        }
+    }
+
+    fn unix_ms(&self, now: Instant) -> i64 {
+        let since = now.saturating_duration_since(self.epoch.0);
+        (self.epoch.1 + since).as_millis() as i64
+    }
+
+    pub(crate) fn room(&mut self, now: Instant, key: RoomKey) -> Option<(&mut Room, Cx<'_>)> {
+        let unix_ms = self.unix_ms(now);
+        let room = self.rooms.get_mut(key)?;
+        let cx = Cx {
+            now,
+            unix_ms,
+            room: key,
+            config: &self.config,
+            out: &mut self.out,
+            demux: &mut self.demux,
+            wake: &mut self.wake,
+        };
+        Some((room, cx))
     }
 }

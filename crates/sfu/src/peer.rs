@@ -1,0 +1,453 @@
+//! One peer connection: the only file that touches str0m.
+//!
+//! str0m's rule is that each mutation of an `Rtc` is followed by polling it dry. Here that is [`Peer::drain`]: whoever
+//! changes a peer marks it (see [`crate::wake`]) or drains it at once; packets may be queued many at a time before.
+
+use crate::{
+    config::Config,
+    io::{Datagram, Output, Transmit},
+};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+use str0m::{
+    Candidate, Event, Input, Rtc, RtcError,
+    bwe::Bitrate,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::{ChannelConfig, ChannelId, Reliability},
+    config::DtlsCert,
+    format::PayloadParams,
+    media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid},
+    net::{Protocol, Receive},
+    rtp::{Extension, ExtensionSerializer, ExtensionValues, RtpWrite, Ssrc},
+};
+
+/// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
+const UFRAG: usize = 8;
+const PASSWORD: usize = 24;
+/// How often str0m sums up what a peer sent and received.
+const STATS: Duration = Duration::from_secs(2);
+/// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
+const REPORTS: Duration = Duration::from_millis(1000);
+/// Packets that can still be sent again. Video at 5 Mbit/s is 500 packets a second.
+const RESEND_VIDEO: usize = 1024;
+const RESEND_AUDIO: usize = 128;
+/// Ids on which we begin to offer header extensions; a client's offer renumbers them.
+const DESCRIPTOR_ID: u8 = 12;
+
+/// The data channels of LiveKit's protocol, by label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Reliable,
+    Lossy,
+    DataTrack,
+}
+
+impl Lane {
+    pub const ALL: [Lane; 3] = [Lane::Reliable, Lane::Lossy, Lane::DataTrack];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Lane::Reliable => "_reliable",
+            Lane::Lossy => "_lossy",
+            Lane::DataTrack => "_data_track",
+        }
+    }
+
+    fn of(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.label() == label)
+    }
+
+    fn config(self) -> ChannelConfig {
+        let (ordered, reliability) = match self {
+            Lane::Reliable => (true, Reliability::Reliable),
+            Lane::Lossy | Lane::DataTrack => (false, Reliability::MaxRetransmits { retransmits: 0 }),
+        };
+        ChannelConfig { label: self.label().into(), ordered, reliability, ..Default::default() }
+    }
+}
+
+/// What a peer connection reports.
+#[derive(Debug)]
+pub enum PeerEvent {
+    Connected,
+    /// ICE found no way any more, or DTLS ended.
+    Gone,
+    ChannelOpen(Lane),
+    Data {
+        lane: Lane,
+        bytes: Vec<u8>,
+    },
+    Packet(Box<str0m::rtp::RtpPacket>),
+    /// The remote side wants a key frame of what we send on this line.
+    KeyframeRequest(Mid),
+    /// What the link takes.
+    Estimate(Bitrate),
+    Stats(str0m::stats::PeerStats),
+    Ingress(str0m::stats::MediaIngressStats),
+}
+
+pub struct Peer {
+    rtc: Rtc,
+    channels: [Option<ChannelId>; 3],
+    pending: Option<SdpPendingOffer>,
+    connected: bool,
+    dead: bool,
+    /// When str0m wants to be called, and whether that is on the timer heap.
+    pub(crate) deadline: Instant,
+    pub(crate) scheduled: Option<Instant>,
+    pub(crate) dirty: bool,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("connected", &self.connected).field("dead", &self.dead).finish()
+    }
+}
+
+/// One certificate a process: clients pin its fingerprint through signalling, and a key takes a millisecond.
+fn certificate() -> DtlsCert {
+    static CERTIFICATE: OnceLock<DtlsCert> = OnceLock::new();
+    CERTIFICATE
+        .get_or_init(|| {
+            let provider = str0m::crypto::from_feature_flags();
+            provider.dtls_provider.generate_certificate().expect("a fresh key can sign itself")
+        })
+        .clone()
+}
+
+impl Peer {
+    /// `sends`: media goes to the client on this connection, so its downlink is estimated and paced.
+    pub fn new(config: &Config, sends: bool, now: Instant) -> Self {
+        let mut builder = Rtc::builder()
+            .set_ice_lite(true)
+            .set_rtp_mode(true)
+            .set_dtls_cert(certificate())
+            .set_local_ice_credentials(credentials(config))
+            .set_stats_interval(Some(STATS))
+            .set_rtcp_report_interval_audio(REPORTS)
+            .set_rtcp_report_interval_video(REPORTS)
+            .set_send_buffer_audio(RESEND_AUDIO)
+            .set_send_buffer_video(RESEND_VIDEO)
+            .enable_opus(true, true)
+            .enable_pcmu(true, false)
+            .enable_pcma(true, false)
+            .set_extension(DESCRIPTOR_ID, Extension::with_serializer(DESCRIPTOR_URI, DescriptorExtension));
+        if sends {
+            builder = builder.enable_bwe(Some(Bitrate::bps(config.initial_downlink)));
+        }
+        let mut rtc = builder.build(now);
+        for address in &config.addresses {
+            let candidate = match address.proto {
+                Protocol::Tcp => {
+                    Candidate::builder().tcp().host(address.bound).tcptype(str0m::net::TcpType::Passive).build()
+                }
+                _ => Candidate::host(address.bound, address.proto),
+            };
+            match candidate {
+                Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
+                Err(error) => tracing::warn!(%error, address = %address.bound, "no ICE candidate"),
+            }
+        }
+        let (channels, deadline) = ([None; 3], now);
+        Self { rtc, channels, pending: None, connected: false, dead: false, deadline, scheduled: None, dirty: false }
+    }
+
+    /// Our `ice-ufrag`: what STUN requests to this peer name first.
+    pub fn ufrag(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    pub fn connected(&self) -> bool {
+        self.connected && !self.dead
+    }
+
+    // --- negotiation (RFC 3264) ---
+
+    pub fn accept_offer(&mut self, text: &str) -> Result<String, RtcError> {
+        let offer = SdpOffer::from_sdp_string(text)?;
+        self.pending = None;
+        Ok(self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string())
+    }
+
+    pub fn accept_answer(&mut self, text: &str) -> Result<(), RtcError> {
+        let answer = SdpAnswer::from_sdp_string(text)?;
+        match self.pending.take() {
+            Some(pending) => self.rtc.sdp_api().accept_answer(pending, answer),
+            None => Ok(()),
+        }
+    }
+
+    /// The answer to the last offer will not come.
+    pub fn forget_offer(&mut self) {
+        self.pending = None;
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub fn offering(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// An offer of ours with these changes: lines to add (kind, stream id, track id), lines to end. `None` when nothing
+    /// needs the other side.
+    pub fn offer(&mut self, change: OfferChange<'_>) -> Option<(String, Vec<Mid>)> {
+        let mut sdp = self.rtc.sdp_api();
+        if change.channels && self.channels.iter().all(Option::is_none) {
+            for lane in Lane::ALL {
+                self.channels[lane as usize] = Some(sdp.add_channel_with_config(lane.config()));
+            }
+        }
+        let add = |(kind, stream, track): &(MediaKind, String, String)| {
+            sdp.add_media(*kind, Direction::SendOnly, Some(stream.clone()), Some(track.clone()), None)
+        };
+        let mids = change.add.iter().map(add).collect();
+        for mid in change.end {
+            sdp.stop_media(*mid);
+        }
+        if change.ice_restart {
+            sdp.ice_restart(true);
+        }
+        let (offer, pending) = sdp.apply()?;
+        self.pending = Some(pending);
+        Some((offer.to_sdp_string(), mids))
+    }
+
+    pub fn add_remote_candidate(&mut self, candidate: &str) {
+        if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
+    /// The line gets a new SSRC: receivers take what follows for another track, not for the rest of the last.
+    pub fn renew_stream(&mut self, mid: Mid) {
+        let mut direct = self.rtc.direct_api();
+        let (ssrc, rtx) = (direct.new_ssrc(), direct.new_ssrc());
+        let has_rtx = direct.stream_tx_by_mid(mid, None).is_some_and(|stream| stream.rtx().is_some());
+        direct.reset_stream_tx(mid, None, ssrc, has_rtx.then_some(rtx));
+    }
+
+    /// The line, and the simulcast encoding on it, that an SSRC of the client's belongs to.
+    pub fn receiving(&mut self, ssrc: Ssrc) -> Option<(Mid, Option<Rid>)> {
+        let mut direct = self.rtc.direct_api();
+        direct.stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid()))
+    }
+
+    /// SSRC and RTX SSRC with which the line sends.
+    pub fn sending_ssrcs(&mut self, mid: Mid) -> Option<(Ssrc, Option<Ssrc>)> {
+        let mut direct = self.rtc.direct_api();
+        direct.stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()))
+    }
+
+    /// The payload types of the session, as last negotiated.
+    pub fn payloads(&self) -> &[PayloadParams] {
+        self.rtc.codec_config().params()
+    }
+
+    /// Those that the remote side takes on this line.
+    pub fn accepts_payload(&self, mid: Mid, pt: str0m::media::Pt) -> bool {
+        self.rtc.media(mid).is_some_and(|media| media.remote_pts().contains(&pt))
+    }
+
+    // --- media and data ---
+
+    /// Queues a packet; it goes out with the next drain.
+    pub fn write(&mut self, mid: Mid, packet: RtpWrite) -> bool {
+        match self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            Some(stream) => {
+                stream.write_rtp(packet);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, rid) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    /// Sends on a data channel. `false`: not open, or too much is waiting for a slow client.
+    pub fn send(&mut self, lane: Lane, bytes: &[u8]) -> bool {
+        let Some(id) = self.channels[lane as usize] else { return false };
+        let Some(mut channel) = self.rtc.channel(id) else { return false };
+        channel.write(true, bytes).unwrap_or(false)
+    }
+
+    /// Bytes that wait on a data channel.
+    pub fn waiting(&mut self, lane: Lane) -> usize {
+        let id = self.channels[lane as usize];
+        id.and_then(|id| self.rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
+    }
+
+    /// What this peer would send if nothing held it back, for probing.
+    pub fn set_desired_bitrate(&mut self, minimum: u64, desired: u64) {
+        self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
+    }
+
+    pub fn close(&mut self) {
+        let _ = self.rtc.close();
+    }
+
+    // --- the run loop ---
+
+    pub fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
+        let Datagram { proto, source, destination, contents } = *datagram;
+        let Ok(receive) = Receive::new(proto, source, destination, contents) else { return };
+        if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
+            tracing::debug!(%error, "a datagram was refused");
+        }
+    }
+
+    pub fn advance(&mut self, now: Instant) {
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+            tracing::debug!(%error, "a peer connection failed");
+            self.dead = true;
+        }
+    }
+
+    /// Polls until there is nothing more at `now`.
+    pub fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
+        loop {
+            match self.rtc.poll_output() {
+                Ok(str0m::Output::Transmit(t)) => out.push_back(Output::Transmit(Transmit {
+                    proto: t.proto,
+                    source: t.source,
+                    destination: t.destination,
+                    contents: t.contents.into(),
+                })),
+                Ok(str0m::Output::Event(event)) => self.on_event(event, events),
+                Ok(str0m::Output::Timeout(at)) => {
+                    self.deadline = at;
+                    break;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a peer connection failed");
+                    self.dead = true;
+                    events.push(PeerEvent::Gone);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, events: &mut Vec<PeerEvent>) {
+        use str0m::{IceConnectionState, bwe::BweKind};
+        events.push(match event {
+            Event::RtpPacket(packet) => PeerEvent::Packet(Box::new(packet)),
+            Event::Connected => {
+                self.connected = true;
+                PeerEvent::Connected
+            }
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => PeerEvent::Gone,
+            Event::ChannelOpen(id, label) => match Lane::of(&label) {
+                Some(lane) => {
+                    self.channels[lane as usize] = Some(id);
+                    PeerEvent::ChannelOpen(lane)
+                }
+                None => return,
+            },
+            Event::ChannelData(data) => match self.lane_of(data.id) {
+                Some(lane) => PeerEvent::Data { lane, bytes: data.data },
+                None => return,
+            },
+            Event::KeyframeRequest(request) => PeerEvent::KeyframeRequest(request.mid),
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. }) => {
+                PeerEvent::Estimate(estimate)
+            }
+            Event::PeerStats(stats) => PeerEvent::Stats(stats),
+            Event::MediaIngressStats(stats) => PeerEvent::Ingress(stats),
+            _ => return,
+        });
+    }
+
+    fn lane_of(&self, id: ChannelId) -> Option<Lane> {
+        Lane::ALL.into_iter().find(|lane| self.channels[*lane as usize] == Some(id))
+    }
+}
+
+/// Changes of an offer of ours.
+#[derive(Debug, Default)]
+pub struct OfferChange<'a> {
+    /// Opens the data channels, if they are not.
+    pub channels: bool,
+    pub add: &'a [(MediaKind, String, String)],
+    pub end: &'a [Mid],
+    pub ice_restart: bool,
+}
+
+fn credentials(config: &Config) -> str0m::IceCreds {
+    str0m::IceCreds {
+        ufrag: format!("{}{}", config.ufrag_prefix, crate::id::random(UFRAG)),
+        pass: crate::id::random(PASSWORD),
+    }
+}
+
+/// The `USERNAME`'s first part (ours) of a STUN binding request (RFC 8445, 7.2.2), to know whom it is for.
+pub fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
+    const HEADER: usize = 20;
+    const USERNAME: u16 = 0x0006;
+    const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+    let head = datagram.get(..HEADER)?;
+    if head[0] & 0xc0 != 0 || head[4..8] != MAGIC {
+        return None;
+    }
+    let mut rest = &datagram[HEADER..];
+    while let [k0, k1, l0, l1, tail @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        let value = tail.get(..length)?;
+        if u16::from_be_bytes([*k0, *k1]) == USERNAME {
+            return std::str::from_utf8(value).ok()?.split(':').next();
+        }
+        rest = tail.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+/// Whether a client may be known by this datagram's address alone: everything but STUN (RFC 7983).
+pub fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|byte| *byte < 4)
+}
+
+/// The AV1 dependency descriptor, passed on as it came.
+pub const DESCRIPTOR_URI: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+/// The bytes of a packet's dependency descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor(pub Arc<[u8]>);
+
+#[derive(Debug)]
+struct DescriptorExtension;
+
+impl ExtensionSerializer for DescriptorExtension {
+    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
+        let Some(Descriptor(bytes)) = values.user_values.get() else { return 0 };
+        let Some(place) = buffer.get_mut(..bytes.len()) else { return 0 };
+        place.copy_from_slice(bytes);
+        bytes.len()
+    }
+
+    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
+        values.user_values.set(Descriptor(bytes.into()));
+        true
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
+        values.user_values.get::<Descriptor>().is_some_and(|Descriptor(bytes)| bytes.len() > 16)
+    }
+}
+
+/// Where a peer's datagrams come from, once ICE has checked it.
+pub type Source = (Protocol, SocketAddr);

@@ -1,0 +1,373 @@
+//! Data packets (text, streams, RPC: all the same to us) and data tracks.
+
+use super::{signal::Reason, *};
+use crate::peer::Lane;
+use prost::Message as _;
+use proto::data_packet::Value;
+use std::{collections::VecDeque, time::Duration};
+
+/// A message that is larger is refused: what SDKs take for the bound of a data channel.
+const MESSAGE: usize = 64_000;
+/// What waits for one slow subscriber on the lossy lanes before newer packets are dropped.
+const LOSSY_BACKLOG: usize = 128 << 10;
+/// What waits on the reliable lane before the subscriber is taken for lost.
+const RELIABLE_BACKLOG: usize = 8 << 20;
+/// Reliable packets kept for those who resume, per publisher: by age and by size.
+const REPLAY_AGE: Duration = Duration::from_secs(90);
+const REPLAY_BYTES: usize = 1 << 20;
+/// Chat messages under way of one participant.
+const CHATS: usize = 32;
+/// Characters are checked by whoever stores; this bounds what is collected.
+const CHAT_BYTES: usize = 64 << 10;
+/// The topic of chat (livekit-client's `sendText` for chat).
+const CHAT_TOPIC: &str = "lk.chat";
+/// Data tracks of one participant.
+const DATA_TRACKS: usize = 64;
+
+#[derive(Debug, Default)]
+pub(crate) struct DataState {
+    /// Highest `sequence` that came on the reliable lane.
+    last_reliable: u32,
+    sent: VecDeque<Kept>,
+    sent_bytes: usize,
+    /// Text streams on the chat's topic, not yet complete.
+    chats: Vec<Chat>,
+    /// Handles given to this participant for the data tracks it subscribes to.
+    handles: Vec<(u16, String)>,
+    next_handle: u16,
+}
+
+#[derive(Debug)]
+struct Kept {
+    at: Instant,
+    sequence: u32,
+    destinations: Vec<String>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Chat {
+    id: String,
+    destinations: Vec<String>,
+    text: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DataTrack {
+    pub publisher: ParticipantKey,
+    pub info: proto::DataTrackInfo,
+    subscribers: Vec<(ParticipantKey, u16)>,
+}
+
+impl DataState {
+    pub fn last_reliable(&self) -> u32 {
+        self.last_reliable
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        let now = kept.at;
+        self.sent_bytes += kept.bytes.len();
+        self.sent.push_back(kept);
+        while self.sent.front().is_some_and(|k| k.at + REPLAY_AGE < now || self.sent_bytes > REPLAY_BYTES) {
+            self.sent_bytes -= self.sent.pop_front().map_or(0, |k| k.bytes.len());
+        }
+    }
+}
+
+impl Room {
+    pub(super) fn on_data(&mut self, from: ParticipantKey, lane: Lane, bytes: Vec<u8>, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get_mut(from) else { return };
+        if bytes.len() > MESSAGE || !person.permission().can_publish_data {
+            return;
+        }
+        if lane == Lane::DataTrack {
+            return self.on_data_track_packet(from, bytes, cx);
+        }
+        let Ok(mut packet) = proto::DataPacket::decode(&bytes[..]) else { return };
+        if lane == Lane::Reliable && packet.sequence > 0 {
+            if packet.sequence <= person.data.last_reliable {
+                return; // Sent again after a resume; it had come.
+            }
+            person.data.last_reliable = packet.sequence;
+        }
+        sign(&mut packet, &person.info);
+        if person.keeps_chat && self.collect_chat(from, &packet, cx) {
+            return;
+        }
+        self.relay(Some(from), lane, packet, cx);
+    }
+
+    /// To all that it is for, but not to whom it is from.
+    pub(super) fn relay(
+        &mut self,
+        from: Option<ParticipantKey>,
+        lane: Lane,
+        packet: proto::DataPacket,
+        cx: &mut Cx<'_>,
+    ) {
+        let destinations = destinations(&packet);
+        let bytes = packet.encode_to_vec();
+        let keys: Vec<_> = match destinations.is_empty() {
+            true => self.people.keys().filter(|key| Some(*key) != from).collect(),
+            false => destinations.iter().filter_map(|identity| self.find(identity)).collect(),
+        };
+        for key in keys {
+            self.deliver(key, lane, &bytes, cx);
+        }
+        if let Some(person) = from.and_then(|from| self.people.get_mut(from)).filter(|_| lane == Lane::Reliable) {
+            person.data.keep(Kept { at: cx.now, sequence: packet.sequence, destinations, bytes });
+        }
+    }
+
+    /// By identity, or by session id (older SDKs).
+    fn find(&self, name: &str) -> Option<ParticipantKey> {
+        let by_sid = || self.people.iter().find(|(_, p)| p.info.sid == name).map(|(key, _)| key);
+        self.identities.get(name).copied().or_else(by_sid)
+    }
+
+    pub(super) fn send_to(&mut self, key: ParticipantKey, lane: Lane, packet: &proto::DataPacket, cx: &mut Cx<'_>) {
+        self.deliver(key, lane, &packet.encode_to_vec(), cx);
+    }
+
+    fn deliver(&mut self, key: ParticipantKey, lane: Lane, bytes: &[u8], cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get_mut(key) else { return };
+        let target = person.downstream();
+        let Some(peer) = person.peer(target) else { return };
+        let waiting = peer.waiting(lane);
+        if lane != Lane::Reliable && waiting > LOSSY_BACKLOG {
+            return; // The next one is newer.
+        }
+        if waiting > RELIABLE_BACKLOG {
+            tracing::info!(identity = %person.info.identity, "too slow a reader of data");
+            return self.remove(key, proto::DisconnectReason::MediaFailure, cx);
+        }
+        peer.send(lane, bytes);
+        self.touch(key, target, cx);
+    }
+
+    /// What others sent reliably while the participant was away.
+    pub(super) fn replay(&mut self, key: ParticipantKey, states: &[proto::DataChannelReceiveState], cx: &mut Cx<'_>) {
+        let identity = self.people[key].info.identity.clone();
+        let mut missed = vec![];
+        for (_, person) in self.people.iter().filter(|(k, _)| *k != key) {
+            let last = states.iter().find(|s| s.publisher_sid == person.info.sid).map_or(0, |s| s.last_seq);
+            let for_me = |k: &&Kept| k.destinations.is_empty() || k.destinations.contains(&identity);
+            missed
+                .extend(person.data.sent.iter().filter(for_me).filter(|k| k.sequence > last).map(|k| k.bytes.clone()));
+        }
+        for bytes in missed {
+            self.deliver(key, Lane::Reliable, &bytes, cx);
+        }
+    }
+
+    pub(super) fn on_channel_open(&mut self, _key: ParticipantKey, _lane: Lane, _cx: &mut Cx<'_>) {}
+
+    // --- chat that is kept elsewhere ---
+
+    /// Whether the packet is a piece of chat: then it is told as a whole, and comes back from whoever keeps it.
+    fn collect_chat(&mut self, from: ParticipantKey, packet: &proto::DataPacket, cx: &mut Cx<'_>) -> bool {
+        let person = &mut self.people[from];
+        let chats = &mut person.data.chats;
+        match &packet.value {
+            Some(Value::StreamHeader(header)) if header.topic == CHAT_TOPIC && is_plain_text(header) => {
+                if chats.len() >= CHATS {
+                    chats.remove(0);
+                }
+                let text = header.inline_content.clone().unwrap_or_default();
+                let whole = header.inline_content.is_some();
+                let chat =
+                    Chat { id: header.stream_id.clone(), destinations: packet.destination_identities.clone(), text };
+                match whole {
+                    true => self.tell_chat(from, chat, cx),
+                    false => chats.push(chat),
+                }
+                true
+            }
+            Some(Value::StreamChunk(chunk)) => {
+                let Some(chat) = chats.iter_mut().find(|c| c.id == chunk.stream_id) else { return false };
+                if chat.text.len() + chunk.content.len() <= CHAT_BYTES {
+                    chat.text.extend_from_slice(&chunk.content);
+                }
+                true
+            }
+            Some(Value::StreamTrailer(trailer)) => {
+                let Some(index) = chats.iter().position(|c| c.id == trailer.stream_id) else { return false };
+                let chat = chats.remove(index);
+                self.tell_chat(from, chat, cx);
+                true
+            }
+            Some(Value::ChatMessage(message)) => {
+                let destinations = packet.destination_identities.clone();
+                let chat = Chat { id: message.id.clone(), destinations, text: message.message.clone().into_bytes() };
+                self.tell_chat(from, chat, cx);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn tell_chat(&mut self, from: ParticipantKey, chat: Chat, cx: &mut Cx<'_>) {
+        let Ok(text) = String::from_utf8(chat.text) else { return };
+        let connection = self.people[from].last_connection;
+        self.tell(EventKind::Chat { connection, id: chat.id, text, destinations: chat.destinations }, cx);
+    }
+
+    // --- data tracks ---
+
+    pub(super) fn on_publish_data_track(
+        &mut self,
+        key: ParticipantKey,
+        request: proto::PublishDataTrackRequest,
+        cx: &mut Cx<'_>,
+    ) {
+        let own = || self.data_tracks.iter().filter(|t| t.publisher == key);
+        let refusal = match () {
+            () if !self.people[key].permission().can_publish_data => Some(Reason::NotAllowed),
+            () if !(1..=65_535).contains(&request.pub_handle) => Some(Reason::InvalidHandle),
+            () if request.name.is_empty() || request.name.len() > 256 => Some(Reason::InvalidName),
+            () if own().any(|t| t.info.pub_handle == request.pub_handle) => Some(Reason::DuplicateHandle),
+            () if own().any(|t| t.info.name == request.name) => Some(Reason::DuplicateName),
+            () if own().count() >= DATA_TRACKS => Some(Reason::LimitExceeded),
+            () => None,
+        };
+        if let Some(reason) = refusal {
+            let response = proto::RequestResponse {
+                reason: reason.into(),
+                request: Some(proto::request_response::Request::PublishDataTrack(request)),
+                ..Default::default()
+            };
+            return self.say(key, Message::RequestResponse(response), cx);
+        }
+        let info = proto::DataTrackInfo {
+            pub_handle: request.pub_handle,
+            sid: id::data_track(),
+            name: request.name,
+            encryption: request.encryption,
+            frame_encoding: request.frame_encoding,
+            schema: request.schema,
+        };
+        self.data_tracks.push(DataTrack { publisher: key, info: info.clone(), subscribers: vec![] });
+        let response = proto::PublishDataTrackResponse { info: Some(info) };
+        self.say(key, Message::PublishDataTrackResponse(response), cx);
+        self.changed(key, cx);
+        let eager: Vec<_> = self
+            .people
+            .iter()
+            .filter(|(k, p)| *k != key && p.settings.auto_subscribe_data_track.unwrap_or(false))
+            .map(|(k, _)| k)
+            .collect();
+        let index = self.data_tracks.len() - 1;
+        for subscriber in eager {
+            self.subscribe_data(subscriber, index, cx);
+        }
+    }
+
+    pub(super) fn on_unpublish_data_track(
+        &mut self,
+        key: ParticipantKey,
+        request: &proto::UnpublishDataTrackRequest,
+        cx: &mut Cx<'_>,
+    ) {
+        let found = self.data_tracks.iter().position(|t| t.publisher == key && t.info.pub_handle == request.pub_handle);
+        if let Some(index) = found {
+            let track = self.data_tracks.remove(index);
+            let response = proto::UnpublishDataTrackResponse { info: Some(track.info) };
+            self.say(key, Message::UnpublishDataTrackResponse(response), cx);
+            self.changed(key, cx);
+        }
+    }
+
+    pub(super) fn drop_data_tracks(&mut self, key: ParticipantKey, _cx: &mut Cx<'_>) {
+        self.data_tracks.retain(|t| t.publisher != key);
+        for track in &mut self.data_tracks {
+            track.subscribers.retain(|(k, _)| *k != key);
+        }
+    }
+
+    pub(super) fn on_data_subscription(
+        &mut self,
+        key: ParticipantKey,
+        update: &proto::UpdateDataSubscription,
+        cx: &mut Cx<'_>,
+    ) {
+        for wish in &update.updates {
+            let Some(index) = self.data_tracks.iter().position(|t| t.info.sid == wish.track_sid) else { continue };
+            if wish.subscribe {
+                self.subscribe_data(key, index, cx);
+            } else {
+                self.data_tracks[index].subscribers.retain(|(k, _)| *k != key);
+            }
+        }
+    }
+
+    fn subscribe_data(&mut self, key: ParticipantKey, index: usize, cx: &mut Cx<'_>) {
+        let sid = self.data_tracks[index].info.sid.clone();
+        let data = &mut self.people[key].data;
+        let known = data.handles.iter().find(|(_, s)| *s == sid).map(|(handle, _)| *handle);
+        let handle = known.unwrap_or_else(|| {
+            data.next_handle = data.next_handle.wrapping_add(1).max(1);
+            data.handles.push((data.next_handle, sid.clone()));
+            data.next_handle
+        });
+        let subscribers = &mut self.data_tracks[index].subscribers;
+        if !subscribers.iter().any(|(k, _)| *k == key) {
+            subscribers.push((key, handle));
+        }
+        let publisher = &self.people[self.data_tracks[index].publisher].info;
+        let published = proto::data_track_subscriber_handles::PublishedDataTrack {
+            publisher_identity: publisher.identity.clone(),
+            publisher_sid: publisher.sid.clone(),
+            track_sid: sid,
+        };
+        let sub_handles = [(u32::from(handle), published)].into_iter().collect();
+        self.say(key, Message::DataTrackSubscriberHandles(proto::DataTrackSubscriberHandles { sub_handles }), cx);
+    }
+
+    /// The handle in the packet (bytes 2 and 3) is the publisher's; each subscriber has its own.
+    fn on_data_track_packet(&mut self, from: ParticipantKey, mut bytes: Vec<u8>, cx: &mut Cx<'_>) {
+        let Some(&[high, low]) = bytes.get(2..4) else { return };
+        let handle = u32::from(u16::from_be_bytes([high, low]));
+        let found = self.data_tracks.iter().find(|t| t.publisher == from && t.info.pub_handle == handle);
+        let Some(subscribers) = found.map(|t| t.subscribers.clone()) else { return };
+        for (key, handle) in subscribers {
+            bytes[2..4].copy_from_slice(&handle.to_be_bytes());
+            self.deliver(key, Lane::DataTrack, &bytes, cx);
+        }
+    }
+}
+
+/// The sender is who sent it, whatever the packet says. (Agents may speak for others.)
+fn sign(packet: &mut proto::DataPacket, sender: &proto::ParticipantInfo) {
+    let agent = sender.kind == i32::from(proto::participant_info::Kind::Agent);
+    let hidden = sender.permission.as_ref().is_some_and(|p| p.hidden);
+    if !(agent && !packet.participant_identity.is_empty()) {
+        packet.participant_identity = if hidden { String::new() } else { sender.identity.clone() };
+    }
+    packet.participant_sid = if hidden { String::new() } else { sender.sid.clone() };
+    if let Some(Value::User(user)) = &mut packet.value {
+        user.participant_identity = packet.participant_identity.clone();
+        user.participant_sid = packet.participant_sid.clone();
+    }
+}
+
+fn destinations(packet: &proto::DataPacket) -> Vec<String> {
+    if !packet.destination_identities.is_empty() {
+        return packet.destination_identities.clone();
+    }
+    match &packet.value {
+        Some(Value::User(user)) if !user.destination_identities.is_empty() => user.destination_identities.clone(),
+        Some(Value::User(user)) => user.destination_sids.clone(),
+        _ => vec![],
+    }
+}
+
+/// Text without a file beside it, not encrypted, not compressed: what can be kept.
+fn is_plain_text(header: &proto::data_stream::Header) -> bool {
+    use proto::data_stream::header::ContentHeader;
+    let text = match &header.content_header {
+        Some(ContentHeader::TextHeader(text)) => text.attached_stream_ids.is_empty(),
+        _ => false,
+    };
+    text && header.encryption_type() == proto::encryption::Type::None
+        && header.compression() == proto::data_stream::CompressionType::None
+}

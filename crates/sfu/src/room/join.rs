@@ -1,0 +1,283 @@
+//! Coming, coming back, and going.
+
+use super::*;
+use crate::io::Join;
+use std::time::Duration;
+
+/// What clients are told of pings, in seconds.
+const PING_INTERVAL: i32 = 5;
+const PING_TIMEOUT: i32 = 15;
+
+impl Room {
+    /// Takes the participant in, or back. `None`: refused, and the client was told why.
+    pub fn on_connect(&mut self, connection: ConnectionId, join: Join, cx: &mut Cx<'_>) -> Option<ParticipantKey> {
+        if join.request.reconnect {
+            return self.on_reconnect(connection, join, cx);
+        }
+        let full = self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants;
+        let known = self.identities.get(&join.identity).copied();
+        if full && known.is_none() && !join.permission.hidden {
+            leave(connection, proto::DisconnectReason::JoinFailure, proto::leave_request::Action::Disconnect, cx);
+            return None;
+        }
+        if let Some(old) = known {
+            self.remove(old, proto::DisconnectReason::DuplicateIdentity, cx);
+        }
+        let key = self.admit(connection, &join, cx);
+        self.greet(key, &join, cx);
+        let offer = join.request.publisher_offer;
+        for request in join.request.add_track_requests {
+            self.on_add_track(key, request, cx);
+        }
+        if let Some(offer) = offer {
+            self.on_offer(key, &offer, cx);
+        }
+        self.subscribe_to_all(key, cx);
+        self.want_negotiation(key);
+        self.negotiate_all(cx);
+        Some(key)
+    }
+
+    fn admit(&mut self, connection: ConnectionId, join: &Join, cx: &mut Cx<'_>) -> ParticipantKey {
+        let client = join.request.client_info.clone().unwrap_or_default();
+        let mut attributes = join.attributes.clone();
+        if join.permission.can_update_metadata {
+            attributes.extend(join.request.participant_attributes.clone());
+        }
+        let metadata = match join.request.metadata.is_empty() || !join.permission.can_update_metadata {
+            true => join.metadata.clone(),
+            false => join.request.metadata.clone(),
+        };
+        let info = proto::ParticipantInfo {
+            sid: id::participant(),
+            identity: join.identity.clone(),
+            name: join.name.clone(),
+            state: proto::participant_info::State::Joined.into(),
+            metadata,
+            attributes,
+            joined_at: cx.unix_ms / 1000,
+            joined_at_ms: cx.unix_ms,
+            permission: Some(join.permission.clone()),
+            kind: join.kind.into(),
+            region: cx.config.server.region.clone(),
+            client_protocol: client.client_protocol,
+            capabilities: client.capabilities.clone(),
+            ..Default::default()
+        };
+        let single = join.mode == Mode::Single;
+        let person = Participant {
+            connection: Some(connection),
+            last_connection: connection,
+            info,
+            mode: join.mode,
+            keeps_chat: join.keeps_chat,
+            settings: join.request.connection_settings.unwrap_or_default(),
+            publisher: Peer::new(cx.config, single, cx.now),
+            subscriber: (!single).then(|| Peer::new(cx.config, true, cx.now)),
+            pending: vec![],
+            tracks: vec![],
+            sources: vec![],
+            subscriptions: vec![],
+            slots: vec![],
+            awaits_offer: false,
+            negotiation_wanted: false,
+            audience: proto::SubscriptionPermission { all_participants: true, ..Default::default() },
+            resume_until: None,
+            last_signal: cx.now,
+            data: data::DataState::default(),
+            downlink: subscribe::Downlink::default(),
+            quality: tick::Quality::default(),
+        };
+        let key = self.people.insert(person);
+        self.identities.insert(join.identity.clone(), key);
+        self.empty_since = None;
+        self.ever_joined = true;
+        self.count();
+        for target in [Target::Publisher, Target::Subscriber] {
+            self.learn_ufrag(key, target, cx);
+        }
+        key
+    }
+
+    /// ICE credentials are new: at first, and after a restart.
+    pub(super) fn learn_ufrag(&mut self, key: ParticipantKey, target: Target, cx: &mut Cx<'_>) {
+        if let Some(peer) = self.people.get_mut(key).and_then(|p| p.peer(target)) {
+            cx.demux.learn_ufrag(peer.ufrag(), PeerRef { room: cx.room, participant: key, target });
+        }
+        self.touch(key, target, cx);
+    }
+
+    /// The first thing a client hears, and what the others hear of it.
+    fn greet(&mut self, key: ParticipantKey, join: &Join, cx: &mut Cx<'_>) {
+        let person = &self.people[key];
+        let response = proto::JoinResponse {
+            room: Some(self.info.clone()),
+            participant: Some(self.info_of(key)),
+            other_participants: self.others_of(key),
+            server_version: cx.config.server.version.clone(),
+            server_info: Some(cx.config.server.clone()),
+            server_region: cx.config.server.region.clone(),
+            ice_servers: join.ice_servers.clone(),
+            subscriber_primary: join.mode == Mode::Dual && person.permission().can_subscribe,
+            ping_interval: PING_INTERVAL,
+            ping_timeout: PING_TIMEOUT,
+            sif_trailer: self.sif_trailer.clone(),
+            enabled_publish_codecs: self.info.enabled_codecs.clone(),
+            fast_publish: person.permission().can_publish,
+            ..Default::default()
+        };
+        self.say(key, Message::Join(response), cx);
+        let info = self.info_of(key);
+        let hidden = self.people[key].hidden();
+        for (other, person) in &self.people {
+            if let Some(connection) = person.connection.filter(|_| other != key && !hidden) {
+                cx.say(connection, Message::Update(proto::ParticipantUpdate { participants: vec![info.clone()] }));
+            }
+        }
+    }
+
+    fn on_reconnect(&mut self, connection: ConnectionId, join: Join, cx: &mut Cx<'_>) -> Option<ParticipantKey> {
+        let known = self.identities.get(&join.identity).copied();
+        let key = known.filter(|key| self.people[*key].info.sid == join.request.participant_sid);
+        let Some(key) = key else {
+            leave(connection, proto::DisconnectReason::StateMismatch, proto::leave_request::Action::Reconnect, cx);
+            return None;
+        };
+        let person = &mut self.people[key];
+        if let Some(old) = person.connection.replace(connection) {
+            cx.out.push_back(Output::Close { connection: old });
+        }
+        person.last_connection = connection;
+        person.resume_until = None;
+        person.last_signal = cx.now;
+        person.awaits_offer = false;
+        let response = proto::ReconnectResponse {
+            ice_servers: join.ice_servers.clone(),
+            server_info: Some(cx.config.server.clone()),
+            last_message_seq: person.data.last_reliable(),
+            ..Default::default()
+        };
+        self.say(key, Message::Reconnect(response), cx);
+        let mut participants = self.others_of(key);
+        participants.push(self.info_of(key));
+        self.say(key, Message::Update(proto::ParticipantUpdate { participants }), cx);
+        self.say(key, Message::RoomUpdate(proto::RoomUpdate { room: Some(self.info.clone()) }), cx);
+        self.restart_subscriber(key, cx);
+        if let Some(state) = &join.request.sync_state {
+            self.on_sync_state(key, state, cx);
+        }
+        if let Some(offer) = join.request.publisher_offer {
+            self.on_offer(key, &offer, cx);
+        }
+        self.want_negotiation(key);
+        self.negotiate_all(cx);
+        Some(key)
+    }
+
+    /// The signalling connection is gone without a word: it may come back.
+    pub fn on_disconnect(&mut self, key: ParticipantKey, connection: ConnectionId, cx: &mut Cx<'_>) {
+        let person = &mut self.people[key];
+        if person.connection == Some(connection) {
+            person.connection = None;
+            person.resume_until = Some(cx.now + cx.config.resume_timeout);
+        }
+    }
+
+    /// Media is connected: the participant is active.
+    pub(super) fn on_connected(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
+        let key = at.participant;
+        let Some(person) = self.people.get_mut(key) else { return };
+        let active = i32::from(proto::participant_info::State::Active);
+        let first = person.info.state != active;
+        if first {
+            person.info.state = active;
+            let connection = person.last_connection;
+            self.changed(key, cx);
+            let info = self.info_of(key);
+            self.tell(EventKind::ParticipantJoined { connection, info }, cx);
+        }
+        self.refresh_pictures(key, cx);
+    }
+
+    /// ICE or DTLS ended. With a signalling connection the client is asked to restart; without one, it may yet return.
+    pub(super) fn on_peer_gone(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get(at.participant) else { return };
+        tracing::debug!(identity = %person.info.identity, target = ?at.target, "media is gone");
+        let _ = cx;
+    }
+
+    pub fn remove(&mut self, key: ParticipantKey, reason: proto::DisconnectReason, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get(key) else { return };
+        let last = person.last_connection;
+        if let Some(connection) = person.connection {
+            leave(connection, reason, proto::leave_request::Action::Disconnect, cx);
+        }
+        let was_active = person.info.state == i32::from(proto::participant_info::State::Active);
+        let mut info = self.info_of(key);
+        for track in self.people[key].tracks.clone() {
+            self.unpublish(track, cx);
+        }
+        self.drop_data_tracks(key, cx);
+        for subscription in self.people[key].subscriptions.clone() {
+            self.drop_subscription(subscription, cx);
+        }
+        info.tracks.clear();
+        info.state = proto::participant_info::State::Disconnected.into();
+        info.disconnect_reason = reason.into();
+        info.version = self.people[key].info.version + 1;
+        self.hang_up(key, cx);
+        self.people.remove(key);
+        self.identities.retain(|_, k| *k != key);
+        self.announce(key, &info, cx);
+        self.count();
+        if self.people.is_empty() {
+            self.empty_since = Some(cx.now);
+        }
+        self.tell(
+            match was_active {
+                true => EventKind::ParticipantLeft { connection: last, info },
+                false => EventKind::ParticipantAborted { connection: last, info },
+            },
+            cx,
+        );
+    }
+
+    /// Says goodbye on the media connections and forgets where they came from.
+    fn hang_up(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let mut events = vec![];
+        for target in [Target::Publisher, Target::Subscriber] {
+            if let Some(peer) = self.people[key].peer(target) {
+                peer.close();
+                peer.advance(cx.now);
+                peer.drain(&mut events, cx.out);
+                cx.demux.forget(PeerRef { room: cx.room, participant: key, target });
+            }
+        }
+    }
+
+    pub fn close(&mut self, reason: proto::RoomEndReason, cx: &mut Cx<'_>) {
+        for key in self.people.keys().collect::<Vec<_>>() {
+            self.remove(key, proto::DisconnectReason::RoomDeleted, cx);
+        }
+        self.tell(EventKind::RoomFinished(reason), cx);
+    }
+
+    /// Whether the room has been empty for its time.
+    pub(super) fn expired(&self, now: Instant) -> bool {
+        let timeout = if self.ever_joined { self.info.departure_timeout } else { self.info.empty_timeout };
+        self.empty_since.is_some_and(|since| now >= since + Duration::from_secs(timeout.into()))
+    }
+}
+
+pub(super) fn leave(
+    connection: ConnectionId,
+    reason: proto::DisconnectReason,
+    action: proto::leave_request::Action,
+    cx: &mut Cx<'_>,
+) {
+    let can_reconnect = action != proto::leave_request::Action::Disconnect;
+    let leave =
+        proto::LeaveRequest { can_reconnect, reason: reason.into(), action: action.into(), ..Default::default() };
+    cx.say(connection, Message::Leave(leave));
+    cx.out.push_back(Output::Close { connection });
+}

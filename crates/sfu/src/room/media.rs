@@ -1,0 +1,291 @@
+//! A packet's way from its publisher to everybody who wants it.
+
+use super::*;
+use crate::forward::{self, Codec, Incoming, SenderReport};
+use std::time::Duration;
+use str0m::{
+    format::PayloadParams,
+    media::{MediaKind, Mid, Pt, Rid},
+    rtp::{RtpPacket, RtpWrite, Ssrc},
+};
+
+/// A publisher is asked for a key frame of one encoding no more often: each costs it a burst.
+const PICTURE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Which stream an SSRC of the publisher's is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceOf {
+    ssrc: Ssrc,
+    pub track: TrackKey,
+    stream: u8,
+    encoding: u8,
+}
+
+/// One encoding of a stream: a simulcast layer, or all there is.
+#[derive(Debug)]
+pub(crate) struct Encoding {
+    pub rid: Option<Rid>,
+    /// 0 low, 1 medium, 2 high, as `VideoQuality`.
+    pub quality: u8,
+    pub width: u32,
+    pub height: u32,
+    /// When its last packet came.
+    pub alive_at: Option<Instant>,
+    picture_asked: Option<Instant>,
+    picture_wanted: bool,
+}
+
+/// The encodings of a line: its rids with the sizes that were announced, lowest first.
+pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo) -> Vec<Encoding> {
+    let layer = |quality: u8| info.layers.iter().find(|l| l.quality == i32::from(quality));
+    let encoding = |rid: Option<&String>, quality: u8| {
+        let (width, height) = layer(quality).map_or((info.width, info.height), |l| (l.width, l.height));
+        Encoding {
+            rid: rid.map(|rid| rid.as_str().into()),
+            quality,
+            width,
+            height,
+            alive_at: None,
+            picture_asked: None,
+            picture_wanted: false,
+        }
+    };
+    if rids.is_empty() {
+        let highest = info.layers.iter().map(|l| l.quality as u8).max().unwrap_or(2).min(2);
+        return vec![encoding(None, highest)];
+    }
+    let named = |rid: &str| match rid {
+        "q" | "2" => Some(0),
+        "h" | "1" => Some(1),
+        "f" | "0" => Some(2),
+        _ => None,
+    };
+    let mut all: Vec<_> =
+        rids.iter().enumerate().map(|(i, rid)| encoding(Some(rid), named(rid).unwrap_or(i.min(2) as u8))).collect();
+    all.sort_by_key(|encoding| encoding.quality);
+    all
+}
+
+pub(super) fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
+    use str0m::format::Codec as C;
+    Some(match codec {
+        C::Opus => Codec::Opus,
+        C::PCMU => Codec::Pcmu,
+        C::PCMA => Codec::Pcma,
+        C::G722 => Codec::G722,
+        C::Vp8 => Codec::Vp8,
+        C::Vp9 => Codec::Vp9,
+        C::H264 => Codec::H264,
+        C::H265 => Codec::H265,
+        C::Av1 => Codec::Av1,
+        _ => return None,
+    })
+}
+
+impl Room {
+    pub(super) fn on_packet(&mut self, from: ParticipantKey, packet: &RtpPacket, cx: &mut Cx<'_>) {
+        let Some(source) = self.source_of(from, packet.header.ssrc) else { return };
+        let Some(track) = self.tracks.get_mut(source.track) else { return };
+        let stream = &mut track.streams[usize::from(source.stream)];
+        if stream.pt != Some(packet.header.payload_type) {
+            let payloads = self.people[from].publisher.payloads();
+            match arrived(payloads, packet.header.payload_type) {
+                Some(codec) => stream.settle(packet.header.payload_type, codec),
+                None => return,
+            }
+        }
+        let codec = stream.codec;
+        let encoding = &mut stream.encodings[usize::from(source.encoding)];
+        encoding.alive_at = Some(cx.now);
+        let (rid, mid) = (encoding.rid, stream.mid);
+        let heard = packet.header.ext_vals.audio_level.filter(|_| track.kind == MediaKind::Audio);
+        if track.info.muted {
+            return;
+        }
+        if let Some(level) = heard {
+            self.speakers.heard(source.track, level.unsigned_abs(), cx.now);
+        }
+        let keyframe = codec.is_video() && forward::is_keyframe(codec, &packet.payload);
+        let incoming = Incoming {
+            source: *packet.header.ssrc,
+            seq: *packet.seq_no,
+            ts: packet.header.timestamp,
+            report: packet
+                .last_sender_info
+                .as_ref()
+                .map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 }),
+        };
+        let arrival = Arrival { packet, codec, incoming, stream: source.stream, encoding: source.encoding, keyframe };
+        let mut picture = false;
+        for index in 0..self.tracks[source.track].subscribers.len() {
+            let key = self.tracks[source.track].subscribers[index];
+            picture |= self.forward(key, &arrival, cx);
+        }
+        if picture {
+            self.ask_picture(from, source, mid, rid, cx);
+        }
+    }
+
+    /// To one subscriber. `true`: a key frame of this encoding is needed before more makes sense.
+    fn forward(&mut self, key: SubscriptionKey, arrival: &Arrival<'_>, cx: &mut Cx<'_>) -> bool {
+        let subscription = &mut self.subscriptions[key];
+        let Some(mid) = subscription.bound else { return false };
+        let Some(person) = self.people.get_mut(subscription.subscriber) else { return false };
+        let target = person.downstream();
+        let Some(peer) = person.peer(target) else { return false };
+        let write = match subscription.rewrite(arrival, mid, peer, cx.now) {
+            super::subscribe::Verdict::Pass(write) => write,
+            super::subscribe::Verdict::Drop => return false,
+            super::subscribe::Verdict::NeedPicture => return true,
+        };
+        if peer.write(mid, *write) && !peer.dirty {
+            peer.dirty = true;
+            let participant = subscription.subscriber;
+            cx.wake.dirty.push(PeerRef { room: cx.room, participant, target });
+        }
+        false
+    }
+
+    /// Which track and encoding the SSRC is; found by line and rid the first time.
+    fn source_of(&mut self, from: ParticipantKey, ssrc: Ssrc) -> Option<SourceOf> {
+        let person = self.people.get_mut(from)?;
+        if let Some(known) = person.sources.iter().find(|source| source.ssrc == ssrc) {
+            return Some(*known);
+        }
+        let (mid, rid) = person.publisher.receiving(ssrc)?;
+        let (track, stream) = person.tracks.iter().find_map(|key| {
+            let index = self.tracks[*key].streams.iter().position(|stream| stream.mid == mid)?;
+            Some((*key, index))
+        })?;
+        let encodings = &self.tracks[track].streams[stream].encodings;
+        let encoding = encodings.iter().position(|e| e.rid == rid).or((encodings.len() == 1).then_some(0))?;
+        let source = SourceOf { ssrc, track, stream: stream as u8, encoding: encoding as u8 };
+        person.sources.retain(|s| (s.track, s.stream, s.encoding) != (source.track, source.stream, source.encoding));
+        person.sources.push(source);
+        Some(source)
+    }
+
+    // --- key frames ---
+
+    /// Asks the publisher, unless it was asked just now: many subscribers make one request.
+    fn ask_picture(&mut self, from: ParticipantKey, source: SourceOf, mid: Mid, rid: Option<Rid>, cx: &mut Cx<'_>) {
+        let track = &mut self.tracks[source.track];
+        let encoding = &mut track.streams[usize::from(source.stream)].encodings[usize::from(source.encoding)];
+        if encoding.picture_asked.is_some_and(|at| cx.now < at + PICTURE_INTERVAL) {
+            encoding.picture_wanted = true;
+            return;
+        }
+        encoding.picture_asked = Some(cx.now);
+        encoding.picture_wanted = false;
+        if let Some(person) = self.people.get_mut(from) {
+            person.publisher.request_keyframe(mid, rid);
+            self.touch(from, Target::Publisher, cx);
+        }
+    }
+
+    /// A subscriber lost its picture.
+    pub(super) fn on_keyframe_request(&mut self, subscriber: ParticipantKey, mid: Mid, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get(subscriber) else { return };
+        let found = person.subscriptions.iter().find(|key| self.subscriptions[**key].bound == Some(mid));
+        if let Some(subscription) = found.map(|key| &self.subscriptions[*key]) {
+            let (track, at) = (subscription.track, subscription.current());
+            self.request_picture_of(track, at, cx);
+        }
+    }
+
+    /// Of all encodings of a track that somebody may be waiting for.
+    pub(super) fn request_pictures(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
+        self.request_picture_of(track, None, cx);
+    }
+
+    /// `at`: the stream and encoding; `None`: all.
+    pub(super) fn request_picture_of(&mut self, key: TrackKey, at: Option<(u8, u8)>, cx: &mut Cx<'_>) {
+        let Some(track) = self.tracks.get(key).filter(|t| t.kind == MediaKind::Video) else { return };
+        let from = track.publisher;
+        let all = track.streams.iter().enumerate().flat_map(|(s, stream)| {
+            let (mid, all) = (stream.mid, &stream.encodings);
+            all.iter().enumerate().map(move |(e, encoding)| (s as u8, e as u8, mid, encoding.rid))
+        });
+        let wanted: Vec<_> = all.filter(|(s, e, ..)| at.is_none_or(|at| at == (*s, *e))).collect();
+        for (stream, encoding, mid, rid) in wanted {
+            let source = SourceOf { ssrc: 0.into(), track: key, stream, encoding };
+            self.ask_picture(from, source, mid, rid, cx);
+        }
+    }
+
+    /// The subscriber's media is connected (again): what it sees is stale.
+    pub(super) fn refresh_pictures(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let tracks: Vec<_> = self.people[key]
+            .subscriptions
+            .iter()
+            .map(|s| &self.subscriptions[*s])
+            .filter(|s| s.bound.is_some())
+            .map(|s| (s.track, s.current()))
+            .collect();
+        for (track, at) in tracks {
+            self.request_picture_of(track, at, cx);
+        }
+    }
+
+    /// Requests that came too soon after another.
+    pub(super) fn late_pictures(&mut self, cx: &mut Cx<'_>) {
+        let mut late = vec![];
+        for (key, track) in &self.tracks {
+            for (s, stream) in track.streams.iter().enumerate() {
+                for (e, encoding) in stream.encodings.iter().enumerate() {
+                    if encoding.picture_wanted
+                        && encoding.picture_asked.is_none_or(|at| cx.now >= at + PICTURE_INTERVAL)
+                    {
+                        late.push((key, (s as u8, e as u8)));
+                    }
+                }
+            }
+        }
+        for (track, at) in late {
+            self.request_picture_of(track, Some(at), cx);
+        }
+    }
+}
+
+/// A packet with what was read of it once for all subscribers.
+pub(super) struct Arrival<'a> {
+    pub packet: &'a RtpPacket,
+    pub codec: Codec,
+    pub incoming: Incoming,
+    pub stream: u8,
+    pub encoding: u8,
+    pub keyframe: bool,
+}
+
+impl Arrival<'_> {
+    /// The packet as the subscriber gets it, but for what is specific to its codec.
+    pub fn write(&self, pt: Pt, nackable: bool, to: forward::Outgoing, now: Instant) -> RtpWrite {
+        let header = &self.packet.header;
+        let mut extensions = header.ext_vals.clone();
+        // The sending side has its own.
+        extensions.mid = None;
+        extensions.rid = None;
+        extensions.rid_repair = None;
+        extensions.transport_cc = None;
+        extensions.abs_send_time = None;
+        RtpWrite::new(pt, to.seq.into(), to.ts, now, self.packet.payload.clone())
+            .marker(header.marker)
+            .ext_vals(extensions)
+            .nackable(nackable)
+    }
+}
+
+/// The codec that a payload type stands for.
+fn arrived(payloads: &[PayloadParams], pt: Pt) -> Option<Codec> {
+    if payloads.iter().any(|p| p.red() == Some(pt)) {
+        return Some(Codec::Red);
+    }
+    payloads.iter().find(|p| p.pt() == pt).and_then(|p| codec_of(p.spec().codec))
+}
+
+impl super::publish::Stream {
+    fn settle(&mut self, pt: Pt, codec: Codec) {
+        self.pt = Some(pt);
+        self.codec = codec;
+    }
+}

@@ -1,0 +1,298 @@
+//! One meeting: who is in it, what they publish, who sees what. Everything about a meeting is in one `Room`, so nothing
+//! here waits for anything.
+
+#![expect(deprecated, reason = "SDKs of today still read and write the older fields")]
+
+mod control;
+mod data;
+mod join;
+mod media;
+mod negotiate;
+mod publish;
+mod signal;
+mod subscribe;
+mod tick;
+
+use crate::{
+    config::Config,
+    id,
+    io::{ConnectionId, Event, EventKind, Mode, Output},
+    peer::{Peer, PeerEvent},
+    wake::{Demux, Due, ParticipantKey, PeerRef, RoomKey, SubscriptionKey, Target, TrackKey, Wake},
+};
+use livekit_protocol as proto;
+use proto::signal_response::Message;
+use slotmap::SlotMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Instant,
+};
+
+pub(crate) use publish::Track;
+pub(crate) use subscribe::Subscription;
+
+/// What a room needs of the machine around it while it handles one thing.
+pub(crate) struct Cx<'a> {
+    pub now: Instant,
+    /// The wall clock, in milliseconds of Unix time.
+    pub unix_ms: i64,
+    pub room: RoomKey,
+    pub config: &'a Config,
+    pub out: &'a mut VecDeque<Output>,
+    pub demux: &'a mut Demux,
+    pub wake: &'a mut Wake,
+}
+
+impl Cx<'_> {
+    pub fn say(&mut self, connection: ConnectionId, message: Message) {
+        let response = Box::new(proto::SignalResponse { message: Some(message) });
+        self.out.push_back(Output::Signal { connection, response });
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub info: proto::Room,
+    people: SlotMap<ParticipantKey, Participant>,
+    identities: HashMap<String, ParticipantKey>,
+    tracks: SlotMap<TrackKey, Track>,
+    subscriptions: SlotMap<SubscriptionKey, Subscription>,
+    data_tracks: Vec<data::DataTrack>,
+    /// Since when nobody is here.
+    empty_since: Option<Instant>,
+    ever_joined: bool,
+    /// For end-to-end encryption: frames that end so were made by the server (LiveKit's `sif_trailer`).
+    sif_trailer: Vec<u8>,
+    /// Whose lines changed and want a description.
+    renegotiate: Vec<ParticipantKey>,
+    speakers: tick::Speakers,
+}
+
+#[derive(Debug)]
+pub(crate) struct Participant {
+    /// The signalling connection; `None` while it is lost.
+    connection: Option<ConnectionId>,
+    /// The one it had last, for events.
+    last_connection: ConnectionId,
+    /// Without `tracks`, which are made from the room's when asked for.
+    info: proto::ParticipantInfo,
+    mode: Mode,
+    keeps_chat: bool,
+    settings: proto::ConnectionSettings,
+    publisher: Peer,
+    /// In `Mode::Dual`, once there was something to say on it.
+    subscriber: Option<Peer>,
+    pending: Vec<publish::Pending>,
+    tracks: Vec<TrackKey>,
+    /// Which SSRC of the publisher's is which encoding.
+    sources: Vec<media::SourceOf>,
+    subscriptions: Vec<SubscriptionKey>,
+    slots: Vec<negotiate::Slot>,
+    /// An offer of the client was asked for and did not come yet (`Mode::Single`).
+    awaits_offer: bool,
+    negotiation_wanted: bool,
+    /// Who may subscribe to this participant's tracks.
+    audience: proto::SubscriptionPermission,
+    /// Without a connection: gone for good then.
+    resume_until: Option<Instant>,
+    last_signal: Instant,
+    data: data::DataState,
+    downlink: subscribe::Downlink,
+    quality: tick::Quality,
+}
+
+impl Participant {
+    pub fn permission(&self) -> &proto::ParticipantPermission {
+        self.info.permission.as_ref().expect("set at the join")
+    }
+
+    pub fn peer(&mut self, target: Target) -> Option<&mut Peer> {
+        match target {
+            Target::Publisher => Some(&mut self.publisher),
+            Target::Subscriber => self.subscriber.as_mut(),
+        }
+    }
+
+    /// On which connection this participant is sent media and data.
+    pub fn downstream(&self) -> Target {
+        match self.mode {
+            Mode::Single => Target::Publisher,
+            Mode::Dual => Target::Subscriber,
+        }
+    }
+
+    pub fn hidden(&self) -> bool {
+        self.permission().hidden
+    }
+}
+
+impl Room {
+    pub fn new(name: &str, wish: &proto::RoomConfiguration, config: &Config, now: Instant, unix_ms: i64) -> Self {
+        let or = |value: u32, default: u32| if value == 0 { default } else { value };
+        let info = proto::Room {
+            sid: id::room(),
+            name: name.to_owned(),
+            empty_timeout: or(wish.empty_timeout, config.empty_timeout),
+            departure_timeout: or(wish.departure_timeout, config.departure_timeout),
+            max_participants: wish.max_participants,
+            creation_time: unix_ms / 1000,
+            creation_time_ms: unix_ms,
+            enabled_codecs: config.codecs.clone(),
+            metadata: wish.metadata.clone(),
+            ..Default::default()
+        };
+        Self {
+            info,
+            people: SlotMap::with_key(),
+            identities: HashMap::new(),
+            tracks: SlotMap::with_key(),
+            subscriptions: SlotMap::with_key(),
+            data_tracks: vec![],
+            empty_since: Some(now),
+            ever_joined: false,
+            sif_trailer: id::random(12).into_bytes(),
+            renegotiate: vec![],
+            speakers: tick::Speakers::default(),
+        }
+    }
+
+    pub fn has(&self, key: ParticipantKey) -> bool {
+        self.people.contains_key(key)
+    }
+
+    pub fn tell(&self, kind: EventKind, cx: &mut Cx<'_>) {
+        let room = self.info.clone();
+        cx.out.push_back(Output::Event(Box::new(Event { room, kind })));
+    }
+
+    // --- what a participant looks like ---
+
+    pub(crate) fn info_of(&self, key: ParticipantKey) -> proto::ParticipantInfo {
+        let person = &self.people[key];
+        let mut info = person.info.clone();
+        info.tracks = person.tracks.iter().map(|track| self.tracks[*track].info.clone()).collect();
+        info.data_tracks = self.data_tracks.iter().filter(|t| t.publisher == key).map(|t| t.info.clone()).collect();
+        info.is_publisher = !info.tracks.is_empty() || !info.data_tracks.is_empty();
+        info
+    }
+
+    fn others_of(&self, key: ParticipantKey) -> Vec<proto::ParticipantInfo> {
+        self.people.iter().filter(|(k, p)| *k != key && !p.hidden()).map(|(k, _)| self.info_of(k)).collect()
+    }
+
+    /// Something about the participant changed: everybody who may see it is told, with a newer version.
+    fn changed(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get_mut(key) else { return };
+        person.info.version += 1;
+        let info = self.info_of(key);
+        self.announce(key, &info, cx);
+    }
+
+    fn announce(&self, about: ParticipantKey, info: &proto::ParticipantInfo, cx: &mut Cx<'_>) {
+        let hidden = info.permission.as_ref().is_some_and(|p| p.hidden);
+        for (key, person) in &self.people {
+            if let Some(connection) = person.connection.filter(|_| !hidden || key == about) {
+                let update = proto::ParticipantUpdate { participants: vec![info.clone()] };
+                cx.say(connection, Message::Update(update));
+            }
+        }
+    }
+
+    fn say(&self, key: ParticipantKey, message: Message, cx: &mut Cx<'_>) {
+        if let Some(connection) = self.people.get(key).and_then(|p| p.connection) {
+            cx.say(connection, message);
+        }
+    }
+
+    fn say_all(&self, message: Message, cx: &mut Cx<'_>) {
+        for person in self.people.values() {
+            if let Some(connection) = person.connection {
+                cx.say(connection, message.clone());
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        let seen = self.people.values().filter(|p| !p.hidden());
+        self.info.num_participants = seen.clone().count() as u32;
+        self.info.num_publishers = seen.filter(|p| !p.tracks.is_empty()).count() as u32;
+    }
+
+    // --- running the peers ---
+
+    /// Something was queued for the peer, or told to it; it is advanced and drained before time goes on.
+    fn touch(&mut self, key: ParticipantKey, target: Target, cx: &mut Cx<'_>) {
+        let peer = self.people.get_mut(key).and_then(|p| p.peer(target));
+        if let Some(peer) = peer.filter(|peer| !peer.dirty) {
+            peer.dirty = true;
+            cx.wake.dirty.push(PeerRef { room: cx.room, participant: key, target });
+        }
+    }
+
+    pub fn receive(
+        &mut self,
+        at: PeerRef,
+        datagram: &crate::Datagram<'_>,
+        events: &mut Vec<PeerEvent>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        let before = cx.out.len();
+        peer.receive(cx.now, datagram);
+        peer.drain(events, cx.out);
+        // Only the ICE agent answers a STUN request, and only one with its password: the address is the client's.
+        if crate::peer::is_stun(datagram.contents) && cx.out.len() > before {
+            cx.demux.learn_source((datagram.proto, datagram.source), at);
+        }
+        self.after_drain(at, events, cx);
+    }
+
+    pub fn advance(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        peer.dirty = false;
+        peer.advance(cx.now);
+        peer.drain(events, cx.out);
+        self.after_drain(at, events, cx);
+    }
+
+    pub fn on_peer_due(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        peer.scheduled = None;
+        if peer.deadline <= cx.now {
+            self.advance(at, events, cx);
+        } else {
+            self.schedule(at, cx);
+        }
+    }
+
+    fn after_drain(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+        self.schedule(at, cx);
+        for event in events.drain(..) {
+            self.on_peer_event(at, event, cx);
+        }
+        self.negotiate_all(cx);
+    }
+
+    /// Puts the peer on the timer heap, unless it is there early enough.
+    fn schedule(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
+        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        if peer.scheduled.is_none_or(|scheduled| peer.deadline < scheduled) {
+            peer.scheduled = Some(peer.deadline);
+            cx.wake.at(peer.deadline, Due::Peer(at));
+        }
+    }
+
+    fn on_peer_event(&mut self, at: PeerRef, event: PeerEvent, cx: &mut Cx<'_>) {
+        match event {
+            PeerEvent::Packet(packet) => self.on_packet(at.participant, &packet, cx),
+            PeerEvent::Data { lane, bytes } => self.on_data(at.participant, lane, bytes, cx),
+            PeerEvent::KeyframeRequest(mid) => self.on_keyframe_request(at.participant, mid, cx),
+            PeerEvent::Connected => self.on_connected(at, cx),
+            PeerEvent::ChannelOpen(lane) => self.on_channel_open(at.participant, lane, cx),
+            PeerEvent::Estimate(bitrate) => self.on_estimate(at.participant, bitrate.as_u64(), cx),
+            PeerEvent::Gone => self.on_peer_gone(at, cx),
+            PeerEvent::Stats(stats) => self.on_stats(at, &stats),
+            PeerEvent::Ingress(stats) => self.on_ingress(at.participant, &stats),
+        }
+    }
+}

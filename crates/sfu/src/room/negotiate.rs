@@ -1,0 +1,300 @@
+//! Descriptions (SDP): which line carries what.
+//!
+//! With one connection the client always offers. Lines on which it only receives are slots; a track that it subscribes
+//! to is placed into a free slot when it next offers, and if there is a track without a place it is asked to offer
+//! again, with more lines if the free ones do not suffice (`MediaSectionsRequirement`). With two connections, we offer
+//! on the subscriber's.
+
+use super::*;
+use crate::{
+    peer::OfferChange,
+    sdp::{self, Edit, Line, LineKind, Place},
+};
+use str0m::media::{MediaKind, Mid};
+
+/// A line on which the client receives.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    pub subscription: Option<SubscriptionKey>,
+    /// Carried a track before: the next one needs its own SSRC.
+    used: bool,
+    /// What the client was told last.
+    told: Option<SubscriptionKey>,
+}
+
+/// More lines than this in one description are an attack.
+const LINES: usize = 500;
+
+impl Room {
+    pub(super) fn want_negotiation(&mut self, key: ParticipantKey) {
+        if let Some(person) = self.people.get_mut(key).filter(|p| !p.negotiation_wanted) {
+            person.negotiation_wanted = true;
+            self.renegotiate.push(key);
+        }
+    }
+
+    /// Once per input, for everybody whose lines changed: many subscriptions make one description.
+    pub fn negotiate_all(&mut self, cx: &mut Cx<'_>) {
+        while let Some(key) = self.renegotiate.pop() {
+            let Some(person) = self.people.get_mut(key) else { continue };
+            person.negotiation_wanted = false;
+            match person.mode {
+                Mode::Single => self.ask_for_offer(key, cx),
+                Mode::Dual => self.offer(key, cx),
+            }
+        }
+    }
+
+    // --- one connection ---
+
+    pub fn on_offer(&mut self, key: ParticipantKey, offer: &proto::SessionDescription, cx: &mut Cx<'_>) {
+        let lines = sdp::lines(&offer.sdp);
+        if lines.len() > LINES {
+            return self.refuse_description(key, "too many lines", cx);
+        }
+        self.people[key].awaits_offer = false;
+        if self.people[key].mode == Mode::Single {
+            self.place(key, &lines);
+        }
+        let answer = match self.people[key].publisher.accept_offer(&offer.sdp) {
+            Ok(answer) => answer,
+            Err(error) => return self.refuse_description(key, &error.to_string(), cx),
+        };
+        self.learn_ufrag(key, Target::Publisher, cx);
+        let published = self.match_tracks(key, &lines, cx);
+        let sdp = self.word_answer(key, &answer, cx);
+        let description = proto::SessionDescription {
+            r#type: "answer".into(),
+            sdp,
+            id: offer.id,
+            mid_to_track_id: self.mid_to_track(key),
+        };
+        for track in published {
+            self.published(track, cx);
+        }
+        self.say(key, Message::Answer(description), cx);
+        self.bind_slots(key, cx);
+        self.want_negotiation(key);
+    }
+
+    fn refuse_description(&mut self, key: ParticipantKey, why: &str, cx: &mut Cx<'_>) {
+        tracing::info!(identity = %self.people[key].info.identity, %why, "a session description was refused");
+        self.remove(key, proto::DisconnectReason::MediaFailure, cx);
+    }
+
+    /// Takes stock of the lines on which the client receives, and gives free ones to tracks that wait.
+    fn place(&mut self, key: ParticipantKey, lines: &[Line]) {
+        let person = &mut self.people[key];
+        let old = std::mem::take(&mut person.slots);
+        let mut slots: Vec<Slot> =
+            lines.iter().filter(|l| l.receives && !l.sends).filter_map(|l| slot(l, &old)).collect();
+        for lost in old.iter().filter(|slot| !slots.iter().any(|s| s.mid == slot.mid)) {
+            if let Some(subscription) = lost.subscription.and_then(|s| self.subscriptions.get_mut(s)) {
+                subscription.line = None;
+            }
+        }
+        for key in &person.subscriptions {
+            let subscription = &mut self.subscriptions[*key];
+            if subscription.line.is_some() || !subscription.wanted() {
+                continue;
+            }
+            let kind = self.tracks[subscription.track].kind;
+            let Some(slot) = slots.iter_mut().find(|s| s.kind == kind && s.subscription.is_none()) else { continue };
+            if slot.used {
+                person.publisher.renew_stream(slot.mid);
+            }
+            slot.subscription = Some(*key);
+            slot.used = true;
+            subscription.line = Some(slot.mid);
+        }
+        person.slots = slots;
+    }
+
+    /// What str0m answers, in LiveKit's words.
+    fn word_answer(&mut self, key: ParticipantKey, answer: &str, cx: &Cx<'_>) -> String {
+        let person = &self.people[key];
+        let text = sdp::rewrite(answer, |mid| {
+            let slot = person.slots.iter().find(|slot| *slot.mid == *mid);
+            if let Some(slot) = slot {
+                let place = slot.subscription.map_or(Place::Free, |subscription| self.place_of(subscription));
+                return Some(Edit { place: Some(place), ..Edit::default() });
+            }
+            let track = person.tracks.iter().map(|key| &self.tracks[*key]).find(|t| t.has_line(mid))?;
+            Some(publish::preferences(track, mid, person.publisher.payloads()))
+        });
+        sdp::readdress(&text, &cx.config.addresses)
+    }
+
+    /// How the client is told which track a line carries.
+    fn place_of(&self, subscription: SubscriptionKey) -> Place {
+        let track = &self.tracks[self.subscriptions[subscription].track];
+        let publisher = &self.people[track.publisher].info.sid;
+        Place::Taken { stream_id: format!("{publisher}|{}", track.info.sid), track_id: track.info.sid.clone() }
+    }
+
+    fn mid_to_track(&self, key: ParticipantKey) -> HashMap<String, String> {
+        let person = &self.people[key];
+        let received = person.subscriptions.iter().filter_map(|key| {
+            let subscription = &self.subscriptions[*key];
+            Some((subscription.line?.to_string(), self.tracks[subscription.track].info.sid.clone()))
+        });
+        let sent = person.tracks.iter().flat_map(|key| {
+            let track = &self.tracks[*key];
+            track.streams.iter().map(|stream| (stream.mid.to_string(), track.info.sid.clone()))
+        });
+        received.chain(sent).collect()
+    }
+
+    /// The answer is on its way: the tracks on the lines may flow.
+    fn bind_slots(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let mut bound = vec![];
+        for slot in &mut self.people[key].slots {
+            if let Some(subscription) = slot.subscription.filter(|s| slot.told != Some(*s)) {
+                bound.push((subscription, slot.mid));
+            }
+            slot.told = slot.subscription;
+        }
+        for (subscription, mid) in bound {
+            self.bind(subscription, mid, cx);
+        }
+    }
+
+    fn ask_for_offer(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let person = &self.people[key];
+        if person.awaits_offer || person.connection.is_none() {
+            return;
+        }
+        let (mut audio, mut video) = (0_i32, 0_i32);
+        let mut changed = person.slots.iter().any(|slot| slot.told != slot.subscription);
+        for subscription in person.subscriptions.iter().map(|key| &self.subscriptions[*key]) {
+            if subscription.line.is_none() && subscription.wanted() {
+                changed = true;
+                match self.tracks[subscription.track].kind {
+                    MediaKind::Audio => audio += 1,
+                    MediaKind::Video => video += 1,
+                }
+            }
+        }
+        if !changed {
+            return;
+        }
+        let free = |kind| person.slots.iter().filter(|s| s.kind == kind && s.subscription.is_none()).count() as i32;
+        let num_audios = (audio - free(MediaKind::Audio)).max(0) as u32;
+        let num_videos = (video - free(MediaKind::Video)).max(0) as u32;
+        let requirement = proto::MediaSectionsRequirement { num_audios, num_videos };
+        self.say(key, Message::MediaSectionsRequirement(requirement), cx);
+        self.people[key].awaits_offer = true;
+    }
+
+    // --- two connections ---
+
+    fn offer(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        self.offer_with(key, false, cx);
+    }
+
+    fn offer_with(&mut self, key: ParticipantKey, ice_restart: bool, cx: &mut Cx<'_>) {
+        let person = &self.people[key];
+        if person.connection.is_none() || person.subscriber.as_ref().is_none_or(Peer::offering) {
+            return;
+        }
+        let waiting: Vec<SubscriptionKey> = person
+            .subscriptions
+            .iter()
+            .copied()
+            .filter(|key| {
+                let subscription = &self.subscriptions[*key];
+                subscription.line.is_none() && subscription.wanted()
+            })
+            .collect();
+        let add: Vec<_> = waiting
+            .iter()
+            .map(|key| {
+                let (kind, sid) = {
+                    let t = &self.tracks[self.subscriptions[*key].track];
+                    (t.kind, t.info.sid.clone())
+                };
+                match self.place_of(*key) {
+                    Place::Taken { stream_id, .. } => (kind, stream_id, sid),
+                    Place::Free => (kind, String::new(), sid),
+                }
+            })
+            .collect();
+        let person = &mut self.people[key];
+        let end: Vec<Mid> =
+            person.slots.extract_if(.., |slot| slot.subscription.is_none()).map(|slot| slot.mid).collect();
+        let peer = person.subscriber.as_mut().expect("looked for above");
+        let change = OfferChange { channels: true, add: &add, end: &end, ice_restart };
+        let Some((text, mids)) = peer.offer(change) else { return };
+        for ((subscription, mid), (kind, ..)) in waiting.iter().zip(&mids).zip(&add) {
+            let slot = Slot { mid: *mid, kind: *kind, subscription: Some(*subscription), used: true, told: None };
+            self.people[key].slots.push(slot);
+            self.subscriptions[*subscription].line = Some(*mid);
+        }
+        let description = proto::SessionDescription {
+            r#type: "offer".into(),
+            sdp: sdp::readdress(&text, &cx.config.addresses),
+            mid_to_track_id: self.mid_to_track(key),
+            ..Default::default()
+        };
+        self.say(key, Message::Offer(description), cx);
+        self.learn_ufrag(key, Target::Subscriber, cx);
+    }
+
+    pub(super) fn on_answer(&mut self, key: ParticipantKey, answer: &proto::SessionDescription, cx: &mut Cx<'_>) {
+        let Some(peer) = self.people[key].subscriber.as_mut() else { return };
+        if let Err(error) = peer.accept_answer(&answer.sdp) {
+            return self.refuse_description(key, &error.to_string(), cx);
+        }
+        self.learn_ufrag(key, Target::Subscriber, cx);
+        self.bind_slots(key, cx);
+        self.want_negotiation(key);
+    }
+
+    /// The client resumes: its network may be another. (With one connection it restarts ICE itself.)
+    pub(super) fn restart_subscriber(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        if self.people[key].mode == Mode::Dual {
+            let person = &mut self.people[key];
+            person.subscriber.as_mut().map(Peer::forget_offer);
+            // Lines of an offer that was never answered do not exist.
+            for slot in person.slots.extract_if(.., |slot| slot.told.is_none()) {
+                if let Some(subscription) = slot.subscription.and_then(|s| self.subscriptions.get_mut(s)) {
+                    subscription.line = None;
+                }
+            }
+            self.offer_with(key, true, cx);
+        }
+    }
+
+    pub(super) fn on_trickle(&mut self, key: ParticipantKey, trickle: &proto::TrickleRequest, cx: &mut Cx<'_>) {
+        // {"candidate": "candidate:…", "sdpMid": …}: the one member is all that is needed.
+        let Some(candidate) = candidate_of(&trickle.candidate_init) else { return };
+        let person = &mut self.people[key];
+        let target = match (person.mode, trickle.target()) {
+            (Mode::Dual, proto::SignalTarget::Subscriber) => Target::Subscriber,
+            _ => Target::Publisher,
+        };
+        if let Some(peer) = person.peer(target) {
+            peer.add_remote_candidate(&candidate);
+            self.touch(key, target, cx);
+        }
+    }
+}
+
+fn slot(line: &Line, old: &[Slot]) -> Option<Slot> {
+    let mid = Mid::from(line.mid.as_str());
+    let kind = match line.kind {
+        LineKind::Audio => MediaKind::Audio,
+        LineKind::Video => MediaKind::Video,
+        LineKind::Application => return None,
+    };
+    let known = old.iter().find(|slot| slot.mid == mid).cloned();
+    Some(known.unwrap_or(Slot { mid, kind, subscription: None, used: false, told: None }))
+}
+
+fn candidate_of(init: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(init).ok()?;
+    let candidate = value.get("candidate")?.as_str()?;
+    (!candidate.is_empty()).then(|| candidate.strip_prefix("a=").unwrap_or(candidate).to_owned())
+}

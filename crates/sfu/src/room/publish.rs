@@ -1,0 +1,433 @@
+//! Tracks: announced, matched with a line of the client's offer, muted, gone.
+
+use super::{signal::Reason, *};
+use crate::{
+    forward::Codec,
+    sdp::{Edit, Line, LineKind},
+};
+use proto::{TrackSource, TrackType, video_layer};
+use str0m::{
+    format::PayloadParams,
+    media::{MediaKind, Mid, Pt},
+};
+
+/// Tracks announced and not yet offered, a participant.
+const PENDING: usize = 20;
+/// Tracks of one participant.
+const TRACKS: usize = 60;
+
+/// Announced, waiting for its line.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    cid: String,
+    info: proto::TrackInfo,
+    /// `vp8`, `opus`: what the client said that it will send.
+    codec: String,
+    /// The track to which this is a second codec.
+    extends: Option<TrackKey>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub publisher: ParticipantKey,
+    pub kind: MediaKind,
+    pub info: proto::TrackInfo,
+    /// One, and one more for a backup codec.
+    pub streams: Vec<Stream>,
+    pub subscribers: Vec<SubscriptionKey>,
+    pub dynacast: super::subscribe::Dynacast,
+}
+
+/// What one line of the publisher's carries.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub mid: Mid,
+    cid: String,
+    /// As announced; the packets have the last word.
+    pub codec: Codec,
+    named: String,
+    pub pt: Option<Pt>,
+    pub encodings: Vec<super::media::Encoding>,
+}
+
+impl Track {
+    pub fn has_line(&self, mid: &str) -> bool {
+        self.streams.iter().any(|stream| *stream.mid == *mid)
+    }
+
+    pub fn is_screen(&self) -> bool {
+        self.info.source() == TrackSource::ScreenShare
+    }
+
+    pub fn encrypted(&self) -> bool {
+        self.info.encryption() != proto::encryption::Type::None
+    }
+}
+
+impl Room {
+    pub(super) fn on_add_track(&mut self, key: ParticipantKey, request: proto::AddTrackRequest, cx: &mut Cx<'_>) {
+        let refused = self.why_not_publish(key, &request);
+        let answered = |reason, message: &str| proto::RequestResponse {
+            reason: i32::from(reason),
+            message: message.to_owned(),
+            request: Some(proto::request_response::Request::AddTrack(request.clone())),
+            ..Default::default()
+        };
+        if let Some((reason, message)) = refused {
+            return self.say(key, Message::RequestResponse(answered(reason, message)), cx);
+        }
+        let pending = self.pending_of(key, &request, cx);
+        let published = proto::TrackPublishedResponse { cid: request.cid.clone(), track: Some(pending.info.clone()) };
+        self.people[key].pending.push(pending);
+        self.say(key, Message::TrackPublished(published), cx);
+    }
+
+    fn why_not_publish(&self, key: ParticipantKey, request: &proto::AddTrackRequest) -> Option<(Reason, &'static str)> {
+        let person = &self.people[key];
+        let again = person.pending.iter().any(|p| p.cid == request.cid);
+        match () {
+            () if !may_publish(person.permission(), request.source()) => {
+                Some((Reason::NotAllowed, "does not have permission to publish"))
+            }
+            () if request.cid.is_empty() => Some((Reason::InvalidRequest, "a track needs a client id")),
+            () if again => Some((Reason::Queued, "track is already being published")),
+            () if person.pending.len() >= PENDING || person.tracks.len() >= TRACKS => {
+                Some((Reason::LimitExceeded, "too many tracks"))
+            }
+            () if request.r#type() == TrackType::Data => {
+                Some((Reason::UnsupportedType, "data tracks have a request of their own"))
+            }
+            () => None,
+        }
+    }
+
+    fn pending_of(&self, key: ParticipantKey, request: &proto::AddTrackRequest, cx: &Cx<'_>) -> Pending {
+        let video = request.r#type() == TrackType::Video;
+        let extends = self.people[key].tracks.iter().copied().find(|t| self.tracks[*t].info.sid == request.sid);
+        let codec = request.simulcast_codecs.first().map_or(String::new(), |c| c.codec.to_lowercase());
+        let codec = match (codec.as_str(), video) {
+            ("", true) => "vp8".to_owned(),
+            ("", false) if request.disable_red => "opus".to_owned(),
+            ("", false) => "red".to_owned(),
+            _ => codec,
+        };
+        if let Some(track) = extends {
+            return Pending { cid: request.cid.clone(), info: self.tracks[track].info.clone(), codec, extends };
+        }
+        let layers = layers_of(request);
+        let mime_type = format!("{}/{}", if video { "video" } else { "audio" }, spelled(&codec));
+        let codecs = vec![proto::SimulcastCodecInfo {
+            mime_type: mime_type.clone(),
+            cid: request.cid.clone(),
+            layers: layers.clone(),
+            video_layer_mode: mode_of(&codec, layers.len()).into(),
+            ..Default::default()
+        }];
+        let mut audio_features = request.audio_features.clone();
+        let mut feature = |on: bool, feature: proto::AudioTrackFeature| {
+            if on && !audio_features.contains(&feature.into()) {
+                audio_features.push(feature.into());
+            }
+        };
+        feature(request.stereo, proto::AudioTrackFeature::TfStereo);
+        feature(request.disable_dtx, proto::AudioTrackFeature::TfNoDtx);
+        let info = proto::TrackInfo {
+            sid: id::track(request.source(), video),
+            r#type: request.r#type,
+            name: request.name.clone(),
+            muted: request.muted,
+            width: request.width,
+            height: request.height,
+            simulcast: layers.len() > 1,
+            source: request.source,
+            layers,
+            mime_type,
+            codecs,
+            stereo: request.stereo,
+            disable_dtx: request.disable_dtx,
+            disable_red: request.disable_red,
+            encryption: request.encryption,
+            stream: request.stream.clone(),
+            audio_features,
+            backup_codec_policy: request.backup_codec_policy,
+            packet_trailer_features: request.packet_trailer_features.clone(),
+            version: Some(version(cx)),
+            ..Default::default()
+        };
+        Pending { cid: request.cid.clone(), info, codec, extends: None }
+    }
+
+    /// Brings the offer's sending lines and what was announced together. New tracks are returned; those whose line
+    /// ceased are unpublished.
+    pub(super) fn match_tracks(&mut self, key: ParticipantKey, lines: &[Line], cx: &mut Cx<'_>) -> Vec<TrackKey> {
+        let mut new = vec![];
+        for line in lines.iter().filter(|line| line.sends) {
+            let known = self.people[key].tracks.iter().any(|t| self.tracks[*t].has_line(&line.mid));
+            if !known && let Some(track) = self.match_line(key, line) {
+                new.push(track);
+            }
+        }
+        let ended: Vec<TrackKey> = self.people[key]
+            .tracks
+            .iter()
+            .copied()
+            .filter(|track| {
+                let streams = &self.tracks[*track].streams;
+                !streams.iter().any(|stream| lines.iter().any(|l| l.sends && *stream.mid == *l.mid))
+            })
+            .collect();
+        for track in ended {
+            self.unpublish(track, cx);
+        }
+        new
+    }
+
+    fn match_line(&mut self, key: ParticipantKey, line: &Line) -> Option<TrackKey> {
+        let video = line.kind == LineKind::Video;
+        let person = &mut self.people[key];
+        let of_kind = |p: &Pending| (p.info.r#type() == TrackType::Video) == video;
+        // Firefox names its tracks anew in the description; then the first of the kind is meant.
+        let by_id = person.pending.iter().position(|p| Some(&p.cid) == line.track_id.as_ref() && of_kind(p));
+        let index = by_id.or_else(|| person.pending.iter().position(of_kind))?;
+        let Pending { cid, info, codec, extends } = person.pending.remove(index);
+        let mid = Mid::from(line.mid.as_str());
+        let stream = Stream {
+            mid,
+            cid,
+            codec: named(&codec, video),
+            named: codec,
+            pt: None,
+            encodings: super::media::encodings(&line.rids, &info),
+        };
+        if let Some(track) = extends.filter(|t| self.tracks.contains_key(*t)) {
+            self.tracks[track].streams.push(stream);
+            return None;
+        }
+        let kind = if video { MediaKind::Video } else { MediaKind::Audio };
+        let mut track = Track {
+            publisher: key,
+            kind,
+            info,
+            streams: vec![stream],
+            subscribers: vec![],
+            dynacast: Default::default(),
+        };
+        track.info.mid = line.mid.clone();
+        for codec in &mut track.info.codecs {
+            codec.mid = line.mid.clone();
+        }
+        let track = self.tracks.insert(track);
+        self.people[key].tracks.push(track);
+        Some(track)
+    }
+
+    /// A new track is there: everybody learns of it, and those who want everything subscribe.
+    pub(super) fn published(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
+        let key = self.tracks[track].publisher;
+        self.changed(key, cx);
+        self.count();
+        let info = self.info_of(key);
+        let details = self.tracks[track].info.clone();
+        self.tell(EventKind::TrackPublished { info, track: details }, cx);
+        self.tell_media_state(key, cx);
+        self.subscribe_all_to(track, cx);
+    }
+
+    pub(super) fn unpublish(&mut self, key: TrackKey, cx: &mut Cx<'_>) {
+        let Some(track) = self.tracks.get(key) else { return };
+        let publisher = track.publisher;
+        for subscription in track.subscribers.clone() {
+            self.drop_subscription(subscription, cx);
+        }
+        let Some(track) = self.tracks.remove(key) else { return };
+        let person = &mut self.people[publisher];
+        person.tracks.retain(|t| *t != key);
+        person.sources.retain(|source| source.track != key);
+        self.speakers.forget(key);
+        self.say(
+            publisher,
+            Message::TrackUnpublished(proto::TrackUnpublishedResponse { track_sid: track.info.sid.clone() }),
+            cx,
+        );
+        self.changed(publisher, cx);
+        self.count();
+        let info = self.info_of(publisher);
+        self.tell(EventKind::TrackUnpublished { info, track: track.info }, cx);
+        self.tell_media_state(publisher, cx);
+    }
+
+    // --- muting ---
+
+    pub(super) fn on_mute(&mut self, key: ParticipantKey, request: &proto::MuteTrackRequest, cx: &mut Cx<'_>) {
+        let own = self.people[key].tracks.iter().copied().find(|t| self.tracks[*t].info.sid == request.sid);
+        match own {
+            Some(track) => self.set_muted(track, request.muted, cx),
+            None => {
+                let pending = self.people[key].pending.iter_mut().find(|p| p.info.sid == request.sid);
+                if let Some(pending) = pending {
+                    pending.info.muted = request.muted;
+                }
+            }
+        }
+    }
+
+    pub(super) fn set_muted(&mut self, track: TrackKey, muted: bool, cx: &mut Cx<'_>) {
+        let info = &mut self.tracks[track].info;
+        if info.muted == muted {
+            return;
+        }
+        info.muted = muted;
+        info.version = Some(version(cx));
+        let publisher = self.tracks[track].publisher;
+        if muted {
+            self.speakers.forget(track);
+        } else {
+            self.request_pictures(track, cx);
+        }
+        self.changed(publisher, cx);
+        self.tell_media_state(publisher, cx);
+    }
+
+    /// A host's word: the client is told to mute, and is muted here whatever it does.
+    pub(super) fn mute_sources(&mut self, key: ParticipantKey, sources: &[TrackSource], cx: &mut Cx<'_>) {
+        for track in self.people[key].tracks.clone() {
+            if sources.contains(&self.tracks[track].info.source()) {
+                self.mute_by_server(track, true, cx);
+            }
+        }
+    }
+
+    pub(super) fn mute_by_server(&mut self, track: TrackKey, muted: bool, cx: &mut Cx<'_>) {
+        let (publisher, sid) = (self.tracks[track].publisher, self.tracks[track].info.sid.clone());
+        self.say(publisher, Message::Mute(proto::MuteTrackRequest { sid, muted }), cx);
+        self.set_muted(track, muted, cx);
+    }
+
+    fn tell_media_state(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let person = &self.people[key];
+        let live = |source: TrackSource| {
+            person.tracks.iter().any(|t| {
+                let info = &self.tracks[*t].info;
+                info.source() == source && !info.muted
+            })
+        };
+        let (audio, video) = (live(TrackSource::Microphone), live(TrackSource::Camera));
+        self.tell(EventKind::MediaState { connection: person.last_connection, audio, video }, cx);
+    }
+
+    // --- permissions ---
+
+    /// New permissions hold at once: tracks that they don't cover are unpublished, subscriptions dropped.
+    pub(super) fn permit(&mut self, key: ParticipantKey, permission: proto::ParticipantPermission, cx: &mut Cx<'_>) {
+        let could_subscribe = self.people[key].permission().can_subscribe;
+        let can_subscribe = permission.can_subscribe;
+        self.people[key].info.permission = Some(permission);
+        for track in self.people[key].tracks.clone() {
+            let source = self.tracks[track].info.source();
+            if !may_publish(self.people[key].permission(), source) {
+                self.unpublish(track, cx);
+            }
+        }
+        self.people[key].pending.clear();
+        if could_subscribe && !can_subscribe {
+            for subscription in self.people[key].subscriptions.clone() {
+                self.drop_subscription(subscription, cx);
+            }
+        }
+        self.changed(key, cx);
+        if !could_subscribe && can_subscribe {
+            self.subscribe_to_all(key, cx);
+        }
+    }
+
+    pub(super) fn on_update_audio(
+        &mut self,
+        key: ParticipantKey,
+        update: &proto::UpdateLocalAudioTrack,
+        cx: &mut Cx<'_>,
+    ) {
+        let found = self.people[key].tracks.iter().copied().find(|t| self.tracks[*t].info.sid == update.track_sid);
+        if let Some(track) = found {
+            self.tracks[track].info.audio_features = update.features.clone();
+            self.changed(key, cx);
+        }
+    }
+
+    pub(super) fn on_update_video(
+        &mut self,
+        key: ParticipantKey,
+        update: &proto::UpdateLocalVideoTrack,
+        cx: &mut Cx<'_>,
+    ) {
+        let found = self.people[key].tracks.iter().copied().find(|t| self.tracks[*t].info.sid == update.track_sid);
+        if let Some(track) = found {
+            let info = &mut self.tracks[track].info;
+            (info.width, info.height) = (update.width, update.height);
+            self.changed(key, cx);
+        }
+    }
+}
+
+pub(super) fn may_publish(permission: &proto::ParticipantPermission, source: TrackSource) -> bool {
+    let sources = &permission.can_publish_sources;
+    permission.can_publish && (sources.is_empty() || sources.contains(&source.into()))
+}
+
+pub(super) fn version(cx: &Cx<'_>) -> proto::TimedVersion {
+    proto::TimedVersion { unix_micro: cx.unix_ms * 1000, ticks: 0 }
+}
+
+/// The codec's name as in a mime type.
+fn spelled(codec: &str) -> String {
+    match codec {
+        "opus" | "red" => codec.to_owned(),
+        other => other.to_uppercase(),
+    }
+}
+
+fn layers_of(request: &proto::AddTrackRequest) -> Vec<proto::VideoLayer> {
+    let from_codec = request.simulcast_codecs.first().map(|codec| &codec.layers).filter(|layers| !layers.is_empty());
+    let layers = from_codec.unwrap_or(&request.layers).clone();
+    if !layers.is_empty() || request.r#type() != TrackType::Video {
+        return layers;
+    }
+    let quality = proto::VideoQuality::High.into();
+    vec![proto::VideoLayer { quality, width: request.width, height: request.height, ..Default::default() }]
+}
+
+fn mode_of(codec: &str, layers: usize) -> video_layer::Mode {
+    match codec {
+        "vp9" | "av1" if layers > 1 => video_layer::Mode::MultipleSpatialLayersPerStream,
+        _ => video_layer::Mode::OneSpatialLayerPerStream,
+    }
+}
+
+/// How the answer asks for the track: its codec first, Opus as the client wished it.
+pub(super) fn preferences(track: &Track, mid: &str, payloads: &[PayloadParams]) -> Edit {
+    let Some(stream) = track.streams.iter().find(|stream| *stream.mid == *mid) else { return Edit::default() };
+    if track.kind == MediaKind::Audio {
+        let opus = payloads.iter().find(|p| p.spec().codec == str0m::format::Codec::Opus);
+        let red = opus.and_then(PayloadParams::red).filter(|_| track.info.disable_red);
+        let more = match (track.info.stereo, track.info.disable_dtx) {
+            (true, true) => Some("stereo=1;maxaveragebitrate=510000"),
+            (true, false) => Some("stereo=1;maxaveragebitrate=510000;usedtx=1"),
+            (false, false) => Some("usedtx=1"),
+            (false, true) => None,
+        };
+        return Edit {
+            without: red.map(|pt| *pt).into_iter().collect(),
+            opus: opus.map(|p| *p.pt()).zip(more),
+            ..Edit::default()
+        };
+    }
+    let of_codec = payloads.iter().filter(|p| super::media::codec_of(p.spec().codec) == Some(stream.codec));
+    let prefer = of_codec.flat_map(|p| [Some(p.pt()), p.resend()]).flatten().map(|pt| *pt).collect();
+    Edit { prefer, ..Edit::default() }
+}
+
+/// The codec that a client's word means (`vp8`, `video/vp8`).
+fn named(codec: &str, video: bool) -> Codec {
+    let mime = format!("{}/{codec}", if video { "video" } else { "audio" });
+    let fallback = if video { Codec::Vp8 } else { Codec::Opus };
+    Codec::from_mime(codec).or_else(|| Codec::from_mime(&mime)).unwrap_or(fallback)
+}

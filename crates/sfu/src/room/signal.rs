@@ -1,0 +1,159 @@
+//! The table of contents of what a client may ask.
+
+use super::*;
+use crate::io::Command;
+use proto::signal_request::Message as Request;
+
+impl Room {
+    pub fn on_signal(&mut self, key: ParticipantKey, request: Request, cx: &mut Cx<'_>) {
+        self.people[key].last_signal = cx.now;
+        match request {
+            Request::Offer(offer) => self.on_offer(key, &offer, cx),
+            Request::Answer(answer) => self.on_answer(key, &answer, cx),
+            Request::Trickle(trickle) => self.on_trickle(key, &trickle, cx),
+            Request::AddTrack(request) => self.on_add_track(key, request, cx),
+            Request::Mute(request) => self.on_mute(key, &request, cx),
+            Request::Subscription(request) => self.on_subscription(key, &request, cx),
+            Request::TrackSetting(settings) => self.on_track_settings(key, &settings, cx),
+            Request::SubscriptionPermission(permission) => self.on_audience(key, permission, cx),
+            Request::SyncState(state) => self.on_sync_state(key, &state, cx),
+            Request::UpdateMetadata(update) => self.on_update_metadata(key, update, cx),
+            Request::UpdateAudioTrack(update) => self.on_update_audio(key, &update, cx),
+            Request::UpdateVideoTrack(update) => self.on_update_video(key, &update, cx),
+            Request::PublishDataTrackRequest(request) => self.on_publish_data_track(key, request, cx),
+            Request::UnpublishDataTrackRequest(request) => self.on_unpublish_data_track(key, &request, cx),
+            Request::UpdateDataSubscription(update) => self.on_data_subscription(key, &update, cx),
+            Request::Ping(_) => self.say(key, Message::Pong(cx.unix_ms), cx),
+            Request::PingReq(ping) => {
+                let pong = proto::Pong { last_ping_timestamp: ping.timestamp, timestamp: cx.unix_ms };
+                self.say(key, Message::PongResp(pong), cx);
+            }
+            Request::Leave(leave) => self.on_leave(key, &leave, cx),
+            Request::Simulate(scenario) => self.on_simulate(key, &scenario, cx),
+            Request::StoreDataBlobRequest(request) => {
+                self.respond(key, request.request_id, Reason::NotAllowed, "data blobs are not kept here", cx);
+            }
+            Request::GetDataBlobRequest(request) => {
+                self.respond(key, request.request_id, Reason::NotAllowed, "data blobs are not kept here", cx);
+            }
+            // Superseded by track settings; no SDK of today sends it.
+            Request::UpdateLayers(_) => {}
+        }
+    }
+
+    pub fn on_command(&mut self, key: ParticipantKey, command: Command, cx: &mut Cx<'_>) {
+        match command {
+            Command::Evict(reason) => self.remove(key, reason, cx),
+            Command::Mute(sources) => self.mute_sources(key, &sources, cx),
+            Command::Permit(permission) => self.permit(key, permission, cx),
+            Command::Data(packet) => self.send_to(key, crate::peer::Lane::Reliable, &packet, cx),
+            Command::Say(response) => {
+                if let Some(message) = response.message {
+                    self.say(key, message, cx);
+                }
+            }
+        }
+    }
+
+    /// The client goes: for good, or to come again with a new session at once.
+    fn on_leave(&mut self, key: ParticipantKey, leave: &proto::LeaveRequest, cx: &mut Cx<'_>) {
+        let reason = match leave.reason() {
+            proto::DisconnectReason::UnknownReason => proto::DisconnectReason::ClientInitiated,
+            reason => reason,
+        };
+        self.remove(key, reason, cx);
+    }
+
+    fn on_update_metadata(&mut self, key: ParticipantKey, update: proto::UpdateParticipantMetadata, cx: &mut Cx<'_>) {
+        let id = update.request_id;
+        if !self.people[key].permission().can_update_metadata {
+            return self.respond(key, id, Reason::NotAllowed, "does not have permission to update own metadata", cx);
+        }
+        if let Err(what) = limits(&update.name, &update.metadata, &update.attributes) {
+            return self.respond(key, id, Reason::LimitExceeded, what, cx);
+        }
+        self.update_details(key, update.name, update.metadata, update.attributes, cx);
+        self.respond(key, id, Reason::Ok, "", cx);
+    }
+
+    /// What is empty stays; an attribute set to nothing is deleted.
+    pub(super) fn update_details(
+        &mut self,
+        key: ParticipantKey,
+        name: String,
+        metadata: String,
+        attributes: HashMap<String, String>,
+        cx: &mut Cx<'_>,
+    ) {
+        let info = &mut self.people[key].info;
+        if !name.is_empty() {
+            info.name = name;
+        }
+        if !metadata.is_empty() {
+            info.metadata = metadata;
+        }
+        info.attributes.extend(attributes);
+        info.attributes.retain(|_, value| !value.is_empty());
+        self.changed(key, cx);
+    }
+
+    pub(super) fn respond(&mut self, key: ParticipantKey, id: u32, reason: Reason, message: &str, cx: &mut Cx<'_>) {
+        let response = proto::RequestResponse {
+            request_id: id,
+            reason: reason.into(),
+            message: message.to_owned(),
+            ..Default::default()
+        };
+        self.say(key, Message::RequestResponse(response), cx);
+    }
+
+    /// Failures on demand, for the SDKs' own suites.
+    fn on_simulate(&mut self, key: ParticipantKey, scenario: &proto::SimulateScenario, cx: &mut Cx<'_>) {
+        use proto::{leave_request::Action, simulate_scenario::Scenario};
+        if !cx.config.simulate {
+            return;
+        }
+        let Some(connection) = self.people[key].connection else { return };
+        match scenario.scenario {
+            Some(Scenario::ServerLeave(_)) => self.remove(key, proto::DisconnectReason::ServerShutdown, cx),
+            Some(Scenario::NodeFailure(_)) => {
+                self.people[key].connection = None;
+                cx.out.push_back(Output::Close { connection });
+                self.remove(key, proto::DisconnectReason::MediaFailure, cx);
+            }
+            Some(Scenario::LeaveRequestFullReconnect(_)) => {
+                self.people[key].connection = None;
+                join::leave(connection, proto::DisconnectReason::StateMismatch, Action::Reconnect, cx);
+            }
+            Some(Scenario::Migration(_)) => {
+                join::leave(connection, proto::DisconnectReason::Migration, Action::Resume, cx);
+                self.on_disconnect(key, connection, cx);
+            }
+            Some(Scenario::DisconnectSignalOnResume(_) | Scenario::DisconnectSignalOnResumeNoMessages(_)) => {
+                cx.out.push_back(Output::Close { connection });
+                self.on_disconnect(key, connection, cx);
+            }
+            Some(
+                Scenario::SpeakerUpdate(_) | Scenario::SwitchCandidateProtocol(_) | Scenario::SubscriberBandwidth(_),
+            )
+            | None => {}
+        }
+    }
+}
+
+pub(super) use proto::request_response::Reason;
+
+/// LiveKit's limits, in bytes.
+const NAME: usize = 256;
+const METADATA: usize = 512 << 10;
+const ATTRIBUTES: usize = 64 << 10;
+
+pub(super) fn limits(name: &str, metadata: &str, attributes: &HashMap<String, String>) -> Result<(), &'static str> {
+    let size: usize = attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
+    match () {
+        () if name.len() > NAME => Err("name is too long"),
+        () if metadata.len() > METADATA => Err("metadata size exceeds limits"),
+        () if size > ATTRIBUTES => Err("attributes size exceeds limits"),
+        () => Ok(()),
+    }
+}

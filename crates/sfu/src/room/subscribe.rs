@@ -1,0 +1,373 @@
+//! Who sees what, and in which quality.
+
+use super::{media::Arrival, *};
+use crate::forward::{Codec, RtpMunger};
+use proto::VideoQuality;
+use str0m::{
+    format::PayloadParams,
+    media::{MediaKind, Mid, Pt},
+    rtp::RtpWrite,
+};
+
+/// One participant's wish for one track, and what it takes to fulfil it.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub track: TrackKey,
+    pub subscriber: ParticipantKey,
+    /// The line that was chosen for it.
+    pub line: Option<Mid>,
+    /// The line once both sides know of it: packets flow.
+    pub bound: Option<Mid>,
+    /// The publisher does not let this subscriber have it.
+    pub denied: bool,
+    /// The client switched it off, or has it off screen.
+    pub disabled: bool,
+    pub wish: Wish,
+    /// The allocator found no room for it.
+    pub paused: bool,
+    /// Highest quality that may be sent: what was wished, bounded by what the link takes.
+    pub ceiling: u8,
+    selected: Option<(u8, u8)>,
+    munger: RtpMunger,
+    payload: Option<(u8, Codec, Pt, bool)>,
+}
+
+/// What the client asked for (`UpdateTrackSettings`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wish {
+    pub quality: Option<VideoQuality>,
+    /// Pixels on the client's screen; 0: not said.
+    pub width: u32,
+    pub height: u32,
+    pub fps: u32,
+    pub priority: u32,
+}
+
+pub(crate) enum Verdict {
+    Pass(Box<RtpWrite>),
+    Drop,
+    NeedPicture,
+}
+
+/// A subscriber's link.
+#[derive(Debug, Default)]
+pub(crate) struct Downlink {
+    pub estimate: Option<u64>,
+}
+
+/// What of a video track is wanted by anybody, as its publisher was told.
+#[derive(Debug, Default)]
+pub(crate) struct Dynacast {
+    pub told: Option<u8>,
+    pub lower_at: Option<Instant>,
+}
+
+impl Subscription {
+    /// Whether it needs a line.
+    pub fn wanted(&self) -> bool {
+        !self.denied
+    }
+
+    /// The stream and encoding that is sent now.
+    pub fn current(&self) -> Option<(u8, u8)> {
+        self.selected
+    }
+
+    pub fn flowing(&self) -> bool {
+        self.bound.is_some() && !self.disabled && !self.paused && !self.denied
+    }
+
+    /// Chooses and rewrites. On the hot path: nothing here allocates but the box of the verdict.
+    pub(super) fn rewrite(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer, now: Instant) -> Verdict {
+        if !self.flowing() {
+            self.selected = None;
+            return Verdict::Drop;
+        }
+        let Some((pt, nackable)) = self.payload_for(arrival, mid, peer) else { return Verdict::Drop };
+        let here = (arrival.stream, arrival.encoding);
+        if !arrival.codec.is_video() {
+            self.selected = Some(here);
+            let out = match self.munger.forward(now, &arrival.incoming) {
+                Some(out) => out,
+                None => return Verdict::Drop,
+            };
+            return Verdict::Pass(Box::new(arrival.write(pt, nackable, out, now)));
+        }
+        let allowed = arrival.encoding <= self.ceiling;
+        let out = match self.selected {
+            Some(current) if current == here => self.munger.forward(now, &arrival.incoming),
+            Some((_, current)) if arrival.keyframe && allowed && arrival.encoding > current => {
+                self.selected = Some(here);
+                Some(self.munger.switch(now, &arrival.incoming))
+            }
+            Some((_, current)) if arrival.keyframe && current > self.ceiling && allowed => {
+                self.selected = Some(here);
+                Some(self.munger.switch(now, &arrival.incoming))
+            }
+            Some((_, current)) if allowed && (arrival.encoding > current || current > self.ceiling) => {
+                return Verdict::NeedPicture;
+            }
+            Some(_) => return Verdict::Drop,
+            None if arrival.keyframe && allowed => {
+                self.selected = Some(here);
+                Some(self.munger.switch(now, &arrival.incoming))
+            }
+            None if allowed => return Verdict::NeedPicture,
+            None => return Verdict::Drop,
+        };
+        match out {
+            Some(out) => Verdict::Pass(Box::new(arrival.write(pt, nackable, out, now))),
+            None => Verdict::Drop,
+        }
+    }
+
+    /// The subscriber's payload type for what arrived; looked up when the publisher's changes.
+    fn payload_for(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer) -> Option<(Pt, bool)> {
+        let source = *arrival.packet.header.payload_type;
+        if let Some((known, _, pt, nackable)) = self.payload.filter(|p| p.0 == source && p.1 == arrival.codec) {
+            debug_assert_eq!(known, source);
+            return Some((pt, nackable));
+        }
+        let (pt, nackable) = payload(peer, mid, arrival.codec)?;
+        self.payload = Some((source, arrival.codec, pt, nackable));
+        Some((pt, nackable))
+    }
+}
+
+fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, bool)> {
+    let audio = |p: &&PayloadParams| p.spec().codec == str0m::format::Codec::Opus;
+    if codec == Codec::Red {
+        let red = peer.payloads().iter().find(audio).and_then(PayloadParams::red)?;
+        return Some((red, false));
+    }
+    let fits =
+        |p: &&PayloadParams| super::media::codec_of(p.spec().codec) == Some(codec) && peer.accepts_payload(mid, p.pt());
+    peer.payloads().iter().find(fits).map(|p| (p.pt(), codec.is_video()))
+}
+
+impl Room {
+    /// A newcomer sees everything, if it wishes so.
+    pub(super) fn subscribe_to_all(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        if !self.people[key].settings.auto_subscribe {
+            return;
+        }
+        for track in self.tracks.keys().collect::<Vec<_>>() {
+            self.subscribe(key, track, cx);
+        }
+    }
+
+    /// A new track is seen by all who see everything.
+    pub(super) fn subscribe_all_to(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
+        for key in self.people.keys().collect::<Vec<_>>() {
+            if self.people[key].settings.auto_subscribe {
+                self.subscribe(key, track, cx);
+            }
+        }
+    }
+
+    fn subscribe(&mut self, key: ParticipantKey, track: TrackKey, _cx: &mut Cx<'_>) {
+        let person = &self.people[key];
+        let publisher = self.tracks[track].publisher;
+        let has = person.subscriptions.iter().any(|s| self.subscriptions[*s].track == track);
+        if publisher == key || has || !person.permission().can_subscribe {
+            return;
+        }
+        let denied = !self.lets(publisher, key, track);
+        let clock_rate = if self.tracks[track].kind == MediaKind::Video { 90_000 } else { 48_000 };
+        let start = rand::random_range(1..=30_000);
+        let subscription = self.subscriptions.insert(Subscription {
+            track,
+            subscriber: key,
+            line: None,
+            bound: None,
+            denied,
+            disabled: false,
+            wish: Wish::default(),
+            paused: false,
+            ceiling: u8::MAX,
+            selected: None,
+            munger: RtpMunger::new(clock_rate, start),
+            payload: None,
+        });
+        self.tracks[track].subscribers.push(subscription);
+        self.people[key].subscriptions.push(subscription);
+        self.want_negotiation(key);
+    }
+
+    pub(super) fn drop_subscription(&mut self, key: SubscriptionKey, _cx: &mut Cx<'_>) {
+        let Some(subscription) = self.subscriptions.remove(key) else { return };
+        if let Some(track) = self.tracks.get_mut(subscription.track) {
+            track.subscribers.retain(|s| *s != key);
+        }
+        if let Some(person) = self.people.get_mut(subscription.subscriber) {
+            person.subscriptions.retain(|s| *s != key);
+            for slot in person.slots.iter_mut().filter(|slot| slot.subscription == Some(key)) {
+                slot.subscription = None;
+            }
+        }
+        self.want_negotiation(subscription.subscriber);
+    }
+
+    /// The client knows which line carries the track.
+    pub(super) fn bind(&mut self, key: SubscriptionKey, mid: Mid, cx: &mut Cx<'_>) {
+        let Some(subscription) = self.subscriptions.get_mut(key) else { return };
+        subscription.bound = Some(mid);
+        subscription.selected = None;
+        let track = subscription.track;
+        self.request_pictures(track, cx);
+        let subscribed = proto::TrackSubscribed { track_sid: self.tracks[track].info.sid.clone() };
+        let first =
+            self.tracks[track].subscribers.iter().filter(|s| self.subscriptions[**s].bound.is_some()).count() == 1;
+        if first {
+            let publisher = self.tracks[track].publisher;
+            self.say(publisher, Message::TrackSubscribed(subscribed), cx);
+        }
+    }
+
+    // --- what clients ask ---
+
+    pub(super) fn on_subscription(
+        &mut self,
+        key: ParticipantKey,
+        request: &proto::UpdateSubscription,
+        cx: &mut Cx<'_>,
+    ) {
+        let named = request.participant_tracks.iter().flat_map(|p| &p.track_sids);
+        for sid in request.track_sids.iter().chain(named) {
+            match self.tracks.iter().find(|(_, track)| track.info.sid == *sid).map(|(key, _)| key) {
+                Some(track) if request.subscribe => self.subscribe(key, track, cx),
+                Some(track) => {
+                    let found =
+                        self.people[key].subscriptions.iter().copied().find(|s| self.subscriptions[*s].track == track);
+                    if let Some(subscription) = found {
+                        self.drop_subscription(subscription, cx);
+                    }
+                }
+                None if request.subscribe => {
+                    let err = proto::SubscriptionError::SeTrackNotfound.into();
+                    let response = proto::SubscriptionResponse { track_sid: sid.clone(), err };
+                    self.say(key, Message::SubscriptionResponse(response), cx);
+                }
+                None => {}
+            }
+        }
+    }
+
+    pub(super) fn on_track_settings(
+        &mut self,
+        key: ParticipantKey,
+        settings: &proto::UpdateTrackSettings,
+        cx: &mut Cx<'_>,
+    ) {
+        let chosen: Vec<_> = self.people[key]
+            .subscriptions
+            .iter()
+            .copied()
+            .filter(|s| settings.track_sids.contains(&self.tracks[self.subscriptions[*s].track].info.sid))
+            .collect();
+        for subscription in chosen {
+            let s = &mut self.subscriptions[subscription];
+            s.disabled = settings.disabled;
+            s.wish = Wish {
+                quality: Some(settings.quality()),
+                width: settings.width,
+                height: settings.height,
+                fps: settings.fps,
+                priority: settings.priority,
+            };
+            let track = s.track;
+            self.reconsider(subscription);
+            self.request_pictures(track, cx);
+        }
+        self.allocate(key, cx);
+    }
+
+    /// The publisher says who may subscribe.
+    pub(super) fn on_audience(
+        &mut self,
+        key: ParticipantKey,
+        audience: proto::SubscriptionPermission,
+        cx: &mut Cx<'_>,
+    ) {
+        self.people[key].audience = audience;
+        for track in self.people[key].tracks.clone() {
+            for subscription in self.tracks[track].subscribers.clone() {
+                let subscriber = self.subscriptions[subscription].subscriber;
+                let denied = !self.lets(key, subscriber, track);
+                if self.subscriptions[subscription].denied == denied {
+                    continue;
+                }
+                self.subscriptions[subscription].denied = denied;
+                let update = proto::SubscriptionPermissionUpdate {
+                    participant_sid: self.people[key].info.sid.clone(),
+                    track_sid: self.tracks[track].info.sid.clone(),
+                    allowed: !denied,
+                };
+                self.say(subscriber, Message::SubscriptionPermissionUpdate(update), cx);
+                self.release_line(subscription);
+                self.want_negotiation(subscriber);
+            }
+        }
+    }
+
+    fn release_line(&mut self, key: SubscriptionKey) {
+        let subscription = &mut self.subscriptions[key];
+        subscription.bound = None;
+        if subscription.denied && subscription.line.take().is_some() {
+            let person = &mut self.people[subscription.subscriber];
+            for slot in person.slots.iter_mut().filter(|slot| slot.subscription == Some(key)) {
+                slot.subscription = None;
+            }
+        }
+    }
+
+    fn lets(&self, publisher: ParticipantKey, subscriber: ParticipantKey, track: TrackKey) -> bool {
+        let Some(publisher) = self.people.get(publisher) else { return true };
+        let (audience, info) = (&publisher.audience, &self.people[subscriber].info);
+        let sid = &self.tracks[track].info.sid;
+        audience.all_participants
+            || audience.track_permissions.iter().any(|permission| {
+                let this = permission.participant_sid == info.sid
+                    || (!permission.participant_identity.is_empty()
+                        && permission.participant_identity == info.identity);
+                this && (permission.all_tracks || permission.track_sids.contains(sid))
+            })
+    }
+
+    // --- quality ---
+
+    /// What the client's wish means for the highest encoding that it gets.
+    fn reconsider(&mut self, key: SubscriptionKey) {
+        let subscription = &self.subscriptions[key];
+        let ceiling = self.wished(subscription);
+        self.subscriptions[key].ceiling = ceiling;
+    }
+
+    /// Index of the highest encoding that makes sense for the wish.
+    fn wished(&self, subscription: &Subscription) -> u8 {
+        let track = &self.tracks[subscription.track];
+        let Some(stream) = track.streams.first() else { return 0 };
+        let wish = &subscription.wish;
+        if wish.width > 0 && wish.height > 0 {
+            let enough = stream.encodings.iter().position(|e| e.width >= wish.width && e.height >= wish.height);
+            return enough.unwrap_or(stream.encodings.len() - 1) as u8;
+        }
+        match wish.quality {
+            Some(quality) if quality != VideoQuality::Off => {
+                let within = stream.encodings.iter().rposition(|e| i32::from(e.quality) <= quality.into());
+                within.unwrap_or(0) as u8
+            }
+            _ => u8::MAX,
+        }
+    }
+
+    pub(super) fn on_estimate(&mut self, key: ParticipantKey, bitrate: u64, cx: &mut Cx<'_>) {
+        if let Some(person) = self.people.get_mut(key) {
+            person.downlink.estimate = Some(bitrate);
+            self.allocate(key, cx);
+        }
+    }
+
+    /// Divides the subscriber's link among what it sees.
+    pub(super) fn allocate(&mut self, _key: ParticipantKey, _cx: &mut Cx<'_>) {}
+}
