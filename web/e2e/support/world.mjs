@@ -78,13 +78,17 @@ async function open(browser, url, options = {}) {
   return page;
 }
 
-/** What axe finds against WCAG 2.2 AA, in words. */
+/**
+ * What axe finds against WCAG 2.2 AA, in words. Base UI's focus guards are left out: nobody's focus stays on them, they
+ * hand it on to where it belongs.
+ */
 export async function violations(page) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() =>
-    globalThis.axe.run({
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-    }),
+    globalThis.axe.run(
+      { exclude: ['[data-base-ui-focus-guard]'] },
+      { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] },
+    ),
   );
   return violations.map(
     ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(' | ')}`,

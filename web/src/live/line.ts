@@ -167,3 +167,12 @@ export function socketAddress(path: string, query: Record<string, string> = {}):
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url.href;
 }
+
+/**
+ * Where a meeting's media are. With the embedded media server that is where the page came from, by whatever name the
+ * person reached it; else the LiveKit server that the meeting names.
+ */
+export function mediaAddress(meeting: { livekit_url: string; websocket_url: string }): string {
+  const embedded = new URL(meeting.livekit_url).host === new URL(meeting.websocket_url).host;
+  return embedded ? new URL(socketAddress('/')).origin : meeting.livekit_url;
+}
