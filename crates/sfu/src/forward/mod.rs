@@ -1,1 +1,25 @@
 //! What of a track goes to a subscriber, and how it is rewritten on the way.
+//!
+//! Plain structs and functions: no sockets, no clock (the time is an argument), no lock, and no allocation per packet.
+//! Once per packet, on the publisher's side, the payload is read ([`is_keyframe`], [`Vp8Packet`]); once per packet and
+//! subscriber it is selected and renumbered.
+//!
+//! | module | question it answers |
+//! | --- | --- |
+//! | [`keyframe`] | Does a decoder that knows nothing start at this packet? How big is the picture? |
+//! | [`munger`] | Which sequence number and timestamp does the subscriber see? |
+//! | [`vp8`] | Which picture id, TL0PICIDX and KEYIDX? Which temporal layers? |
+//! | [`selector`] | Which simulcast layer does the subscriber get, and of which is a keyframe needed? |
+
+mod bytes;
+pub mod keyframe;
+pub mod munger;
+mod renumber;
+pub mod selector;
+pub mod vp8;
+pub mod vp9;
+
+pub use keyframe::{Codec, is_keyframe, picture_size};
+pub use munger::{Incoming, Outgoing, RtpMunger, SenderReport, Source};
+pub use selector::{Decision, Layer, LayerPacket, LayerSelector, LayerTracker, Layers, MAX_LAYERS};
+pub use vp8::{Vp8Munger, Vp8Packet};
