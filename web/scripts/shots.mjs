@@ -8,49 +8,56 @@ const folder = process.argv[2] ?? 'e2e/shots';
 await mkdir(folder, { recursive: true });
 
 const convo = await world();
-const ann = await account('ann@example.com', 'Ann', 'Lee');
-await plan();
 
-for (const colorScheme of ['light', 'dark']) {
-  for (const [size, [width, height]] of Object.entries(SIZES)) {
-    const page = await convo.open({ colorScheme, viewport: { width, height } });
-    const shoot = async (name) => {
-      await page.waitForTimeout(400); // animations
-      await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`) });
-    };
-    for (const [name, path] of [
-      ['welcome', '/'],
-      ['register', '/register'],
-    ]) {
-      await page.goto(path);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      await shoot(name);
-    }
-    await page.getByRole('button', { name: 'Create account' }).click();
-    await shoot('register-problems');
-    await page.evaluate((tokens) => localStorage.setItem('convo.session', JSON.stringify(tokens)), ann);
-    for (const [name, path] of [
-      ['home', '/'],
-      ['schedule', '/schedule'],
-      ['settings', '/settings'],
-    ]) {
-      await page.goto(path);
+try {
+  await shootAll();
+} finally {
+  await convo.end();
+}
+
+async function shootAll() {
+  const ann = await account('ann@example.com', 'Ann', 'Lee');
+  await plan(ann);
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [size, [width, height]] of Object.entries(SIZES)) {
+      const page = await convo.open({ colorScheme, viewport: { width, height } });
+      const shoot = async (name) => {
+        await page.waitForTimeout(400); // animations
+        await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`) });
+      };
+      for (const [name, path] of [
+        ['welcome', '/'],
+        ['register', '/register'],
+      ]) {
+        await page.goto(path);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await shoot(name);
+      }
+      await page.getByRole('button', { name: 'Create account' }).click();
+      await shoot('register-problems');
+      await page.evaluate((tokens) => localStorage.setItem('convo.session', JSON.stringify(tokens)), ann);
+      for (const [name, path] of [
+        ['home', '/'],
+        ['schedule', '/schedule'],
+        ['settings', '/settings'],
+      ]) {
+        await page.goto(path);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await page.waitForLoadState('networkidle');
+        await shoot(name);
+      }
+      await page.goto('/');
+      await page.getByRole('button', { name: /^Account/ }).click();
+      await shoot('menu');
+      await page.evaluate(() => localStorage.setItem('convo.locale', '"ar"'));
+      await page.goto('/');
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.waitForLoadState('networkidle');
-      await shoot(name);
+      await shoot('home-ar');
+      await page.context().close();
     }
-    await page.goto('/');
-    await page.getByRole('button', { name: /^Account/ }).click();
-    await shoot('menu');
-    await page.evaluate(() => localStorage.setItem('convo.locale', '"ar"'));
-    await page.goto('/');
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await page.waitForLoadState('networkidle');
-    await shoot('home-ar');
-    await page.context().close();
   }
 }
-await convo.end();
 
 async function call(path, body, token) {
   const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
@@ -69,7 +76,7 @@ async function account(email, first_name, last_name) {
   };
 }
 
-async function plan() {
+async function plan(ann) {
   const hour = 3_600_000;
   const meetings = [
     ['Design review', 1, 1],
