@@ -1,0 +1,505 @@
+//! ICE over TCP, for clients that UDP cannot reach: we are the passive side (RFC 6544), and every packet is a frame with
+//! its length before it (RFC 4571).
+//!
+//! One port serves all workers. The first worker accepts; the first frame, a STUN request, names the ufrag whose beginning
+//! says which worker the connection is for.
+
+use crate::{UFRAG_PREFIXES, meter::Meter, udp::Received};
+use mio::{Interest, Registry, Token, event::Event as Readiness};
+use std::{
+    collections::HashMap,
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use turn_server_proto::stun::types::{
+    attribute::Username,
+    message::{BINDING, Message, MessageClass},
+};
+
+/// Longer than any packet of ICE, DTLS or SRTP.
+const FRAME_BYTES: usize = 8 << 10;
+/// What is read at once.
+const READ_BYTES: usize = 64 << 10;
+/// What may wait to be written, and about as much again in the kernel: more would be late by seconds.
+const WRITE_BYTES: usize = 128 << 10;
+/// A connection that was never answered is no client's: the machine answers good STUN requests at once.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// ICE checks consent every five seconds (RFC 7675).
+const SILENCE: Duration = Duration::from_secs(60);
+/// A peer that takes nothing for so long is gone, or reads too slowly for any call.
+const STUCK: Duration = Duration::from_secs(10);
+const SWEEP: Duration = Duration::from_secs(1);
+/// Enough for an office behind one address.
+const PER_NETWORK: usize = 256;
+const TOTAL: usize = 10_000;
+const ACCEPTS_A_TURN: usize = 64;
+const READS_A_TURN: usize = 4;
+
+/// Places for connections, counted over all workers.
+#[derive(Clone, Default)]
+pub(crate) struct Seats(Arc<Mutex<Taken>>);
+
+#[derive(Default)]
+struct Taken {
+    total: usize,
+    networks: HashMap<IpAddr, usize>,
+}
+
+pub(crate) struct Seat {
+    seats: Seats,
+    network: IpAddr,
+}
+
+impl Seats {
+    fn take(&self, ip: IpAddr) -> Option<Seat> {
+        let network = network(ip);
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.total >= TOTAL || taken.networks.get(&network).is_some_and(|&seats| seats >= PER_NETWORK) {
+            return None;
+        }
+        taken.total += 1;
+        *taken.networks.entry(network).or_default() += 1;
+        Some(Seat { seats: self.clone(), network })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.total -= 1;
+        if let Some(seats) = taken.networks.get_mut(&self.network) {
+            *seats -= 1;
+            if *seats == 0 {
+                taken.networks.remove(&self.network);
+            }
+        }
+    }
+}
+
+/// Who is counted together: an IPv6 subscriber has a /64.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 64)).into(),
+    }
+}
+
+/// Accepts connections.
+pub(crate) struct Listener {
+    io: mio::net::TcpListener,
+    local: SocketAddr,
+    seats: Seats,
+    pub readable: bool,
+}
+
+impl Listener {
+    /// Port 0: any free one.
+    pub(crate) fn bind(address: SocketAddr, seats: Seats) -> io::Result<Self> {
+        let io = crate::addresses::bind(address, socket2::Type::STREAM)?;
+        io.listen(1_024)?;
+        let io = mio::net::TcpListener::from_std(io.into());
+        let local = io.local_addr()?;
+        Ok(Self { io, local, seats, readable: true })
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.io, token, Interest::READABLE)
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Accepts those who wait, as far as there are places.
+    pub(crate) fn accept(&mut self, now: Instant, mut each: impl FnMut(Stream)) {
+        for _ in 0..ACCEPTS_A_TURN {
+            match self.io.accept() {
+                // Without a place it is closed at once.
+                Ok((io, remote)) => {
+                    let Some(seat) = self.seats.take(remote.ip()) else { continue };
+                    match Stream::new(io, remote, seat, now) {
+                        Ok(stream) => each(stream),
+                        Err(error) => tracing::debug!(%error, "a connection went before it came"),
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        tracing::warn!(%error, "cannot accept media over TCP");
+                    }
+                    self.readable = false;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One connection.
+pub(crate) struct Stream {
+    io: mio::net::TcpStream,
+    local: SocketAddr,
+    remote: SocketAddr,
+    /// What came and is no whole frame yet.
+    input: Vec<u8>,
+    output: Output,
+    heard: Instant,
+    opened: Instant,
+    /// Since when it takes nothing of what waits.
+    stuck: Option<Instant>,
+    answered: bool,
+    /// Its worker is known, and is this one.
+    owned: bool,
+    readable: bool,
+    _seat: Seat,
+}
+
+/// What is to be written; `bytes[..sent]` is.
+#[derive(Default)]
+struct Output {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// Why a connection is no longer read.
+enum End {
+    Close,
+    /// It is for another worker.
+    Move(usize),
+}
+
+impl Stream {
+    fn new(io: mio::net::TcpStream, remote: SocketAddr, seat: Seat, now: Instant) -> io::Result<Self> {
+        io.set_nodelay(true)?;
+        let local = io.local_addr()?;
+        // Half of what is asked: the kernel doubles it.
+        socket2::SockRef::from(&io).set_send_buffer_size(WRITE_BYTES / 2).ok();
+        Ok(Self {
+            io,
+            local,
+            remote,
+            input: Vec::new(),
+            output: Output::default(),
+            heard: now,
+            opened: now,
+            stuck: None,
+            answered: false,
+            owned: false,
+            readable: true,
+            _seat: seat,
+        })
+    }
+
+    /// Reads once; calls `each` for every whole frame, as soon as the connection is ours.
+    fn read(
+        &mut self,
+        now: Instant,
+        worker: usize,
+        workers: usize,
+        scratch: &mut [u8],
+        mut each: impl FnMut(Received<'_>),
+    ) -> Result<(), End> {
+        match self.io.read(scratch) {
+            Ok(0) => return Err(End::Close),
+            Ok(read) => {
+                self.heard = now;
+                self.input.extend_from_slice(&scratch[..read]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(End::Close),
+        }
+        let mut rest = self.input.as_slice();
+        while let Some(frame) = split_frame(&mut rest)? {
+            if !self.owned {
+                match owner(frame, workers) {
+                    Some(owner) if owner == worker => self.owned = true,
+                    Some(owner) => return Err(End::Move(owner)),
+                    None => return Err(End::Close),
+                }
+            }
+            each(Received { source: self.remote, destination: self.local, contents: frame });
+        }
+        let handled = self.input.len() - rest.len();
+        self.input.drain(..handled);
+        Ok(())
+    }
+
+    /// Takes a frame, unless too much waits already: media prefers loss to lateness.
+    fn push(&mut self, contents: &[u8]) -> bool {
+        let Ok(length) = u16::try_from(contents.len()) else { return false };
+        let fits = self.output.bytes.len() - self.output.sent < WRITE_BYTES;
+        if fits {
+            self.answered = true;
+            self.output.bytes.extend_from_slice(&length.to_be_bytes());
+            self.output.bytes.extend_from_slice(contents);
+        }
+        fits
+    }
+
+    fn write(&mut self, now: Instant) -> Result<(), End> {
+        let Output { bytes, sent } = &mut self.output;
+        while *sent < bytes.len() {
+            match self.io.write(&bytes[*sent..]) {
+                Ok(0) => return Err(End::Close),
+                Ok(written) => {
+                    *sent += written;
+                    self.stuck = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stuck.get_or_insert(now);
+                    bytes.drain(..std::mem::take(sent));
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(End::Close),
+            }
+        }
+        bytes.clear();
+        *sent = 0;
+        Ok(())
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        since(self.heard) > SILENCE
+            || (!self.answered && since(self.opened) > ANSWER_TIME)
+            || self.stuck.is_some_and(|stuck| since(stuck) > STUCK)
+    }
+}
+
+/// Takes the first whole frame off the front.
+fn split_frame<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, End> {
+    let Some((length, rest)) = input.split_first_chunk::<2>() else { return Ok(None) };
+    let length = usize::from(u16::from_be_bytes(*length));
+    if length > FRAME_BYTES {
+        return Err(End::Close);
+    }
+    let Some((frame, rest)) = rest.split_at_checked(length) else { return Ok(None) };
+    *input = rest;
+    Ok(Some(frame))
+}
+
+/// The worker that a connection is for, by its first frame.
+fn owner(frame: &[u8], workers: usize) -> Option<usize> {
+    let message = Message::from_bytes(frame).ok()?;
+    if !(message.has_class(MessageClass::Request) && message.has_method(BINDING)) {
+        return None;
+    }
+    // RFC 8445, section 7.2.2: our fragment, a colon, theirs.
+    let username = message.attribute::<Username>().ok()?;
+    let first = *username.username().as_bytes().first()?;
+    UFRAG_PREFIXES.iter().position(|&prefix| prefix == first).filter(|&worker| worker < workers)
+}
+
+/// The connections of one worker.
+pub(crate) struct Streams {
+    worker: usize,
+    workers: usize,
+    registry: Registry,
+    table: HashMap<Token, Stream>,
+    by_address: HashMap<(SocketAddr, SocketAddr), Token>,
+    next: usize,
+    ready: Vec<Token>,
+    unwritten: Vec<Token>,
+    sweep: Instant,
+    scratch: Box<[u8]>,
+}
+
+impl Streams {
+    /// Tokens from `first` on are for connections.
+    pub(crate) fn new(worker: usize, workers: usize, registry: Registry, first: Token) -> Self {
+        Self {
+            worker,
+            workers,
+            registry,
+            table: HashMap::new(),
+            by_address: HashMap::new(),
+            next: first.0,
+            ready: Vec::new(),
+            unwritten: Vec::new(),
+            sweep: Instant::now(),
+            scratch: vec![0; READ_BYTES].into_boxed_slice(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Takes a new connection, or one from the worker that accepted it.
+    pub(crate) fn insert(&mut self, mut stream: Stream) {
+        let token = Token(self.next);
+        self.next += 1;
+        if let Err(error) = self.registry.register(&mut stream.io, token, Interest::READABLE | Interest::WRITABLE) {
+            tracing::warn!(%error, "cannot wait for media over TCP");
+            return;
+        }
+        stream.readable = true;
+        self.ready.push(token);
+        self.by_address.insert((stream.local, stream.remote), token);
+        self.table.insert(token, stream);
+    }
+
+    pub(crate) fn ready(&mut self, event: &Readiness) {
+        let token = event.token();
+        let Some(stream) = self.table.get_mut(&token) else { return };
+        if event.is_readable() && !stream.readable {
+            stream.readable = true;
+            self.ready.push(token);
+        }
+        if event.is_writable() {
+            self.unwritten.push(token);
+        }
+    }
+
+    /// There is more to read.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Reads what came; `elsewhere` takes those that are for other workers.
+    pub(crate) fn read(
+        &mut self,
+        now: Instant,
+        meter: &mut Meter,
+        mut each: impl FnMut(Received<'_>),
+        mut elsewhere: impl FnMut(usize, Box<Stream>),
+    ) {
+        for token in std::mem::take(&mut self.ready) {
+            match self.read_one(token, now, meter, &mut each) {
+                Ok(true) => self.ready.push(token),
+                Ok(false) => {}
+                Err(End::Close) => drop(self.remove(token)),
+                Err(End::Move(worker)) => {
+                    if let Some(mut stream) = self.remove(token)
+                        && self.registry.deregister(&mut stream.io).is_ok()
+                    {
+                        stream.owned = true;
+                        elsewhere(worker, Box::new(stream));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether there may be more.
+    fn read_one(
+        &mut self,
+        token: Token,
+        now: Instant,
+        meter: &mut Meter,
+        mut each: impl FnMut(Received<'_>),
+    ) -> Result<bool, End> {
+        let Some(stream) = self.table.get_mut(&token) else { return Ok(false) };
+        for _ in 0..READS_A_TURN {
+            stream.read(now, self.worker, self.workers, &mut self.scratch, |received| {
+                meter.received(received.contents.len());
+                each(received);
+            })?;
+            if !stream.readable {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Written by [`flush`](Self::flush), with what else there is for this connection.
+    pub(crate) fn send(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8], meter: &mut Meter) {
+        let token = self.by_address.get(&(source, destination));
+        let Some((&token, stream)) = token.and_then(|token| Some((token, self.table.get_mut(token)?))) else {
+            return meter.dropped_out(1);
+        };
+        if stream.push(contents) {
+            meter.sent_frame(contents.len());
+            self.unwritten.push(token);
+        } else {
+            meter.dropped_out(1);
+        }
+    }
+
+    pub(crate) fn flush(&mut self, now: Instant) {
+        for token in std::mem::take(&mut self.unwritten) {
+            if self.table.get_mut(&token).is_some_and(|stream| stream.write(now).is_err()) {
+                self.remove(token);
+            }
+        }
+    }
+
+    /// When to [`sweep`](Self::sweep) next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        (!self.table.is_empty()).then_some(self.sweep)
+    }
+
+    /// Closes those that nobody uses.
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        if now < self.sweep {
+            return;
+        }
+        self.sweep = now + SWEEP;
+        let over: Vec<Token> =
+            self.table.iter().filter(|(_, stream)| stream.is_over(now)).map(|(token, _)| *token).collect();
+        for token in over {
+            self.remove(token);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
+        self.by_address.clear();
+        self.ready.clear();
+        self.unwritten.clear();
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Stream> {
+        let stream = self.table.remove(&token)?;
+        self.by_address.remove(&(stream.local, stream.remote));
+        Some(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use turn_server_proto::stun::types::message::{MessageWrite, MessageWriteExt, MessageWriteVec};
+
+    #[test]
+    fn frames_are_split_where_their_lengths_say() {
+        let bytes = [0, 3, 1, 2, 3, 0, 0, 0, 2, 9];
+        let mut rest = &bytes[..];
+        assert_eq!(split_frame(&mut rest).ok().flatten(), Some(&[1, 2, 3][..]));
+        assert_eq!(split_frame(&mut rest).ok().flatten(), Some(&[][..]), "an empty frame");
+        assert_eq!(split_frame(&mut rest).ok(), Some(None), "half a frame");
+        assert_eq!(rest, [0, 2, 9]);
+        assert!(split_frame(&mut &[0xff, 0xff][..]).is_err(), "longer than any packet");
+    }
+
+    #[test]
+    fn the_ufrag_names_the_worker() {
+        let request = |username: &str| {
+            let mut message = Message::builder_request(BINDING, MessageWriteVec::new());
+            message.add_attribute(&Username::new(username).expect("short")).expect("room");
+            message.add_fingerprint().expect("room");
+            message.finish()
+        };
+        assert_eq!(owner(&request("Abcd:efgh"), 2), Some(0));
+        assert_eq!(owner(&request("Bbcd:efgh"), 2), Some(1));
+        assert_eq!(owner(&request("Cbcd:efgh"), 2), None, "no such worker");
+        assert_eq!(owner(&Message::builder_request(BINDING, MessageWriteVec::new()).finish(), 2), None);
+        assert_eq!(owner(b"GET / HTTP/1.1", 2), None);
+    }
+
+    #[test]
+    fn places_are_counted_by_network_and_given_back() {
+        let seats = Seats::default();
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let taken: Vec<_> = (0..PER_NETWORK).map_while(|_| seats.take(ip("2001:db8::1"))).collect();
+        assert_eq!(taken.len(), PER_NETWORK);
+        assert!(seats.take(ip("2001:db8::2")).is_none(), "the same /64");
+        assert!(seats.take(ip("2001:db8:0:1::1")).is_some());
+        drop(taken);
+        assert!(seats.take(ip("2001:db8::2")).is_some());
+    }
+}

@@ -1,0 +1,323 @@
+//! One UDP socket of a worker: datagrams in by the batch (recvmmsg, GRO), out by the run (GSO).
+
+use crate::meter::Meter;
+use mio::{Interest, Registry, Token};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use std::{
+    collections::VecDeque,
+    io::{self, IoSliceMut},
+    net::SocketAddr,
+};
+
+/// The largest datagram, and the most that the kernel joins into one (GRO).
+const DATAGRAM_BYTES: usize = 65_535;
+
+/// Asked of the kernel for both directions: a quarter of a second at 128 Mbit/s. It gives what `net.core.rmem_max` and
+/// `wmem_max` allow.
+const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+/// The most that one call sends: an IP packet's length, less the headers of IPv6 and UDP.
+const RUN_BYTES: usize = 65_535 - 48;
+
+/// Longer datagrams travel alone. One that is over the interface's MTU fails by itself with EMSGSIZE, but in a run with
+/// EINVAL, which also says "no GSO here" and would end it for everybody.
+const SEGMENT_BYTES: usize = 1_400;
+
+/// What waits for a socket that takes no more: 100 ms at 80 Mbit/s. What is older than that is of no use to a listener.
+const BACKLOG_BYTES: usize = 1 << 20;
+
+/// Where a worker's sockets put what they receive. 2 MiB of address space; memory is taken only as far as it is used.
+pub(crate) struct Buffers {
+    bytes: Box<[u8]>,
+    metas: [RecvMeta; BATCH_SIZE],
+}
+
+impl Buffers {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0; BATCH_SIZE * DATAGRAM_BYTES].into_boxed_slice(),
+            metas: [RecvMeta::default(); BATCH_SIZE],
+        }
+    }
+}
+
+/// A datagram that came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Received<'a> {
+    pub source: SocketAddr,
+    /// The concrete address, also when the socket is bound to all of them.
+    pub destination: SocketAddr,
+    pub contents: &'a [u8],
+}
+
+pub(crate) struct UdpSocket {
+    io: mio::net::UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    backlog: Backlog,
+    /// Told by the poll, which tells a change only once: there may be more to read.
+    pub readable: bool,
+}
+
+impl UdpSocket {
+    /// Port 0: any free one.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let io = crate::addresses::bind(address, socket2::Type::DGRAM)?;
+        // As far as permitted: a small buffer is no reason not to start.
+        io.set_recv_buffer_size(SOCKET_BUFFER_BYTES).and_then(|()| io.set_send_buffer_size(SOCKET_BUFFER_BYTES)).ok();
+        let state = UdpSocketState::new((&io).into())?;
+        let io = mio::net::UdpSocket::from_std(io.into());
+        let local = io.local_addr()?;
+        Ok(Self { io, state, local, backlog: Backlog::default(), readable: true })
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.io, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whether datagrams can leave from this address here.
+    pub(crate) fn covers(&self, source: SocketAddr) -> bool {
+        self.local == source
+            || (self.local.ip().is_unspecified()
+                && self.local.port() == source.port()
+                && self.local.is_ipv4() == source.is_ipv4())
+    }
+
+    /// One call to the kernel. Calls `each` for every datagram and returns whether there may be more.
+    pub(crate) fn receive(
+        &mut self,
+        buffers: &mut Buffers,
+        meter: &mut Meter,
+        mut each: impl FnMut(Received<'_>),
+    ) -> bool {
+        let Buffers { bytes, metas } = buffers;
+        let mut chunks = bytes.chunks_exact_mut(DATAGRAM_BYTES);
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let received = match self.state.recv((&self.io).into(), &mut slices, metas) {
+            Ok(received) => received,
+            Err(error) => {
+                self.readable = error.kind() == io::ErrorKind::Interrupted;
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    meter.receive_error(&error);
+                }
+                return self.readable;
+            }
+        };
+        meter.received_call();
+        for (meta, slice) in metas.iter().zip(&slices).take(received) {
+            let ip = meta.dst_ip.filter(|_| self.local.ip().is_unspecified()).unwrap_or(self.local.ip());
+            let destination = SocketAddr::new(ip, self.local.port());
+            // Nobody can be answered at port 0: sending there fails with EINVAL, which would end GSO (see SEGMENT_BYTES).
+            if meta.addr.port() == 0 || meta.stride == 0 {
+                meter.dropped_in(1);
+                continue;
+            }
+            for contents in slice[..meta.len].chunks(meta.stride) {
+                meter.received(contents.len());
+                each(Received { source: meta.addr, destination, contents });
+            }
+        }
+        true
+    }
+
+    /// The most datagrams that one call sends.
+    pub(crate) fn segments(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    /// Sends now, or when the socket takes more.
+    pub(crate) fn send(&mut self, run: &Run, meter: &mut Meter) {
+        if !self.backlog.is_empty() || self.send_now(run, meter).is_err() {
+            meter.dropped_out(self.backlog.push(run));
+        }
+    }
+
+    /// The socket takes more.
+    pub(crate) fn writable(&mut self, meter: &mut Meter) {
+        while let Some(run) = self.backlog.pop() {
+            if self.send_now(&run, meter).is_err() {
+                self.backlog.unpop(run);
+                return;
+            }
+        }
+    }
+
+    /// An error if the socket takes no more now; all other failures are the datagrams' own.
+    fn send_now(&self, run: &Run, meter: &mut Meter) -> Result<(), WouldBlock> {
+        match self.call(run, &run.bytes) {
+            Ok(()) => meter.sent(run.count, run.bytes.len()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(WouldBlock),
+            // No GSO on this interface, as is known now.
+            Err(_) if run.count > 1 && self.segments() == 1 => self.send_singly(run, meter),
+            Err(error) => meter.send_error(run.count, &error),
+        }
+        Ok(())
+    }
+
+    fn send_singly(&self, run: &Run, meter: &mut Meter) {
+        for contents in run.bytes.chunks(run.segment) {
+            match self.call(run, contents) {
+                Ok(()) => meter.sent(1, contents.len()),
+                Err(error) => meter.send_error(1, &error),
+            }
+        }
+    }
+
+    fn call(&self, run: &Run, contents: &[u8]) -> io::Result<()> {
+        let transmit = quinn_udp::Transmit {
+            destination: run.destination,
+            ecn: None,
+            contents,
+            segment_size: Some(run.segment),
+            src_ip: self.local.ip().is_unspecified().then_some(run.source.ip()),
+        };
+        self.state.try_send((&self.io).into(), &transmit)
+    }
+}
+
+struct WouldBlock;
+
+/// Datagrams of one length (the last may be shorter) from one address to another, which leave in one call.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+    segment: usize,
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    pub(crate) fn new() -> Self {
+        let nobody = SocketAddr::from(([0; 4], 0));
+        Self { source: nobody, destination: nobody, segment: 0, count: 0, bytes: Vec::with_capacity(RUN_BYTES) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many datagrams.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+        self.bytes.clear();
+    }
+
+    /// Begins with this datagram.
+    pub(crate) fn start(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+        (self.source, self.destination, self.segment, self.count) = (source, destination, contents.len(), 1);
+        self.bytes.clear();
+        self.bytes.extend_from_slice(contents);
+    }
+
+    /// Takes one more, if it can leave in the same call.
+    pub(crate) fn join(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8], most: usize) -> bool {
+        let fits = (1..most).contains(&self.count)
+            && (self.source, self.destination) == (source, destination)
+            && (1..=self.segment.min(SEGMENT_BYTES)).contains(&contents.len())
+            && self.segment <= SEGMENT_BYTES
+            && self.bytes.len() == self.segment * self.count
+            && self.bytes.len() + contents.len() <= RUN_BYTES;
+        if fits {
+            self.count += 1;
+            self.bytes.extend_from_slice(contents);
+        }
+        fits
+    }
+}
+
+/// What waits for a full socket. The oldest is dropped first: media that is late is worth less than media that is new.
+#[derive(Default)]
+struct Backlog {
+    runs: VecDeque<Run>,
+    bytes: usize,
+}
+
+impl Backlog {
+    fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Returns how many datagrams were dropped for it.
+    fn push(&mut self, run: &Run) -> usize {
+        let mut dropped = 0;
+        while self.bytes + run.bytes.len() > BACKLOG_BYTES {
+            let Some(oldest) = self.pop() else { break };
+            dropped += oldest.count;
+        }
+        self.bytes += run.bytes.len();
+        self.runs.push_back(run.clone());
+        dropped
+    }
+
+    fn pop(&mut self) -> Option<Run> {
+        let run = self.runs.pop_front()?;
+        self.bytes -= run.bytes.len();
+        Some(run)
+    }
+
+    fn unpop(&mut self, run: Run) {
+        self.bytes += run.bytes.len();
+        self.runs.push_front(run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+    const ANN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2);
+    const BOB: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3);
+
+    fn run(contents: &[u8]) -> Run {
+        let mut run = Run::new();
+        run.start(ME, ANN, contents);
+        run
+    }
+
+    #[test]
+    fn a_run_is_of_one_length_to_one_address() {
+        let mut run = run(&[0; 100]);
+        assert!(run.join(ME, ANN, &[1; 100], 64));
+        assert!(!run.join(ME, BOB, &[1; 100], 64));
+        assert!(!run.join(BOB, ANN, &[1; 100], 64));
+        assert!(!run.join(ME, ANN, &[1; 101], 64));
+        assert!(run.join(ME, ANN, &[2; 40], 64), "the last may be shorter");
+        assert!(!run.join(ME, ANN, &[1; 40], 64), "and is the last");
+        assert_eq!((run.count, run.bytes.len()), (3, 240));
+    }
+
+    #[test]
+    fn a_run_has_bounds() {
+        let mut two = run(&[0; 100]);
+        assert!(two.join(ME, ANN, &[0; 100], 2));
+        assert!(!two.join(ME, ANN, &[0; 100], 2), "as many as the kernel takes");
+        assert!(!run(&[0; 100]).join(ME, ANN, &[0; 100], 1), "no GSO");
+        assert!(!run(&[0; 1_401]).join(ME, ANN, &[0; 1_401], 64), "perhaps over the MTU");
+        let mut long = run(&[0; 1_400]);
+        while long.join(ME, ANN, &[0; 1_400], usize::MAX) {}
+        assert_eq!(long.count, RUN_BYTES / 1_400);
+    }
+
+    #[test]
+    fn the_backlog_drops_the_oldest() {
+        let mut backlog = Backlog::default();
+        for byte in 0..4 {
+            assert_eq!(backlog.push(&run(&vec![byte; BACKLOG_BYTES / 4])), 0);
+        }
+        assert_eq!(backlog.push(&run(&[4; 10])), 1);
+        assert_eq!(backlog.pop().map(|run| run.bytes[0]), Some(1));
+        let left: Vec<u8> = std::iter::from_fn(|| backlog.pop()).map(|run| run.bytes[0]).collect();
+        assert_eq!((left, backlog.bytes), (vec![2, 3, 4], 0));
+    }
+}

@@ -1,0 +1,382 @@
+//! A worker: one thread, one machine, its sockets. Everything that a room is happens here, without a lock.
+
+use crate::{
+    brain::Brain,
+    meter::Meter,
+    tcp::{Listener, Stream, Streams},
+    udp::{Buffers, Received, Run, UdpSocket},
+};
+use convo_sfu::{Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, Input, Join, Output, Refusal, Transmit};
+use livekit_protocol::{SignalRequest, SignalResponse};
+use mio::{Events, Poll, Token, Waker, event::Event as Readiness};
+use std::{
+    collections::HashMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+use str0m::net::Protocol;
+use tokio::sync::{OwnedSemaphorePermit, mpsc as outbox, oneshot};
+
+const WAKER: Token = Token(0);
+const FIRST_SOCKET: usize = 1;
+const FIRST_LISTENER: usize = 1_000;
+const FIRST_STREAM: usize = 1_000_000;
+
+/// Readiness told by one look; more is told by the next.
+const EVENTS: usize = 256;
+/// Bounds of one turn, so that neither commands nor datagrams keep the other, or what is to be said, waiting.
+const WORK_A_TURN: usize = 256;
+const CALLS_A_TURN: usize = 4;
+
+/// What other threads ask of a worker.
+pub(crate) enum Work {
+    Connect {
+        connection: ConnectionId,
+        join: Box<Join>,
+        outbox: Outbox,
+    },
+    Signal {
+        connection: ConnectionId,
+        request: Box<SignalRequest>,
+        /// Given back when the request has been taken: by it the sender is held to a few at a time.
+        permit: OwnedSemaphorePermit,
+    },
+    Command {
+        connection: ConnectionId,
+        command: Command,
+    },
+    Disconnect {
+        connection: ConnectionId,
+    },
+    Ask {
+        id: AskId,
+        ask: Box<Ask>,
+        reply: Reply,
+    },
+    /// An ICE-TCP connection that another worker accepted.
+    Stream(Box<Stream>),
+    Stop,
+}
+
+pub(crate) type Outbox = outbox::Sender<Box<SignalResponse>>;
+pub(crate) type Reply = oneshot::Sender<Result<Answer, Refusal>>;
+
+/// The way into a worker.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    work: mpsc::Sender<Work>,
+    waker: Arc<Waker>,
+}
+
+impl Inbox {
+    /// To a worker that has stopped, work goes nowhere: replies and outboxes in it are dropped, which their owners notice.
+    pub(crate) fn put(&self, work: Work) {
+        if self.work.send(work).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "cannot wake a media worker");
+        }
+    }
+}
+
+/// What a worker is made with.
+pub(crate) struct Parts<F> {
+    pub number: usize,
+    /// How many there are.
+    pub workers: usize,
+    /// Makes the machine; again if it breaks.
+    pub make: F,
+    pub sockets: Vec<UdpSocket>,
+    pub events: outbox::UnboundedSender<Event>,
+}
+
+pub(crate) struct Worker<F, B> {
+    number: usize,
+    make: F,
+    brain: B,
+    /// When the machine wants to be told the time.
+    deadline: Instant,
+    poll: Poll,
+    inbox: mpsc::Receiver<Work>,
+    /// There is more in the inbox or in a socket than one turn took.
+    more: bool,
+    sockets: Vec<UdpSocket>,
+    listeners: Vec<Listener>,
+    streams: Streams,
+    /// All workers, for the one that accepts connections.
+    colleagues: Vec<Inbox>,
+    buffers: Buffers,
+    run: Run,
+    /// The most that one call sends.
+    segments: usize,
+    outboxes: HashMap<ConnectionId, Outbox>,
+    /// Connections that read too slowly: the machine is to be told.
+    overflowed: Vec<ConnectionId>,
+    replies: HashMap<AskId, Reply>,
+    events: outbox::UnboundedSender<Event>,
+    meter: Meter,
+}
+
+enum Next {
+    Turn,
+    Stop,
+}
+
+impl<F: Fn() -> B, B: Brain> Worker<F, B> {
+    pub(crate) fn new(parts: Parts<F>) -> io::Result<(Self, Inbox)> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let mut sockets = parts.sockets;
+        for (index, socket) in sockets.iter_mut().enumerate() {
+            socket.register(poll.registry(), Token(FIRST_SOCKET + index))?;
+        }
+        let (work, inbox) = mpsc::channel();
+        let streams = Streams::new(parts.number, parts.workers, poll.registry().try_clone()?, Token(FIRST_STREAM));
+        let worker = Self {
+            number: parts.number,
+            brain: (parts.make)(),
+            make: parts.make,
+            deadline: Instant::now(),
+            poll,
+            inbox,
+            more: true,
+            sockets,
+            listeners: Vec::new(),
+            streams,
+            colleagues: Vec::new(),
+            buffers: Buffers::new(),
+            run: Run::new(),
+            segments: 1,
+            outboxes: HashMap::new(),
+            overflowed: Vec::new(),
+            replies: HashMap::new(),
+            events: parts.events,
+            meter: Meter::new(parts.number),
+        };
+        Ok((worker, Inbox { work, waker }))
+    }
+
+    /// This worker accepts connections, for all of them.
+    pub(crate) fn listen(&mut self, mut listeners: Vec<Listener>, workers: Vec<Inbox>) -> io::Result<()> {
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            listener.register(self.poll.registry(), Token(FIRST_LISTENER + index))?;
+        }
+        (self.listeners, self.colleagues) = (listeners, workers);
+        Ok(())
+    }
+
+    /// Until [`Work::Stop`].
+    pub(crate) fn work(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            // The poll rounds up to whole milliseconds: a deadline is met less than one too late, and datagrams whose
+            // times lie close together leave together.
+            let wait =
+                if self.more { Duration::ZERO } else { self.deadline().saturating_duration_since(Instant::now()) };
+            if let Err(error) = self.poll.poll(&mut events, Some(wait))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, worker = self.number, "cannot wait for packets");
+            }
+            let now = Instant::now();
+            match catch_unwind(AssertUnwindSafe(|| self.turn(now, &events))) {
+                Ok(Next::Turn) => {}
+                Ok(Next::Stop) => return,
+                Err(_) => self.start_over(),
+            }
+            self.meter.connections(self.outboxes.len(), self.streams.len());
+            self.meter.end_turn(now.elapsed());
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.streams.deadline().map_or(self.deadline, |sweep| sweep.min(self.deadline))
+    }
+
+    /// Everything that came is handled at one `now`; then the machine says what it has to say.
+    fn turn(&mut self, now: Instant, events: &Events) -> Next {
+        for event in events {
+            self.ready(event);
+        }
+        if let Next::Stop = self.take_work(now) {
+            return Next::Stop;
+        }
+        self.receive(now);
+        self.receive_frames(now);
+        self.streams.sweep(now);
+        if now >= self.deadline {
+            self.brain.handle(now, Input::Timeout);
+        }
+        self.speak(now);
+        self.more |= self.sockets.iter().any(|socket| socket.readable)
+            || self.listeners.iter().any(|listener| listener.readable)
+            || self.streams.has_more();
+        Next::Turn
+    }
+
+    fn ready(&mut self, event: &Readiness) {
+        match event.token().0 {
+            FIRST_STREAM.. => self.streams.ready(event),
+            token @ FIRST_LISTENER.. => self.listeners[token - FIRST_LISTENER].readable = true,
+            token @ FIRST_SOCKET.. => {
+                let socket = &mut self.sockets[token - FIRST_SOCKET];
+                socket.readable |= event.is_readable();
+                if event.is_writable() {
+                    socket.writable(&mut self.meter);
+                }
+            }
+            // The waker: the inbox is always looked into.
+            _ => {}
+        }
+    }
+
+    fn take_work(&mut self, now: Instant) -> Next {
+        self.more = true;
+        for _ in 0..WORK_A_TURN {
+            match self.inbox.try_recv() {
+                Ok(Work::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Next::Stop,
+                Ok(work) => self.take(now, work),
+                Err(mpsc::TryRecvError::Empty) => {
+                    self.more = false;
+                    break;
+                }
+            }
+        }
+        Next::Turn
+    }
+
+    fn take(&mut self, now: Instant, work: Work) {
+        let input = match work {
+            Work::Connect { connection, join, outbox } => {
+                self.outboxes.insert(connection, outbox);
+                Input::Connect { connection, join }
+            }
+            // What comes after the end is for nobody.
+            Work::Signal { connection, .. } | Work::Command { connection, .. } | Work::Disconnect { connection }
+                if !self.outboxes.contains_key(&connection) =>
+            {
+                return;
+            }
+            Work::Signal { connection, request, permit: _permit } => Input::Signal { connection, request },
+            Work::Command { connection, command } => Input::Command { connection, command },
+            Work::Disconnect { connection } => {
+                self.outboxes.remove(&connection);
+                Input::Disconnect { connection }
+            }
+            Work::Ask { id, ask, reply } => {
+                self.replies.insert(id, reply);
+                Input::Ask { id, ask }
+            }
+            Work::Stream(stream) => return self.streams.insert(*stream),
+            Work::Stop => return,
+        };
+        self.brain.handle(now, input);
+    }
+
+    fn receive(&mut self, now: Instant) {
+        let Self { sockets, brain, buffers, meter, .. } = self;
+        for socket in sockets {
+            let mut calls = 0;
+            while socket.readable && calls < CALLS_A_TURN {
+                calls += 1;
+                socket.receive(buffers, meter, |Received { source, destination, contents }| {
+                    let datagram = Datagram { proto: Protocol::Udp, source, destination, contents };
+                    brain.handle(now, Input::Datagram(datagram));
+                });
+            }
+        }
+    }
+
+    fn receive_frames(&mut self, now: Instant) {
+        let Self { listeners, streams, colleagues, brain, meter, .. } = self;
+        for listener in listeners.iter_mut().filter(|listener| listener.readable) {
+            listener.accept(now, |stream| streams.insert(stream));
+        }
+        let each = |Received { source, destination, contents }: Received<'_>| {
+            let datagram = Datagram { proto: Protocol::Tcp, source, destination, contents };
+            brain.handle(now, Input::Datagram(datagram));
+        };
+        streams.read(now, meter, each, |worker, stream| colleagues[worker].put(Work::Stream(stream)));
+    }
+
+    /// Carries out what the machine says, until it has said everything.
+    fn speak(&mut self, now: Instant) {
+        // The kernel may have been found not to do it.
+        self.segments = self.sockets.iter().map(UdpSocket::segments).min().unwrap_or(1);
+        loop {
+            match self.brain.poll(now) {
+                Output::Transmit(transmit) => self.transmit(&transmit),
+                Output::Signal { connection, response } => self.signal(connection, response),
+                Output::Close { connection } => drop(self.outboxes.remove(&connection)),
+                // Without a reader the host is going down.
+                Output::Event(event) => drop(self.events.send(*event)),
+                Output::Answer { id, answer } => {
+                    // Whoever asked may have gone.
+                    self.replies.remove(&id).map(|reply| reply.send(answer));
+                }
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    let Some(connection) = self.overflowed.pop() else { break };
+                    self.brain.handle(now, Input::Disconnect { connection });
+                }
+            }
+        }
+        self.flush();
+        self.streams.flush(now);
+    }
+
+    fn transmit(&mut self, transmit: &Transmit) {
+        let Transmit { proto, source, destination, contents } = transmit;
+        if *proto != Protocol::Udp {
+            return self.streams.send(*source, *destination, contents, &mut self.meter);
+        }
+        if !self.run.join(*source, *destination, contents, self.segments) {
+            self.flush();
+            self.run.start(*source, *destination, contents);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
+        let Self { sockets, run, meter, .. } = self;
+        match sockets.iter_mut().find(|socket| socket.covers(run.source)) {
+            Some(socket) => socket.send(run, meter),
+            None => meter.dropped_out(run.len()),
+        }
+        run.clear();
+    }
+
+    fn signal(&mut self, connection: ConnectionId, response: Box<SignalResponse>) {
+        let Some(outbox) = self.outboxes.get(&connection) else { return };
+        if outbox.try_send(response).is_err() {
+            self.outboxes.remove(&connection);
+            self.overflowed.push(connection);
+            self.meter.overflow();
+        }
+    }
+
+    /// The last resort: the machine broke, so all of its rooms are gone. Clients see their connections close, come again,
+    /// and find a new one.
+    fn start_over(&mut self) {
+        tracing::error!(
+            worker = self.number,
+            connections = self.outboxes.len(),
+            "a media worker broke and starts over"
+        );
+        self.meter.panicked();
+        self.brain = (self.make)();
+        self.deadline = Instant::now();
+        self.outboxes.clear();
+        self.overflowed.clear();
+        self.replies.clear();
+        self.streams.clear();
+        self.run.clear();
+        // What the poll told may not have been noted.
+        self.more = true;
+        self.sockets.iter_mut().for_each(|socket| socket.readable = true);
+    }
+}
