@@ -37,8 +37,8 @@ use wake::{Demux, Due, ParticipantKey, PeerRef, RoomKey, Wake};
 
 /// The protocol version that this crate speaks (research: 18 adds pre-negotiated data channels).
 pub const PROTOCOL: i32 = 17;
-/// With nothing to wait for, look again then.
-const IDLE: Duration = Duration::from_secs(60);
+/// How often the names of connections whose participants are gone are forgotten.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// One worker's rooms and everybody in them.
 #[derive(Debug)]
@@ -62,13 +62,15 @@ impl Sfu {
         config.server.protocol = PROTOCOL;
         let (start, wall) = config.epoch;
         let unix = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut wake = Wake::default();
+        wake.at(start, Due::Sweep);
         Self {
             config,
             rooms: SlotMap::with_key(),
             names: HashMap::new(),
             connections: HashMap::new(),
             demux: Demux::default(),
-            wake: Wake::default(),
+            wake,
             out: VecDeque::new(),
             epoch: (start, unix),
             events: vec![],
@@ -86,8 +88,8 @@ impl Sfu {
                 }
             }
             Input::Disconnect { connection } => {
+                // The name stays: commands still reach a participant that may resume.
                 self.with(now, connection, |room, key, cx| room.on_disconnect(key, connection, cx));
-                self.connections.remove(&connection);
             }
             Input::Command { connection, command } => {
                 self.with(now, connection, |room, key, cx| room.on_command(key, command, cx));
@@ -111,7 +113,7 @@ impl Sfu {
             } else if let Some(due) = self.wake.pop_due(now) {
                 self.on_due(now, due);
             } else {
-                return Output::Timeout(self.wake.next().unwrap_or(now + IDLE));
+                return Output::Timeout(self.wake.next().unwrap_or(now + SWEEP));
             }
         }
     }
@@ -144,25 +146,22 @@ impl Sfu {
                 self.events = events;
             }
             Due::Room(key) => {
-                let over = match self.room(now, key) {
-                    Some((room, mut cx)) => room.tick(&mut cx),
-                    None => false,
-                };
+                let over = self.room(now, key).is_some_and(|(room, mut cx)| room.tick(&mut cx));
                 if over {
                     self.close_room(now, key, proto::RoomEndReason::RoomEndIdleTimeout);
                 }
             }
+            Due::Sweep => {
+                self.forget_gone();
+                self.wake.at(now + SWEEP, Due::Sweep);
+            }
         }
-        self.sweep_connections();
     }
 
-    /// Connections of participants that are gone.
-    fn sweep_connections(&mut self) {
+    /// Names of connections whose participants are gone.
+    fn forget_gone(&mut self) {
         let rooms = &self.rooms;
-        let gone = |place: &(RoomKey, ParticipantKey)| !rooms.get(place.0).is_some_and(|room| room.has(place.1));
-        if self.out.iter().any(|o| matches!(o, Output::Close { .. })) {
-            self.connections.retain(|_, place| !gone(place));
-        }
+        self.connections.retain(|_, (room, person)| rooms.get(*room).is_some_and(|room| room.has(*person)));
     }
 
     fn on_connect(&mut self, now: Instant, connection: ConnectionId, join: Join) {
@@ -177,6 +176,7 @@ impl Sfu {
         let Some((room, mut cx)) = self.room(now, key) else { return };
         match room.on_connect(connection, join, &mut cx) {
             Some(participant) => {
+                self.connections.retain(|_, place| *place != (key, participant));
                 self.connections.insert(connection, (key, participant));
             }
             None => self.out.push_back(Output::Close { connection }),
@@ -224,9 +224,6 @@ impl Sfu {
         if room.has(participant) {
             act(room, participant, &mut cx);
             room.negotiate_all(&mut cx);
-        }
-        if !self.rooms.get(key).is_some_and(|room| room.has(participant)) {
-            self.connections.remove(&connection);
         }
     }
 

@@ -32,6 +32,8 @@ pub struct PeerRef {
 pub enum Due {
     Peer(PeerRef),
     Room(RoomKey),
+    /// The machine's own housekeeping.
+    Sweep,
 }
 
 #[derive(Debug)]

@@ -1,0 +1,445 @@
+//! A client as LiveKit's SDKs are: one peer connection, offers of its own, data channels; its media are numbered, so
+//! that what arrives can be checked to the last frame.
+
+use convo_sfu::{ConnectionId, Mode};
+use livekit_protocol as proto;
+use proto::{signal_request::Message as Request, signal_response::Message as Response};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use str0m::{
+    Candidate, Event, Input, Output, Rtc,
+    change::{SdpAnswer, SdpPendingOffer},
+    channel::{ChannelConfig, ChannelId, Reliability},
+    format::Codec,
+    media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer},
+    net::{Protocol, Receive},
+    rtp::{ExtensionValues, RtpWrite},
+};
+
+/// One packet that arrived.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    pub at: Instant,
+    pub mid: Mid,
+    pub seq: u64,
+    pub time: u32,
+    pub marker: bool,
+    pub payload: Vec<u8>,
+}
+
+/// What is written into the payload of a video packet, after its VP8 descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    pub layer: u8,
+    pub number: u32,
+    pub keyframe: bool,
+    pub packet: u8,
+    pub packets: u8,
+    pub picture_id: u16,
+}
+
+pub struct Source {
+    mid: Mid,
+    rids: Vec<Option<Rid>>,
+    next: Instant,
+    number: u32,
+    seq: Vec<u64>,
+    wants_key: Vec<bool>,
+    pub on: bool,
+}
+
+pub struct Client {
+    pub connection: ConnectionId,
+    pub identity: String,
+    pub address: SocketAddr,
+    pub mode: Mode,
+    pub connected: bool,
+    pub closed: bool,
+    pub joined: Option<proto::JoinResponse>,
+    pub responses: Vec<Response>,
+    pub people: HashMap<String, proto::ParticipantInfo>,
+    /// By our own id of the track.
+    pub published: HashMap<String, proto::TrackInfo>,
+    pub mid_to_track: HashMap<String, String>,
+    pub heard: Vec<Heard>,
+    pub data: Vec<(String, proto::DataPacket)>,
+    pub outbox: Vec<(SocketAddr, Vec<u8>)>,
+    pub requests: Vec<Request>,
+    pub audio: Option<Source>,
+    pub video: Option<Source>,
+    pub keyframes_asked: usize,
+    rtc: Rtc,
+    due: Instant,
+    pending: Option<SdpPendingOffer>,
+    offer_again: bool,
+    offer_id: u32,
+    channels: HashMap<&'static str, ChannelId>,
+    now: Instant,
+    /// Announced, not yet offered.
+    announced: Vec<(String, (MediaKind, usize))>,
+}
+
+const AUDIO_FRAME: Duration = Duration::from_millis(20);
+const VIDEO_FRAME: Duration = Duration::from_micros(33_333);
+/// Packets and bytes of a frame, by layer: about 0.15, 0.5 and 1.5 Mbit/s.
+const PACKETS: [u8; 3] = [1, 2, 6];
+const BYTES: [usize; 3] = [600, 1000, 1050];
+
+impl Client {
+    pub fn new(connection: ConnectionId, identity: &str, address: SocketAddr, now: Instant) -> Self {
+        let mut rtc = Rtc::builder().set_rtp_mode(true).build(now);
+        rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
+        Self {
+            connection,
+            identity: identity.into(),
+            address,
+            mode: Mode::Single,
+            connected: false,
+            closed: false,
+            joined: None,
+            responses: vec![],
+            people: HashMap::new(),
+            published: HashMap::new(),
+            mid_to_track: HashMap::new(),
+            heard: vec![],
+            data: vec![],
+            outbox: vec![],
+            requests: vec![],
+            audio: None,
+            video: None,
+            keyframes_asked: 0,
+            rtc,
+            due: now,
+            pending: None,
+            offer_again: false,
+            offer_id: 0,
+            channels: HashMap::new(),
+            now,
+            announced: vec![],
+        }
+    }
+
+    // --- descriptions ---
+
+    /// Three lines of each kind to receive on, and the data channels, as the SDKs' first offers have.
+    pub fn first_offer(&mut self) -> proto::SessionDescription {
+        let mut sdp = self.rtc.sdp_api();
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            for _ in 0..3 {
+                sdp.add_media(kind, Direction::RecvOnly, None, None, None);
+            }
+        }
+        for (label, ordered) in [("_reliable", true), ("_lossy", false)] {
+            let reliability = if ordered { Reliability::Reliable } else { Reliability::MaxRetransmits { retransmits: 0 } };
+            let config = ChannelConfig { label: label.into(), ordered, reliability, ..Default::default() };
+            self.channels.insert(label, sdp.add_channel_with_config(config));
+        }
+        let (offer, pending) = sdp.apply().expect("there are lines to offer");
+        self.pending = Some(pending);
+        self.described(offer.to_sdp_string())
+    }
+
+    /// An offer of what changed since the last; `None` while one is under way, or nothing changed.
+    pub fn offer(&mut self) -> Option<proto::SessionDescription> {
+        self.offer_of(|_| {})
+    }
+
+    fn offer_of(&mut self, change: impl FnOnce(&mut str0m::change::SdpApi<'_>)) -> Option<proto::SessionDescription> {
+        if self.pending.is_some() {
+            self.offer_again = true;
+            return None;
+        }
+        self.offer_again = false;
+        let mut wanted: Vec<(MediaKind, String, Option<Simulcast>)> = vec![];
+        for (cid, (kind, layers)) in self.unoffered() {
+            wanted.push((kind, cid, simulcast(layers)));
+        }
+        let mut sdp = self.rtc.sdp_api();
+        let mut mids = vec![];
+        for (kind, cid, simulcast) in wanted {
+            mids.push((kind, sdp.add_media(kind, Direction::SendOnly, Some("stream".into()), Some(cid.clone()), simulcast.clone()), simulcast));
+        }
+        change(&mut sdp);
+        // A new description even if nothing changed: that is how the server gets to name its tracks.
+        let text = match sdp.apply() {
+            Some((offer, pending)) => {
+                self.pending = Some(pending);
+                offer.to_sdp_string()
+            }
+            None => {
+                let mut sdp = self.rtc.sdp_api();
+                sdp.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+                let (offer, pending) = sdp.apply().expect("a line more");
+                self.pending = Some(pending);
+                offer.to_sdp_string()
+            }
+        };
+        for (kind, mid, simulcast) in mids {
+            let rids = simulcast.map_or(vec![None], |s| s.send.iter().map(|l| Some(l.rid)).collect());
+            let count = rids.len();
+            let source = Source { mid, rids, next: self.now, number: 0, seq: vec![1000; count], wants_key: vec![true; count], on: true };
+            match kind {
+                MediaKind::Audio => self.audio = Some(source),
+                MediaKind::Video => self.video = Some(source),
+            }
+        }
+        Some(self.described(text))
+    }
+
+    fn described(&mut self, sdp: String) -> proto::SessionDescription {
+        self.offer_id += 1;
+        proto::SessionDescription { r#type: "offer".into(), sdp, id: self.offer_id, ..Default::default() }
+    }
+
+    fn unoffered(&mut self) -> Vec<(String, (MediaKind, usize))> {
+        std::mem::take(&mut self.announced)
+    }
+
+    // --- publishing ---
+
+    pub fn announce_audio(&mut self, cid: &str) -> Request {
+        self.announced.push((cid.into(), (MediaKind::Audio, 1)));
+        Request::AddTrack(proto::AddTrackRequest {
+            cid: cid.into(),
+            name: cid.into(),
+            r#type: proto::TrackType::Audio.into(),
+            source: proto::TrackSource::Microphone.into(),
+            disable_red: true,
+            ..Default::default()
+        })
+    }
+
+    pub fn announce_video(&mut self, cid: &str, layers: usize) -> Request {
+        self.announced.push((cid.into(), (MediaKind::Video, layers)));
+        let sizes = [(320, 180), (640, 360), (1280, 720)];
+        let layer = |quality: usize| proto::VideoLayer {
+            quality: quality as i32,
+            width: sizes[quality].0,
+            height: sizes[quality].1,
+            ..Default::default()
+        };
+        let layers: Vec<_> = if layers == 1 { vec![layer(2)] } else { (0..layers).map(layer).collect() };
+        Request::AddTrack(proto::AddTrackRequest {
+            cid: cid.into(),
+            name: cid.into(),
+            r#type: proto::TrackType::Video.into(),
+            source: proto::TrackSource::Camera.into(),
+            width: 1280,
+            height: 720,
+            layers: layers.clone(),
+            simulcast_codecs: vec![proto::SimulcastCodec { codec: "vp8".into(), cid: cid.into(), layers, ..Default::default() }],
+            ..Default::default()
+        })
+    }
+
+    pub fn send(&mut self, label: &str, packet: &proto::DataPacket) -> bool {
+        use prost::Message;
+        let Some(id) = self.channels.get(label) else { return false };
+        let bytes = packet.encode_to_vec();
+        let sent = self.rtc.channel(*id).is_some_and(|mut channel| channel.write(true, &bytes).unwrap_or(false));
+        self.drain();
+        sent
+    }
+
+    // --- the run loop ---
+
+    pub fn due(&self) -> Instant {
+        let media = [&self.audio, &self.video].into_iter().flatten().filter(|s| s.on && self.connected).map(|s| s.next);
+        media.min().map_or(self.due, |next| next.min(self.due))
+    }
+
+    pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        self.now = now;
+        if let Ok(receive) = Receive::new(Protocol::Udp, from, self.address, bytes) {
+            self.rtc.handle_input(Input::Receive(now, receive)).expect("the server sends nothing bad");
+        }
+        self.drain();
+    }
+
+    pub fn advance(&mut self, now: Instant) {
+        self.now = now;
+        self.speak();
+        self.show();
+        if self.due <= now || self.audio.is_some() || self.video.is_some() {
+            self.rtc.handle_input(Input::Timeout(now)).expect("time may pass");
+            self.drain();
+        }
+    }
+
+    fn speak(&mut self) {
+        let Some(audio) = self.audio.as_mut().filter(|a| a.on && self.connected) else { return };
+        while audio.next <= self.now {
+            audio.next += AUDIO_FRAME;
+            audio.number += 1;
+            audio.seq[0] += 1;
+            let pt = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).expect("Opus is on").pt();
+            let extensions = ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
+            let payload = [&[0xfc][..], &audio.number.to_be_bytes()].concat();
+            let write = RtpWrite::new(pt, audio.seq[0].into(), audio.number * 960, self.now, payload).ext_vals(extensions);
+            if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(audio.mid, None) {
+                stream.write_rtp(write);
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        let Some(video) = self.video.as_mut().filter(|v| v.on && self.connected) else { return };
+        while video.next <= self.now {
+            video.next += VIDEO_FRAME;
+            video.number += 1;
+            let pt = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Vp8).expect("VP8 is on").pt();
+            for layer in 0..video.rids.len() {
+                let keyframe = std::mem::take(&mut video.wants_key[layer]);
+                let size = if video.rids.len() == 1 { 2 } else { layer };
+                let packets = PACKETS[size] * if keyframe { 3 } else { 1 };
+                for packet in 0..packets {
+                    video.seq[layer] += 1;
+                    let frame = Frame { layer: layer as u8, number: video.number, keyframe, packet, packets, picture_id: (video.number & 0x7fff) as u16 };
+                    let write = RtpWrite::new(pt, video.seq[layer].into(), video.number * 3000 + layer as u32 * 777_777, self.now, frame.payload(BYTES[size]))
+                        .marker(packet + 1 == packets)
+                        .nackable(true);
+                    if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(video.mid, video.rids[layer]) {
+                        stream.write_rtp(write);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.rtc.poll_output().expect("no failure") {
+                Output::Timeout(at) => {
+                    self.due = at.max(self.now + Duration::from_micros(100));
+                    break;
+                }
+                Output::Transmit(t) => self.outbox.push((t.destination, t.contents.into())),
+                Output::Event(event) => self.on_event(event),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::RtpPacket(packet) => {
+                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()).expect("a known stream");
+                self.heard.push(Heard {
+                    at: self.now,
+                    mid,
+                    seq: *packet.seq_no,
+                    time: packet.header.timestamp,
+                    marker: packet.header.marker,
+                    payload: packet.payload.to_vec(),
+                });
+            }
+            Event::ChannelOpen(..) => {}
+            Event::ChannelData(data) => {
+                use prost::Message;
+                let label = self.channels.iter().find(|(_, id)| **id == data.id).map_or("", |(label, _)| label);
+                let packet = proto::DataPacket::decode(&data.data[..]).expect("data packets only");
+                self.data.push((label.to_owned(), packet));
+            }
+            Event::KeyframeRequest(request) => {
+                self.keyframes_asked += 1;
+                let video = self.video.as_mut().filter(|v| v.mid == request.mid);
+                if let Some(video) = video {
+                    let layer = video.rids.iter().position(|rid| *rid == request.rid).unwrap_or(0);
+                    video.wants_key[layer] = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn on_response(&mut self, response: proto::SignalResponse) {
+        let Some(message) = response.message else { return };
+        match &message {
+            Response::Join(join) => {
+                self.joined = Some(join.clone());
+                for person in &join.other_participants {
+                    self.people.insert(person.identity.clone(), person.clone());
+                }
+            }
+            Response::Answer(answer) => {
+                assert_eq!(answer.id, self.offer_id, "an answer names its offer");
+                let pending = self.pending.take().expect("an answer follows an offer");
+                let sdp = SdpAnswer::from_sdp_string(&answer.sdp).expect("a good answer");
+                self.rtc.sdp_api().accept_answer(pending, sdp).expect("an acceptable answer");
+                self.mid_to_track = answer.mid_to_track_id.clone();
+                self.drain();
+                if self.offer_again && let Some(offer) = self.offer() {
+                    self.requests.push(Request::Offer(offer));
+                }
+            }
+            Response::MediaSectionsRequirement(more) => {
+                let (audios, videos) = (more.num_audios, more.num_videos);
+                let offer = self.offer_of(|sdp| {
+                    for _ in 0..audios {
+                        sdp.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+                    }
+                    for _ in 0..videos {
+                        sdp.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+                    }
+                });
+                self.requests.extend(offer.map(Request::Offer));
+            }
+            Response::Update(update) => {
+                for person in &update.participants {
+                    self.people.insert(person.identity.clone(), person.clone());
+                }
+            }
+            Response::TrackPublished(published) => {
+                self.published.insert(published.cid.clone(), published.track.clone().expect("a track"));
+            }
+            _ => {}
+        }
+        self.responses.push(message);
+    }
+
+    // --- what arrived ---
+
+    /// The line that carries a track.
+    pub fn line_of(&self, track_sid: &str) -> Option<Mid> {
+        self.mid_to_track.iter().find(|(_, sid)| *sid == track_sid).map(|(mid, _)| Mid::from(mid.as_str()))
+    }
+
+    pub fn heard_on(&self, mid: Mid) -> impl Iterator<Item = &Heard> {
+        self.heard.iter().filter(move |heard| heard.mid == mid)
+    }
+}
+
+fn simulcast(layers: usize) -> Option<Simulcast> {
+    (layers > 1).then(|| {
+        let mut simulcast = Simulcast::new();
+        for rid in ["q", "h", "f"].iter().take(layers) {
+            simulcast.add_send_layer(SimulcastLayer::new(rid));
+        }
+        simulcast
+    })
+}
+
+impl Frame {
+    /// A VP8 payload (RFC 7741): a descriptor with 15 bits of picture id, a payload header, then our own numbers.
+    fn payload(self, size: usize) -> Vec<u8> {
+        let start = self.packet == 0;
+        let mut bytes = vec![0x80 | if start { 0x10 } else { 0 }, 0x80];
+        bytes.extend((0x8000 | self.picture_id).to_be_bytes());
+        let inter = if self.keyframe { 0 } else { 1 };
+        bytes.push(inter);
+        bytes.extend([self.layer, self.keyframe.into(), self.packet, self.packets]);
+        bytes.extend(self.number.to_be_bytes());
+        bytes.resize(size, 0xaa);
+        bytes
+    }
+
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        let picture_id = u16::from_be_bytes([*payload.get(2)? & 0x7f, *payload.get(3)?]);
+        let [layer, keyframe, packet, packets] = payload.get(5..9)?.try_into().ok()?;
+        let number = u32::from_be_bytes(payload.get(9..13)?.try_into().ok()?);
+        Some(Self { layer, number, keyframe: keyframe == 1, packet, packets, picture_id })
+    }
+}

@@ -1,0 +1,256 @@
+//! A room in virtual time: clients made of str0m, a network that loses and delays by a seed, and the machine under test.
+//! Nothing here waits; an hour passes as fast as it computes.
+
+#![allow(dead_code, clippy::allow_attributes, reason = "each story uses a part of it")]
+
+mod client;
+mod net;
+
+pub use client::{Client, Frame, Heard};
+pub use net::Weather;
+
+use convo_sfu::{Answer, Ask, AskId, Config, ConnectionId, Datagram, Event, Input, Join, LocalAddress, Mode, Output, Refusal, Sfu};
+use livekit_protocol as proto;
+use net::Net;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use str0m::net::Protocol;
+
+pub const SERVER: &str = "10.0.0.1:7882";
+/// The story's steps are at most so long.
+const STEP: Duration = Duration::from_millis(5);
+
+pub struct World {
+    pub sfu: Sfu,
+    pub now: Instant,
+    pub clients: Vec<Client>,
+    pub events: Vec<Event>,
+    answers: Vec<(AskId, Result<Answer, Refusal>)>,
+    net: Net,
+    next_connection: u64,
+    sfu_due: Instant,
+}
+
+/// A story's name for a client.
+pub type Name = usize;
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        Self::with(seed, |_| {})
+    }
+
+    pub fn with(seed: u64, change: impl FnOnce(&mut Config)) -> Self {
+        let address: SocketAddr = SERVER.parse().expect("an address");
+        let mut config = Config {
+            addresses: vec![LocalAddress { proto: Protocol::Udp, bound: address, told: address }],
+            server: proto::ServerInfo { version: "1.0.0".into(), ..Default::default() },
+            ..Config::default()
+        };
+        change(&mut config);
+        let now = config.epoch.0;
+        let (sfu, net) = (Sfu::new(config), Net::new(seed));
+        let mut world = Self {
+            sfu,
+            now,
+            clients: vec![],
+            events: vec![],
+            answers: vec![],
+            net,
+            next_connection: 1,
+            sfu_due: now,
+        };
+        world.poll_sfu();
+        world
+    }
+
+    pub fn weather(&mut self, name: Name, weather: Weather) {
+        let address = self.clients[name].address;
+        self.net.set(address, weather);
+    }
+
+    // --- what people do ---
+
+    pub fn join(&mut self, identity: &str) -> Name {
+        self.join_with(identity, |_| {})
+    }
+
+    pub fn join_with(&mut self, identity: &str, change: impl FnOnce(&mut Join)) -> Name {
+        let name = self.clients.len();
+        let address = SocketAddr::new([10, 0, 1, name as u8 + 1].into(), 5000);
+        let connection = self.connection();
+        let mut client = Client::new(connection, identity, address, self.now);
+        let mut join = joining(identity);
+        change(&mut join);
+        client.mode = join.mode;
+        if join.mode == Mode::Single {
+            join.request.publisher_offer = Some(client.first_offer());
+        }
+        self.clients.push(client);
+        self.input(Input::Connect { connection, join: Box::new(join) });
+        name
+    }
+
+    /// Joins, and waits until media is connected.
+    pub fn enter(&mut self, identity: &str) -> Name {
+        let name = self.join(identity);
+        self.until("media is connected", |w| w.clients[name].connected);
+        name
+    }
+
+    pub fn connection(&mut self) -> ConnectionId {
+        self.next_connection += 1;
+        ConnectionId(self.next_connection)
+    }
+
+    pub fn signal(&mut self, name: Name, message: proto::signal_request::Message) {
+        let connection = self.clients[name].connection;
+        let request = Box::new(proto::SignalRequest { message: Some(message) });
+        self.input(Input::Signal { connection, request });
+    }
+
+    pub fn ask(&mut self, ask: Ask) -> Result<Answer, Refusal> {
+        self.input(Input::Ask { id: AskId(1), ask: Box::new(ask) });
+        self.answers.pop().expect("questions are answered at once").1
+    }
+
+    pub fn input(&mut self, input: Input<'_>) {
+        self.sfu.handle(self.now, input);
+        self.poll_sfu();
+    }
+
+    pub fn publish_audio(&mut self, name: Name, cid: &str) {
+        let request = self.clients[name].announce_audio(cid);
+        self.signal(name, request);
+        self.offer(name);
+    }
+
+    /// `layers`: 1 without simulcast, or 2 or 3.
+    pub fn publish_video(&mut self, name: Name, cid: &str, layers: usize) {
+        let request = self.clients[name].announce_video(cid, layers);
+        self.signal(name, request);
+        self.offer(name);
+    }
+
+    fn offer(&mut self, name: Name) {
+        if let Some(offer) = self.clients[name].offer() {
+            self.signal(name, proto::signal_request::Message::Offer(offer));
+        }
+    }
+
+    pub fn sid(&self, name: Name, cid: &str) -> String {
+        self.clients[name].published.get(cid).unwrap_or_else(|| panic!("{cid} was published")).sid.clone()
+    }
+
+    // --- time ---
+
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.step(end);
+        }
+    }
+
+    /// Runs until it is so; a minute of virtual time is enough for anything.
+    pub fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
+        let end = self.now + Duration::from_secs(60);
+        while !so(self) {
+            assert!(self.now < end, "never came: {what}");
+            self.step(end);
+        }
+    }
+
+    fn step(&mut self, end: Instant) {
+        let next = [self.sfu_due, self.net.next().unwrap_or(end), self.now + STEP, end];
+        let clients = self.clients.iter().map(|client| client.due());
+        let next = next.into_iter().chain(clients).min().expect("not empty");
+        self.now = next.max(self.now + Duration::from_micros(100)).min(end.max(self.now));
+        while let Some(packet) = self.net.arrive(self.now) {
+            if packet.to.to_string() == SERVER {
+                let (source, destination, contents) = (packet.from, packet.to, &packet.bytes[..]);
+                self.input(Input::Datagram(Datagram { proto: Protocol::Udp, source, destination, contents }));
+            } else if let Some(client) = self.clients.iter_mut().find(|c| c.address == packet.to) {
+                client.receive(self.now, packet.from, &packet.bytes);
+                let index = self.clients.iter().position(|c| c.address == packet.to).expect("found above");
+                self.after_client(index);
+            }
+        }
+        for name in 0..self.clients.len() {
+            self.clients[name].advance(self.now);
+            self.after_client(name);
+        }
+        if self.now >= self.sfu_due {
+            self.input(Input::Timeout);
+        }
+    }
+
+    fn after_client(&mut self, name: Name) {
+        let client = &mut self.clients[name];
+        let from = client.address;
+        for (to, bytes) in client.outbox.drain(..) {
+            self.net.send(self.now, from, to, bytes);
+        }
+        let requests = std::mem::take(&mut self.clients[name].requests);
+        for request in requests {
+            self.signal(name, request);
+        }
+    }
+
+    fn poll_sfu(&mut self) {
+        loop {
+            match self.sfu.poll(self.now) {
+                Output::Timeout(at) => {
+                    assert!(at > self.now, "what is due is done before the machine sleeps");
+                    self.sfu_due = at;
+                    break;
+                }
+                Output::Transmit(t) => self.net.send(self.now, t.source, t.destination, t.contents),
+                Output::Signal { connection, response } => {
+                    if let Some(client) = self.clients.iter_mut().find(|c| c.connection == connection) {
+                        client.on_response(*response);
+                    }
+                }
+                Output::Close { connection } => {
+                    if let Some(client) = self.clients.iter_mut().find(|c| c.connection == connection) {
+                        client.closed = true;
+                    }
+                }
+                Output::Event(event) => self.events.push(*event),
+                Output::Answer { id, answer } => self.answers.push((id, answer)),
+            }
+        }
+        for name in 0..self.clients.len() {
+            if !self.clients[name].requests.is_empty() {
+                self.after_client(name);
+            }
+        }
+    }
+}
+
+pub fn joining(identity: &str) -> Join {
+    Join {
+        room: "room".into(),
+        room_config: proto::RoomConfiguration::default(),
+        identity: identity.into(),
+        name: identity.to_uppercase(),
+        metadata: String::new(),
+        attributes: Default::default(),
+        kind: proto::participant_info::Kind::Standard,
+        permission: proto::ParticipantPermission {
+            can_publish: true,
+            can_subscribe: true,
+            can_publish_data: true,
+            can_update_metadata: true,
+            ..Default::default()
+        },
+        mode: Mode::Single,
+        request: proto::JoinRequest {
+            connection_settings: Some(proto::ConnectionSettings { auto_subscribe: true, ..Default::default() }),
+            ..Default::default()
+        },
+        ice_servers: vec![],
+        keeps_chat: false,
+        create_room: true,
+    }
+}

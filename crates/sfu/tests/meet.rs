@@ -1,0 +1,84 @@
+//! Two people meet: they learn of each other, hear and see each other, and one goes.
+
+mod common;
+
+use common::{Frame, World};
+use livekit_protocol as proto;
+use proto::{participant_info::State, signal_request::Message as Request};
+use std::time::Duration;
+
+#[test]
+fn two_people_hear_and_see_each_other() {
+    let mut world = World::new(1);
+    let ann = world.enter("ann");
+    let bob = world.enter("bob");
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 1);
+    world.until("bob has both lines", |w| w.clients[bob].mid_to_track.len() == 2);
+    world.run(Duration::from_secs(2));
+
+    let (mic, cam) = (world.sid(ann, "mic"), world.sid(ann, "cam"));
+    let bob = &world.clients[bob];
+    let seen = &bob.people["ann"];
+    assert_eq!(seen.state, i32::from(State::Active));
+    assert_eq!(seen.tracks.len(), 2);
+    let audio: Vec<_> = bob.heard_on(bob.line_of(&mic).unwrap()).collect();
+    assert!(audio.len() >= 90, "sound flows: {}", audio.len());
+    assert!(audio.windows(2).all(|w| w[1].seq == w[0].seq + 1 && w[1].time == w[0].time.wrapping_add(960)));
+    let video: Vec<_> = bob.heard_on(bob.line_of(&cam).unwrap()).collect();
+    assert!(video.windows(2).all(|w| w[1].seq == w[0].seq + 1), "no gap");
+    let first = Frame::read(&video[0].payload).unwrap();
+    assert!(first.keyframe && first.packet == 0, "a picture begins with a key frame: {first:?}");
+}
+
+#[test]
+fn a_late_joiner_sees_who_was_there() {
+    let mut world = World::new(2);
+    let ann = world.enter("ann");
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(3));
+    let bob = world.enter("bob");
+    world.run(Duration::from_secs(2));
+    let joined = world.clients[bob].joined.as_ref().unwrap();
+    assert_eq!(joined.other_participants[0].tracks.len(), 2);
+    let cam = world.sid(ann, "cam");
+    let bob = &world.clients[bob];
+    let line = bob.line_of(&cam).expect("the first answer names the lines");
+    assert!(bob.heard_on(line).count() > 20);
+}
+
+#[test]
+fn who_goes_is_gone_for_all() {
+    let mut world = World::new(3);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    world.signal(ann, Request::Leave(proto::LeaveRequest::default()));
+    assert!(world.clients[ann].closed);
+    let seen = &world.clients[bob].people["ann"];
+    assert_eq!(seen.state, i32::from(State::Disconnected));
+    assert_eq!(seen.disconnect_reason, i32::from(proto::DisconnectReason::ClientInitiated));
+    let before = world.clients[bob].heard.len();
+    world.run(Duration::from_secs(1));
+    assert!(world.clients[bob].heard.len() - before < 3, "nothing flows any more");
+}
+
+#[test]
+fn five_people_all_hear_each_other() {
+    let mut world = World::new(4);
+    let names: Vec<_> = ["ann", "bob", "cid", "dan", "eve"].iter().map(|name| world.enter(name)).collect();
+    for name in &names {
+        world.publish_audio(*name, "mic");
+    }
+    world.until("everybody has four lines", |w| w.clients.iter().all(|c| c.mid_to_track.len() == 5));
+    world.run(Duration::from_secs(1));
+    for name in &names {
+        for other in names.iter().filter(|other| *other != name) {
+            let sid = world.sid(*other, "mic");
+            let client = &world.clients[*name];
+            let line = client.line_of(&sid).expect("a line for each");
+            assert!(client.heard_on(line).count() > 40, "{} hears {}", client.identity, world.clients[*other].identity);
+        }
+    }
+}
