@@ -123,10 +123,14 @@ impl RtpMunger {
     ///
     /// If its place was kept already, because it comes late, that is the answer: an **empty** RTP packet is to be sent
     /// there, which receivers take for padding, or they would wait for a packet that never comes.
-    pub fn drop(&mut self, packet: &Incoming) -> Option<Outgoing> {
+    pub fn drop(&mut self, now: Instant, packet: &Incoming) -> Option<Outgoing> {
         let current = self.current.as_mut().filter(|current| current.covers(packet))?;
-        match current.numbers.leave_out(packet.seq) {
-            Left::Hole(seq) => Some(Outgoing { seq, ts: packet.ts.wrapping_add(current.ts_offset), epoch: self.epoch }),
+        let ts = packet.ts.wrapping_add(current.ts_offset);
+        let left = current.numbers.leave_out(packet.seq);
+        // Late packets before this one may still have its timestamp, so that nothing after a switch may.
+        self.note(now, ts);
+        match left {
+            Left::Hole(seq) => Some(Outgoing { seq, ts, epoch: self.epoch }),
             Left::Out | Left::Ignored => None,
         }
     }
@@ -239,12 +243,12 @@ mod tests {
     fn loss_keeps_its_gap_and_drops_leave_none() {
         let now = Instant::now();
         let mut munger = begun(now);
-        assert_eq!(munger.drop(&packet(1, 101, 8000)), None);
+        assert_eq!(munger.drop(now, &packet(1, 101, 8000)), None);
         assert_eq!(seq(munger.forward(now, &packet(1, 104, 11000))), 1003);
         assert_eq!(seq(munger.forward(now, &packet(1, 102, 11000))), 1001);
         assert_eq!(munger.forward(now, &packet(1, 102, 11000)), None, "twice");
         assert_eq!(munger.forward(now, &packet(1, 101, 8000)), None, "was dropped");
-        let filler = munger.drop(&packet(1, 103, 11000));
+        let filler = munger.drop(now, &packet(1, 103, 11000));
         assert_eq!(filler, Some(Outgoing { seq: 1002, ts: 11000, epoch: 0 }), "its place was kept");
         assert_eq!(munger.forward(now, &packet(1, 99, 5000)), None, "before the beginning");
         assert_eq!(munger.forward(now, &packet(2, 105, 11000)), None, "another source");

@@ -15,13 +15,18 @@ pub struct Layers(u8);
 impl Layers {
     pub const NONE: Self = Self(0);
 
+    /// There are no more than [`MAX_LAYERS`]; others are ignored.
     #[must_use]
     pub fn with(self, layer: Layer) -> Self {
-        Self(self.0 | 1 << layer)
+        Self(self.0 | Self::bit(layer))
     }
 
     pub fn contains(self, layer: Layer) -> bool {
-        self.0 >> layer & 1 == 1
+        self.0 & Self::bit(layer) != 0
+    }
+
+    fn bit(layer: Layer) -> u8 {
+        u8::from(usize::from(layer) < MAX_LAYERS) << (layer & 7)
     }
 
     pub fn iter(self) -> impl DoubleEndedIterator<Item = Layer> {

@@ -78,10 +78,12 @@ pub struct Client {
     offer_id: u32,
     channels: HashMap<&'static str, ChannelId>,
     now: Instant,
+    next_ping: Instant,
     /// Announced, not yet offered.
     announced: Vec<(String, (MediaKind, usize))>,
 }
 
+const PING: Duration = Duration::from_secs(5);
 const AUDIO_FRAME: Duration = Duration::from_millis(20);
 const VIDEO_FRAME: Duration = Duration::from_micros(33_333);
 /// Packets and bytes of a frame, by layer: about 0.15, 0.5 and 1.5 Mbit/s.
@@ -118,6 +120,7 @@ impl Client {
             offer_id: 0,
             channels: HashMap::new(),
             now,
+            next_ping: now,
             announced: vec![],
         }
     }
@@ -133,7 +136,8 @@ impl Client {
             }
         }
         for (label, ordered) in [("_reliable", true), ("_lossy", false)] {
-            let reliability = if ordered { Reliability::Reliable } else { Reliability::MaxRetransmits { retransmits: 0 } };
+            let reliability =
+                if ordered { Reliability::Reliable } else { Reliability::MaxRetransmits { retransmits: 0 } };
             let config = ChannelConfig { label: label.into(), ordered, reliability, ..Default::default() };
             self.channels.insert(label, sdp.add_channel_with_config(config));
         }
@@ -160,7 +164,11 @@ impl Client {
         let mut sdp = self.rtc.sdp_api();
         let mut mids = vec![];
         for (kind, cid, simulcast) in wanted {
-            mids.push((kind, sdp.add_media(kind, Direction::SendOnly, Some("stream".into()), Some(cid.clone()), simulcast.clone()), simulcast));
+            mids.push((
+                kind,
+                sdp.add_media(kind, Direction::SendOnly, Some("stream".into()), Some(cid.clone()), simulcast.clone()),
+                simulcast,
+            ));
         }
         change(&mut sdp);
         // A new description even if nothing changed: that is how the server gets to name its tracks.
@@ -180,13 +188,30 @@ impl Client {
         for (kind, mid, simulcast) in mids {
             let rids = simulcast.map_or(vec![None], |s| s.send.iter().map(|l| Some(l.rid)).collect());
             let count = rids.len();
-            let source = Source { mid, rids, next: self.now, number: 0, seq: vec![1000; count], wants_key: vec![true; count], on: true };
+            let source = Source {
+                mid,
+                rids,
+                next: self.now,
+                number: 0,
+                seq: vec![1000; count],
+                wants_key: vec![true; count],
+                on: true,
+            };
             match kind {
                 MediaKind::Audio => self.audio = Some(source),
                 MediaKind::Video => self.video = Some(source),
             }
         }
         Some(self.described(text))
+    }
+
+    /// As after a change of networks: new credentials, the same lines.
+    pub fn restart_ice(&mut self) -> proto::SessionDescription {
+        let mut sdp = self.rtc.sdp_api();
+        sdp.ice_restart(true);
+        let (offer, pending) = sdp.apply().expect("a restart is offered");
+        self.pending = Some(pending);
+        self.described(offer.to_sdp_string())
     }
 
     fn described(&mut self, sdp: String) -> proto::SessionDescription {
@@ -230,7 +255,12 @@ impl Client {
             width: 1280,
             height: 720,
             layers: layers.clone(),
-            simulcast_codecs: vec![proto::SimulcastCodec { codec: "vp8".into(), cid: cid.into(), layers, ..Default::default() }],
+            simulcast_codecs: vec![proto::SimulcastCodec {
+                codec: "vp8".into(),
+                cid: cid.into(),
+                layers,
+                ..Default::default()
+            }],
             ..Default::default()
         })
     }
@@ -254,13 +284,17 @@ impl Client {
     pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         self.now = now;
         if let Ok(receive) = Receive::new(Protocol::Udp, from, self.address, bytes) {
-            self.rtc.handle_input(Input::Receive(now, receive)).expect("the server sends nothing bad");
+            self.rtc.handle_input(Input::Receive(now, receive)).ok();
         }
         self.drain();
     }
 
     pub fn advance(&mut self, now: Instant) {
         self.now = now;
+        if now >= self.next_ping && !self.closed && self.joined.is_some() {
+            self.next_ping = now + PING;
+            self.requests.push(Request::PingReq(proto::Ping::default()));
+        }
         self.speak();
         self.show();
         if self.due <= now || self.audio.is_some() || self.video.is_some() {
@@ -276,9 +310,11 @@ impl Client {
             audio.number += 1;
             audio.seq[0] += 1;
             let pt = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).expect("Opus is on").pt();
-            let extensions = ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
+            let extensions =
+                ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
             let payload = [&[0xfc][..], &audio.number.to_be_bytes()].concat();
-            let write = RtpWrite::new(pt, audio.seq[0].into(), audio.number * 960, self.now, payload).ext_vals(extensions);
+            let write =
+                RtpWrite::new(pt, audio.seq[0].into(), audio.number * 960, self.now, payload).ext_vals(extensions);
             if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(audio.mid, None) {
                 stream.write_rtp(write);
             }
@@ -297,10 +333,23 @@ impl Client {
                 let packets = PACKETS[size] * if keyframe { 3 } else { 1 };
                 for packet in 0..packets {
                     video.seq[layer] += 1;
-                    let frame = Frame { layer: layer as u8, number: video.number, keyframe, packet, packets, picture_id: (video.number & 0x7fff) as u16 };
-                    let write = RtpWrite::new(pt, video.seq[layer].into(), video.number * 3000 + layer as u32 * 777_777, self.now, frame.payload(BYTES[size]))
-                        .marker(packet + 1 == packets)
-                        .nackable(true);
+                    let frame = Frame {
+                        layer: layer as u8,
+                        number: video.number,
+                        keyframe,
+                        packet,
+                        packets,
+                        picture_id: (video.number & 0x7fff) as u16,
+                    };
+                    let write = RtpWrite::new(
+                        pt,
+                        video.seq[layer].into(),
+                        video.number * 3000 + layer as u32 * 777_777,
+                        self.now,
+                        frame.payload(BYTES[size]),
+                    )
+                    .marker(packet + 1 == packets)
+                    .nackable(true);
                     if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(video.mid, video.rids[layer]) {
                         stream.write_rtp(write);
                     }
@@ -311,9 +360,14 @@ impl Client {
 
     fn drain(&mut self) {
         loop {
-            match self.rtc.poll_output().expect("no failure") {
+            // After the server's goodbye there is nothing to keep.
+            let Ok(output) = self.rtc.poll_output() else {
+                self.due = self.now + VIDEO_FRAME;
+                break;
+            };
+            match output {
                 Output::Timeout(at) => {
-                    self.due = at.max(self.now + Duration::from_micros(100));
+                    self.due = at.max(self.now + Duration::from_millis(1));
                     break;
                 }
                 Output::Transmit(t) => self.outbox.push((t.destination, t.contents.into())),
@@ -326,7 +380,8 @@ impl Client {
         match event {
             Event::Connected => self.connected = true,
             Event::RtpPacket(packet) => {
-                let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()).expect("a known stream");
+                let mid =
+                    self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()).expect("a known stream");
                 self.heard.push(Heard {
                     at: self.now,
                     mid,
@@ -371,7 +426,9 @@ impl Client {
                 self.rtc.sdp_api().accept_answer(pending, sdp).expect("an acceptable answer");
                 self.mid_to_track = answer.mid_to_track_id.clone();
                 self.drain();
-                if self.offer_again && let Some(offer) = self.offer() {
+                if self.offer_again
+                    && let Some(offer) = self.offer()
+                {
                     self.requests.push(Request::Offer(offer));
                 }
             }

@@ -9,7 +9,9 @@ mod net;
 pub use client::{Client, Frame, Heard};
 pub use net::Weather;
 
-use convo_sfu::{Answer, Ask, AskId, Config, ConnectionId, Datagram, Event, Input, Join, LocalAddress, Mode, Output, Refusal, Sfu};
+use convo_sfu::{
+    Answer, Ask, AskId, Config, ConnectionId, Datagram, Event, Input, Join, LocalAddress, Mode, Output, Refusal, Sfu,
+};
 use livekit_protocol as proto;
 use net::Net;
 use std::{
@@ -51,16 +53,8 @@ impl World {
         change(&mut config);
         let now = config.epoch.0;
         let (sfu, net) = (Sfu::new(config), Net::new(seed));
-        let mut world = Self {
-            sfu,
-            now,
-            clients: vec![],
-            events: vec![],
-            answers: vec![],
-            net,
-            next_connection: 1,
-            sfu_due: now,
-        };
+        let mut world =
+            Self { sfu, now, clients: vec![], events: vec![], answers: vec![], net, next_connection: 1, sfu_due: now };
         world.poll_sfu();
         world
     }

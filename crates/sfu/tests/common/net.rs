@@ -65,7 +65,14 @@ const QUEUE: Duration = Duration::from_millis(200);
 impl Net {
     pub fn new(seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        Self { random, weather: HashMap::new(), free: HashMap::new(), flying: BinaryHeap::new(), packets: HashMap::new(), count: 0 }
+        Self {
+            random,
+            weather: HashMap::new(),
+            free: HashMap::new(),
+            flying: BinaryHeap::new(),
+            packets: HashMap::new(),
+            count: 0,
+        }
     }
 
     pub fn set(&mut self, client: SocketAddr, weather: Weather) {
