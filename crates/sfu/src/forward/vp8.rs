@@ -130,7 +130,8 @@ impl Vp8Munger {
         wanted
     }
 
-    /// How the packet is rewritten that goes out in `epoch` ([`Outgoing::epoch`](super::Outgoing)); `None`: that epoch is long over.
+    /// How the packet is rewritten that goes out in `epoch` ([`Outgoing::epoch`](super::Outgoing)). `None`: that epoch is
+    /// long over.
     pub fn rewrite(&mut self, epoch: u32, packet: &Vp8Packet) -> Option<Vp8Patch> {
         if self.current.as_ref().is_none_or(|current| current.number < epoch) {
             self.previous = self.current.replace(Epoch::new(epoch, packet, &self.next));
