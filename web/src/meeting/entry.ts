@@ -1,0 +1,70 @@
+import type { Api } from '../api';
+import type { Role } from '../api/platform';
+import { mediaAddress } from '../live/meeting';
+
+/** The way into a meeting, or to its door. */
+export interface Ticket {
+  code: string;
+  participantId: string;
+  /** `null` for a guest. */
+  userId: string | null;
+  /** LiveKit's name for this participant. */
+  identity: string;
+  name: string;
+  role: Role;
+  /** `waiting`: the token opens the waiting room alone. */
+  status: 'joined' | 'waiting';
+  token: string;
+  mediaUrl: string;
+  /** For networks that let nothing through: the server's own STUN and TURN; `null`: as the media server says. */
+  iceServers: RTCIceServer[] | null;
+}
+
+export interface Application {
+  code: string;
+  name: string;
+  passcode: string;
+  camera: boolean;
+  microphone: boolean;
+}
+
+/** Asks to be let in: as the person logged in, or as a guest. */
+export async function enter(
+  api: { platform: Pick<Api['platform'], 'join'>; guest: Pick<Api['guest'], 'join'> },
+  asGuest: boolean,
+  { code, name, passcode, camera, microphone }: Application,
+): Promise<Ticket> {
+  if (asGuest) {
+    const joined = await api.guest.join(code, name, passcode || undefined);
+    return {
+      code: joined.meeting_id,
+      participantId: joined.participant_id,
+      userId: null,
+      identity: joined.user_id,
+      name: joined.user_name,
+      role: 'participant',
+      status: joined.status,
+      token: joined.token,
+      mediaUrl: mediaAddress(joined),
+      iceServers: null,
+    };
+  }
+  const joined = await api.platform.join(code, {
+    display_name: name,
+    video_enabled: camera,
+    audio_enabled: microphone,
+    ...(passcode ? { passcode } : {}),
+  });
+  return {
+    code,
+    participantId: joined.participant_id,
+    userId: joined.user_id,
+    identity: joined.identity,
+    name,
+    role: joined.role,
+    status: joined.status,
+    token: joined.meeting_token,
+    mediaUrl: mediaAddress(joined),
+    iceServers: null,
+  };
+}
