@@ -110,8 +110,8 @@ impl Sfu {
             }
             if let Some(peer) = self.wake.dirty.pop() {
                 self.advance(now, peer);
-            } else if let Some(due) = self.wake.pop_due(now) {
-                self.on_due(now, due);
+            } else if let Some((at, due)) = self.wake.pop_due(now) {
+                self.on_due(now, at, due);
             } else {
                 return Output::Timeout(self.wake.next().unwrap_or(now + SWEEP));
             }
@@ -136,12 +136,12 @@ impl Sfu {
         self.events = events;
     }
 
-    fn on_due(&mut self, now: Instant, due: Due) {
+    fn on_due(&mut self, now: Instant, at: Instant, due: Due) {
         match due {
             Due::Peer(peer) => {
                 let mut events = std::mem::take(&mut self.events);
                 if let Some((room, mut cx)) = self.room(now, peer.room) {
-                    room.on_peer_due(peer, &mut events, &mut cx);
+                    room.on_peer_due(peer, at, &mut events, &mut cx);
                 }
                 self.events = events;
             }

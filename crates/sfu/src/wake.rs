@@ -60,8 +60,8 @@ impl Ord for Timer {
     }
 }
 
-/// Never a scan over all peers: a list of those changed, and a heap of times. Times that moved later stay on the heap
-/// until they come up; then the owner says what holds now.
+/// Never a scan over all peers: a list of those changed, and a heap of times. A time that moved stays on the heap until
+/// it comes up; then its owner, who knows for which time it waits, lets it fall.
 #[derive(Debug, Default)]
 pub struct Wake {
     pub dirty: Vec<PeerRef>,
@@ -73,9 +73,10 @@ impl Wake {
         self.heap.push(Timer { at, due });
     }
 
-    pub fn pop_due(&mut self, now: Instant) -> Option<Due> {
+    /// What is due, and for when it was put here.
+    pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, Due)> {
         match self.heap.peek() {
-            Some(timer) if timer.at <= now => self.heap.pop().map(|timer| timer.due),
+            Some(timer) if timer.at <= now => self.heap.pop().map(|timer| (timer.at, timer.due)),
             _ => None,
         }
     }

@@ -12,6 +12,10 @@ use str0m::{
 /// A publisher is asked for a key frame of one encoding no more often: each costs it a burst.
 const PICTURE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// After so long without a packet an encoding is taken for switched off; a still screen sends little.
+const CAMERA_PATIENCE: Duration = Duration::from_millis(1000);
+const SCREEN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Which stream an SSRC of the publisher's is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceOf {
@@ -29,8 +33,7 @@ pub(crate) struct Encoding {
     pub quality: u8,
     pub width: u32,
     pub height: u32,
-    /// When its last packet came.
-    pub alive_at: Option<Instant>,
+    pub tracker: forward::LayerTracker,
     picture_asked: Option<Instant>,
     picture_wanted: bool,
 }
@@ -38,6 +41,8 @@ pub(crate) struct Encoding {
 /// The encodings of a line: its rids with the sizes that were announced, lowest first.
 pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo) -> Vec<Encoding> {
     let layer = |quality: u8| info.layers.iter().find(|l| l.quality == i32::from(quality));
+    let screen = info.source() == proto::TrackSource::ScreenShare;
+    let patience = if screen { SCREEN_PATIENCE } else { CAMERA_PATIENCE };
     let encoding = |rid: Option<&String>, quality: u8| {
         let (width, height) = layer(quality).map_or((info.width, info.height), |l| (l.width, l.height));
         Encoding {
@@ -45,7 +50,7 @@ pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo) -> Vec<Encodin
             quality,
             width,
             height,
-            alive_at: None,
+            tracker: forward::LayerTracker::new(patience),
             picture_asked: None,
             picture_wanted: false,
         }
@@ -94,56 +99,51 @@ impl Room {
                 None => return,
             }
         }
-        let codec = stream.codec;
+        let (codec, header) = (stream.codec, &packet.header);
+        if packet.payload.is_empty() && codec.is_video() {
+            return; // Padding: for the publisher's own probing.
+        }
         let encoding = &mut stream.encodings[usize::from(source.encoding)];
-        encoding.alive_at = Some(cx.now);
-        let (rid, mid) = (encoding.rid, stream.mid);
-        let heard = packet.header.ext_vals.audio_level.filter(|_| track.kind == MediaKind::Audio);
+        let in_order = encoding.tracker.record(cx.now, *packet.seq_no, header.timestamp, packet.payload.len());
         if track.info.muted {
             return;
         }
-        if let Some(level) = heard {
+        let alive = alive(&stream.encodings, cx.now);
+        if let Some(level) = header.ext_vals.audio_level.filter(|_| track.kind == MediaKind::Audio) {
             self.speakers.heard(source.track, level.unsigned_abs(), cx.now);
         }
-        let keyframe = codec.is_video() && forward::is_keyframe(codec, &packet.payload);
-        let incoming = Incoming {
-            source: *packet.header.ssrc,
-            seq: *packet.seq_no,
-            ts: packet.header.timestamp,
-            report: packet
-                .last_sender_info
-                .as_ref()
-                .map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 }),
+        let vp8 = (codec == Codec::Vp8).then(|| forward::Vp8Packet::parse(&packet.payload)).flatten();
+        let keyframe = match &vp8 {
+            Some(vp8) => vp8.keyframe,
+            None => codec.is_video() && forward::is_keyframe(codec, &packet.payload),
         };
-        let arrival = Arrival { packet, codec, incoming, stream: source.stream, encoding: source.encoding, keyframe };
-        let mut picture = false;
+        let report = packet.last_sender_info.as_ref();
+        let incoming = Incoming {
+            source: *header.ssrc,
+            seq: *packet.seq_no,
+            ts: header.timestamp,
+            report: report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 }),
+        };
+        let layer = forward::LayerPacket { layer: source.encoding, keyframe, in_order };
+        let arrival = Arrival { packet, codec, incoming, stream: source.stream, layer, alive, vp8 };
         for index in 0..self.tracks[source.track].subscribers.len() {
             let key = self.tracks[source.track].subscribers[index];
-            picture |= self.forward(key, &arrival, cx);
-        }
-        if picture {
-            self.ask_picture(from, source, mid, rid, cx);
+            self.forward(key, &arrival, cx);
         }
     }
 
-    /// To one subscriber. `true`: a key frame of this encoding is needed before more makes sense.
-    fn forward(&mut self, key: SubscriptionKey, arrival: &Arrival<'_>, cx: &mut Cx<'_>) -> bool {
+    /// To one subscriber.
+    fn forward(&mut self, key: SubscriptionKey, arrival: &Arrival<'_>, cx: &mut Cx<'_>) {
         let subscription = &mut self.subscriptions[key];
-        let Some(mid) = subscription.bound else { return false };
-        let Some(person) = self.people.get_mut(subscription.subscriber) else { return false };
+        let Some(mid) = subscription.bound else { return };
+        let Some(person) = self.people.get_mut(subscription.subscriber) else { return };
         let target = person.downstream();
-        let Some(peer) = person.peer(target) else { return false };
-        let write = match subscription.rewrite(arrival, mid, peer, cx.now) {
-            super::subscribe::Verdict::Pass(write) => write,
-            super::subscribe::Verdict::Drop => return false,
-            super::subscribe::Verdict::NeedPicture => return true,
-        };
-        if peer.write(mid, *write) && !peer.dirty {
+        let Some(peer) = person.peer(target) else { return };
+        let Some(write) = subscription.rewrite(arrival, mid, peer, cx.now) else { return };
+        if peer.write(mid, write) && !peer.dirty {
             peer.dirty = true;
-            let participant = subscription.subscriber;
-            cx.wake.dirty.push(PeerRef { room: cx.room, participant, target });
+            cx.wake.dirty.push(PeerRef { room: cx.room, participant: subscription.subscriber, target });
         }
-        false
     }
 
     /// Which track and encoding the SSRC is; found by line and rid the first time.
@@ -188,7 +188,7 @@ impl Room {
         let Some(person) = self.people.get(subscriber) else { return };
         let found = person.subscriptions.iter().find(|key| self.subscriptions[**key].bound == Some(mid));
         if let Some(subscription) = found.map(|key| &self.subscriptions[*key]) {
-            let (track, at) = (subscription.track, subscription.current());
+            let (track, at) = (subscription.track, subscription.showing());
             self.request_picture_of(track, at, cx);
         }
     }
@@ -220,7 +220,7 @@ impl Room {
             .iter()
             .map(|s| &self.subscriptions[*s])
             .filter(|s| s.bound.is_some())
-            .map(|s| (s.track, s.current()))
+            .map(|s| (s.track, s.showing()))
             .collect();
         for (track, at) in tracks {
             self.request_picture_of(track, at, cx);
@@ -245,6 +245,33 @@ impl Room {
             self.request_picture_of(track, Some(at), cx);
         }
     }
+
+    /// Subscriptions that want another encoding than they have ask for its key frame, again and again until it comes.
+    pub(super) fn wanted_pictures(&mut self, cx: &mut Cx<'_>) {
+        for track in self.tracks.keys().collect::<Vec<_>>() {
+            self.wanted_pictures_of(track, cx);
+        }
+    }
+
+    pub(super) fn wanted_pictures_of(&mut self, key: TrackKey, cx: &mut Cx<'_>) {
+        let track = &self.tracks[key];
+        if track.kind != MediaKind::Video || track.info.muted {
+            return;
+        }
+        let rtt = self.people[track.publisher].quality.rtt.unwrap_or_default();
+        let mut wanted = vec![];
+        for subscription in &track.subscribers {
+            let subscription = &mut self.subscriptions[*subscription];
+            let Some(stream) = track.streams.get(usize::from(subscription.stream)) else { continue };
+            let alive = alive(&stream.encodings, cx.now);
+            if let Some(layer) = subscription.wants_picture(cx.now, rtt, alive) {
+                wanted.push((subscription.stream, layer));
+            }
+        }
+        for at in wanted {
+            self.request_picture_of(key, Some(at), cx);
+        }
+    }
 }
 
 /// A packet with what was read of it once for all subscribers.
@@ -253,8 +280,15 @@ pub(super) struct Arrival<'a> {
     pub codec: Codec,
     pub incoming: Incoming,
     pub stream: u8,
-    pub encoding: u8,
-    pub keyframe: bool,
+    pub layer: forward::LayerPacket,
+    /// The stream's encodings that live now.
+    pub alive: forward::Layers,
+    pub vp8: Option<forward::Vp8Packet>,
+}
+
+pub(super) fn alive(encodings: &[Encoding], now: Instant) -> forward::Layers {
+    let living = encodings.iter().enumerate().filter(|(_, encoding)| encoding.tracker.alive(now));
+    living.map(|(index, _)| index as forward::Layer).collect()
 }
 
 impl Arrival<'_> {

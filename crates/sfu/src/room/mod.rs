@@ -255,8 +255,11 @@ impl Room {
         self.after_drain(at, events, cx);
     }
 
-    pub fn on_peer_due(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+    pub fn on_peer_due(&mut self, at: PeerRef, time: Instant, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        if peer.scheduled != Some(time) {
+            return; // An earlier time came since, and was seen to.
+        }
         peer.scheduled = None;
         if peer.deadline <= cx.now {
             self.advance(at, events, cx);

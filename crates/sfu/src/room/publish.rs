@@ -281,9 +281,11 @@ impl Room {
         let publisher = self.tracks[track].publisher;
         if muted {
             self.speakers.forget(track);
-        } else {
-            self.request_pictures(track, cx);
         }
+        for subscription in &self.tracks[track].subscribers {
+            self.subscriptions[*subscription].retarget(true);
+        }
+        self.wanted_pictures_of(track, cx);
         self.changed(publisher, cx);
         self.tell_media_state(publisher, cx);
     }

@@ -1,7 +1,7 @@
 //! Who sees what, and in which quality.
 
 use super::{media::Arrival, *};
-use crate::forward::{Codec, RtpMunger};
+use crate::forward::{Codec, Decision, Layer, LayerSelector, Layers, Outgoing, RtpMunger, Vp8Munger};
 use proto::VideoQuality;
 use str0m::{
     format::PayloadParams,
@@ -25,11 +25,25 @@ pub(crate) struct Subscription {
     pub wish: Wish,
     /// The allocator found no room for it.
     pub paused: bool,
-    /// Highest quality that may be sent: what was wished, bounded by what the link takes.
-    pub ceiling: u8,
-    selected: Option<(u8, u8)>,
+    /// Highest encoding that the wish makes sense of; the allocator may grant less.
+    pub ceiling: Layer,
+    /// Which of the track's streams (codecs) this subscriber gets.
+    pub stream: u8,
+    selector: LayerSelector,
     munger: RtpMunger,
-    payload: Option<(u8, Codec, Pt, bool)>,
+    vp8: Vp8Munger,
+    /// What comes next follows a pause.
+    paused_before: bool,
+    payload: Option<Payload>,
+}
+
+/// The subscriber's payload type for one of the publisher's.
+#[derive(Debug, Clone, Copy)]
+struct Payload {
+    source: Pt,
+    codec: Codec,
+    pt: Pt,
+    nackable: bool,
 }
 
 /// What the client asked for (`UpdateTrackSettings`).
@@ -41,12 +55,6 @@ pub(crate) struct Wish {
     pub height: u32,
     pub fps: u32,
     pub priority: u32,
-}
-
-pub(crate) enum Verdict {
-    Pass(Box<RtpWrite>),
-    Drop,
-    NeedPicture,
 }
 
 /// A subscriber's link.
@@ -69,69 +77,92 @@ impl Subscription {
     }
 
     /// The stream and encoding that is sent now.
-    pub fn current(&self) -> Option<(u8, u8)> {
-        self.selected
+    pub fn showing(&self) -> Option<(u8, u8)> {
+        self.selector.current().map(|layer| (self.stream, layer))
     }
 
     pub fn flowing(&self) -> bool {
         self.bound.is_some() && !self.disabled && !self.paused && !self.denied
     }
 
-    /// Chooses and rewrites. On the hot path: nothing here allocates but the box of the verdict.
-    pub(super) fn rewrite(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer, now: Instant) -> Verdict {
-        if !self.flowing() {
-            self.selected = None;
-            return Verdict::Drop;
+    /// To be called when anything of `flowing` or `ceiling` changed, and after a pause of the source.
+    pub fn retarget(&mut self, restart: bool) {
+        if restart || !self.flowing() {
+            self.selector.set_target(None);
+            self.paused_before = true;
         }
-        let Some((pt, nackable)) = self.payload_for(arrival, mid, peer) else { return Verdict::Drop };
-        let here = (arrival.stream, arrival.encoding);
-        if !arrival.codec.is_video() {
-            self.selected = Some(here);
-            let out = match self.munger.forward(now, &arrival.incoming) {
-                Some(out) => out,
-                None => return Verdict::Drop,
-            };
-            return Verdict::Pass(Box::new(arrival.write(pt, nackable, out, now)));
-        }
-        let allowed = arrival.encoding <= self.ceiling;
-        let out = match self.selected {
-            Some(current) if current == here => self.munger.forward(now, &arrival.incoming),
-            Some((_, current)) if arrival.keyframe && allowed && arrival.encoding > current => {
-                self.selected = Some(here);
-                Some(self.munger.switch(now, &arrival.incoming))
-            }
-            Some((_, current)) if arrival.keyframe && current > self.ceiling && allowed => {
-                self.selected = Some(here);
-                Some(self.munger.switch(now, &arrival.incoming))
-            }
-            Some((_, current)) if allowed && (arrival.encoding > current || current > self.ceiling) => {
-                return Verdict::NeedPicture;
-            }
-            Some(_) => return Verdict::Drop,
-            None if arrival.keyframe && allowed => {
-                self.selected = Some(here);
-                Some(self.munger.switch(now, &arrival.incoming))
-            }
-            None if allowed => return Verdict::NeedPicture,
-            None => return Verdict::Drop,
-        };
-        match out {
-            Some(out) => Verdict::Pass(Box::new(arrival.write(pt, nackable, out, now))),
-            None => Verdict::Drop,
+        if self.flowing() {
+            self.selector.set_target(Some(self.ceiling));
         }
     }
 
-    /// The subscriber's payload type for what arrived; looked up when the publisher's changes.
-    fn payload_for(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer) -> Option<(Pt, bool)> {
-        let source = *arrival.packet.header.payload_type;
-        if let Some((known, _, pt, nackable)) = self.payload.filter(|p| p.0 == source && p.1 == arrival.codec) {
-            debug_assert_eq!(known, source);
-            return Some((pt, nackable));
+    pub fn wants_picture(&mut self, now: Instant, rtt: std::time::Duration, alive: Layers) -> Option<Layer> {
+        if !self.flowing() {
+            return None;
+        }
+        self.selector.keyframe_request(now, rtt, alive)
+    }
+
+    /// Chooses and rewrites. On the hot path.
+    pub(super) fn rewrite(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer, now: Instant) -> Option<RtpWrite> {
+        if !self.flowing() || arrival.stream != self.stream {
+            return None;
+        }
+        let payload = self.payload_for(arrival, mid, peer)?;
+        let out = if arrival.codec.is_video() { self.select(arrival, now) } else { self.pass(arrival, now) };
+        match out? {
+            Step::Send(out) => {
+                let mut write = arrival.write(payload.pt, payload.nackable, out, now);
+                if let Some(vp8) = &arrival.vp8 {
+                    write = write.vp8_patch(self.vp8.rewrite(out.epoch, vp8)?);
+                }
+                Some(write)
+            }
+            Step::Fill(out) => Some(RtpWrite::new(payload.pt, out.seq.into(), out.ts, now, vec![])),
+        }
+    }
+
+    fn pass(&mut self, arrival: &Arrival<'_>, now: Instant) -> Option<Step> {
+        if std::mem::take(&mut self.paused_before) {
+            return Some(Step::Send(self.munger.switch(now, &arrival.incoming)));
+        }
+        self.munger.forward(now, &arrival.incoming).map(Step::Send)
+    }
+
+    fn select(&mut self, arrival: &Arrival<'_>, now: Instant) -> Option<Step> {
+        match self.selector.select(arrival.layer, arrival.alive) {
+            Decision::Forward { switched: true } => {
+                self.paused_before = false;
+                Some(Step::Send(self.munger.switch(now, &arrival.incoming)))
+            }
+            // Of before the pause: its place was not kept.
+            Decision::Late if self.paused_before => None,
+            Decision::Forward { switched: false } => match &arrival.vp8 {
+                Some(vp8) if !self.vp8.wants(vp8) => self.munger.drop(now, &arrival.incoming).map(Step::Fill),
+                _ => self.munger.forward(now, &arrival.incoming).map(Step::Send),
+            },
+            Decision::Late => self.munger.forward(now, &arrival.incoming).map(Step::Send),
+            Decision::Drop => None,
+        }
+    }
+
+    /// Looked up when the publisher's payload type changes.
+    fn payload_for(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer) -> Option<Payload> {
+        let source = arrival.packet.header.payload_type;
+        if let Some(known) = self.payload.filter(|p| p.source == source && p.codec == arrival.codec) {
+            return Some(known);
         }
         let (pt, nackable) = payload(peer, mid, arrival.codec)?;
-        self.payload = Some((source, arrival.codec, pt, nackable));
-        Some((pt, nackable))
+        self.payload = Some(Payload { source, codec: arrival.codec, pt, nackable });
+        self.payload
     }
+}
+
+/// What becomes of a packet.
+enum Step {
+    Send(Outgoing),
+    /// Its place is kept, its content is not wanted: an empty packet.
+    Fill(Outgoing),
 }
 
 fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, bool)> {
@@ -184,9 +215,12 @@ impl Room {
             disabled: false,
             wish: Wish::default(),
             paused: false,
-            ceiling: u8::MAX,
-            selected: None,
+            ceiling: Layer::MAX,
+            stream: 0,
+            selector: LayerSelector::default(),
             munger: RtpMunger::new(clock_rate, start),
+            vp8: Vp8Munger::default(),
+            paused_before: true,
             payload: None,
         });
         self.tracks[track].subscribers.push(subscription);
@@ -212,9 +246,9 @@ impl Room {
     pub(super) fn bind(&mut self, key: SubscriptionKey, mid: Mid, cx: &mut Cx<'_>) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
         subscription.bound = Some(mid);
-        subscription.selected = None;
+        subscription.retarget(true);
         let track = subscription.track;
-        self.request_pictures(track, cx);
+        self.wanted_pictures_of(track, cx);
         let subscribed = proto::TrackSubscribed { track_sid: self.tracks[track].info.sid.clone() };
         let first =
             self.tracks[track].subscribers.iter().filter(|s| self.subscriptions[**s].bound.is_some()).count() == 1;
@@ -277,7 +311,7 @@ impl Room {
             };
             let track = s.track;
             self.reconsider(subscription);
-            self.request_pictures(track, cx);
+            self.wanted_pictures_of(track, cx);
         }
         self.allocate(key, cx);
     }
@@ -313,6 +347,7 @@ impl Room {
     fn release_line(&mut self, key: SubscriptionKey) {
         let subscription = &mut self.subscriptions[key];
         subscription.bound = None;
+        subscription.retarget(true);
         if subscription.denied && subscription.line.take().is_some() {
             let person = &mut self.people[subscription.subscriber];
             for slot in person.slots.iter_mut().filter(|slot| slot.subscription == Some(key)) {
@@ -340,11 +375,13 @@ impl Room {
     fn reconsider(&mut self, key: SubscriptionKey) {
         let subscription = &self.subscriptions[key];
         let ceiling = self.wished(subscription);
-        self.subscriptions[key].ceiling = ceiling;
+        let subscription = &mut self.subscriptions[key];
+        subscription.ceiling = ceiling;
+        subscription.retarget(false);
     }
 
     /// Index of the highest encoding that makes sense for the wish.
-    fn wished(&self, subscription: &Subscription) -> u8 {
+    fn wished(&self, subscription: &Subscription) -> Layer {
         let track = &self.tracks[subscription.track];
         let Some(stream) = track.streams.first() else { return 0 };
         let wish = &subscription.wish;
@@ -357,7 +394,7 @@ impl Room {
                 let within = stream.encodings.iter().rposition(|e| i32::from(e.quality) <= quality.into());
                 within.unwrap_or(0) as u8
             }
-            _ => u8::MAX,
+            _ => Layer::MAX,
         }
     }
 

@@ -32,6 +32,7 @@ impl Room {
         }
         self.give_up_lost(cx);
         self.late_pictures(cx);
+        self.wanted_pictures(cx);
         self.negotiate_all(cx);
         let pause = if self.people.is_empty() { IDLE_TICK } else { TICK };
         cx.wake.at(cx.now + pause, Due::Room(cx.room));

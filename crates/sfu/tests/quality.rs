@@ -1,0 +1,139 @@
+//! Simulcast: which layer arrives, and that a change of layer is never seen as a broken picture.
+
+mod common;
+
+use common::{Frame, Heard, Name, Weather, World};
+use livekit_protocol as proto;
+use proto::{VideoQuality, signal_request::Message as Request};
+use std::time::Duration;
+
+/// What a decoder would object to: a gap, a timestamp that goes back, a frame of another layer without its key frame.
+fn assert_decodable(heard: &[Heard]) {
+    let mut layer = None;
+    for (before, packet) in heard.iter().zip(&heard[1..]) {
+        assert_eq!(packet.seq, before.seq + 1, "no gap");
+        let step = packet.time.wrapping_sub(before.time) as i32;
+        assert!(step >= 0, "time goes on: {step}");
+        let (a, b) = (Frame::read(&before.payload).unwrap(), Frame::read(&packet.payload).unwrap());
+        let step = b.picture_id.wrapping_sub(a.picture_id) & 0x7fff;
+        assert!(step <= 1, "picture ids have no seam: {a:?} {b:?}");
+    }
+    for packet in heard {
+        let frame = Frame::read(&packet.payload).unwrap();
+        if layer != Some(frame.layer) {
+            assert!(frame.keyframe && frame.packet == 0, "a layer begins with a key frame: {frame:?}");
+        }
+        layer = Some(frame.layer);
+    }
+}
+
+fn seen(world: &World, viewer: Name, sid: &str) -> Vec<Heard> {
+    let client = &world.clients[viewer];
+    let line = client.line_of(sid).expect("a line");
+    client.heard_on(line).cloned().collect()
+}
+
+fn last_layer(world: &World, viewer: Name, sid: &str) -> Option<u8> {
+    seen(world, viewer, sid).last().map(|heard| Frame::read(&heard.payload).unwrap().layer)
+}
+
+fn ask_for(world: &mut World, viewer: Name, sid: &str, quality: VideoQuality) {
+    let settings =
+        proto::UpdateTrackSettings { track_sids: vec![sid.into()], quality: quality.into(), ..Default::default() };
+    world.signal(viewer, Request::TrackSetting(settings));
+}
+
+#[test]
+fn the_layer_follows_the_wish_without_a_seam() {
+    let mut world = World::new(10);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    world.until("published", |w| w.clients[ann].published.contains_key("cam"));
+    let sid = world.sid(ann, "cam");
+    world.until("the best layer", |w| w.clients[bob].line_of(&sid).is_some() && last_layer(w, bob, &sid) == Some(2));
+    for (quality, layer) in
+        [(VideoQuality::Low, 0), (VideoQuality::Medium, 1), (VideoQuality::High, 2), (VideoQuality::Low, 0)]
+    {
+        ask_for(&mut world, bob, &sid, quality);
+        world.until("the layer asked for", |w| last_layer(w, bob, &sid) == Some(layer));
+        world.run(Duration::from_millis(500));
+    }
+    assert_decodable(&seen(&world, bob, &sid));
+}
+
+#[test]
+fn what_is_off_screen_is_not_sent() {
+    let mut world = World::new(11);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(2));
+    let sid = world.sid(ann, "cam");
+    let settings = proto::UpdateTrackSettings { track_sids: vec![sid.clone()], disabled: true, ..Default::default() };
+    world.signal(bob, Request::TrackSetting(settings));
+    world.run(Duration::from_millis(100));
+    let before = seen(&world, bob, &sid).len();
+    world.run(Duration::from_secs(2));
+    assert_eq!(seen(&world, bob, &sid).len(), before);
+    ask_for(&mut world, bob, &sid, VideoQuality::High);
+    world.run(Duration::from_secs(2));
+    assert!(seen(&world, bob, &sid).len() > before + 100);
+    assert_decodable(&seen(&world, bob, &sid));
+}
+
+#[test]
+fn a_lost_packet_comes_again() {
+    let mut world = World::new(12);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(1));
+    world.weather(bob, Weather::losing(30));
+    world.run(Duration::from_secs(10));
+    world.weather(bob, Weather::default());
+    world.run(Duration::from_secs(2));
+    let sid = world.sid(ann, "cam");
+    let mut seqs: Vec<_> = seen(&world, bob, &sid).iter().map(|heard| heard.seq).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    let missing = (seqs[seqs.len() - 1] - seqs[0] + 1) as usize - seqs.len();
+    assert!(seqs.len() > 1500 && missing <= 5, "{missing} of {} never came", seqs.len());
+}
+
+#[test]
+fn many_viewers_make_few_key_frame_requests() {
+    let mut world = World::new(13);
+    let ann = world.enter("ann");
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(2));
+    for viewer in 0..10 {
+        world.join(&format!("viewer{viewer}"));
+    }
+    world.clients[ann].keyframes_asked = 0;
+    world.run(Duration::from_secs(3));
+    let asked = world.clients[ann].keyframes_asked;
+    assert!((1..=6).contains(&asked), "{asked} requests for ten viewers");
+    let sid = world.sid(ann, "cam");
+    for viewer in 1..=10 {
+        assert!(seen(&world, viewer, &sid).len() > 100);
+    }
+}
+
+#[test]
+fn muted_video_stops_and_starts_with_a_picture() {
+    let mut world = World::new(14);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(2));
+    let sid = world.sid(ann, "cam");
+    world.signal(ann, Request::Mute(proto::MuteTrackRequest { sid: sid.clone(), muted: true }));
+    world.run(Duration::from_millis(200));
+    assert!(world.clients[bob].people["ann"].tracks[0].muted);
+    let before = seen(&world, bob, &sid).len();
+    world.run(Duration::from_secs(3));
+    assert_eq!(seen(&world, bob, &sid).len(), before, "muted is muted, whatever the client sends");
+    world.signal(ann, Request::Mute(proto::MuteTrackRequest { sid: sid.clone(), muted: false }));
+    world.run(Duration::from_secs(1));
+    let all = seen(&world, bob, &sid);
+    assert!(all.len() > before + 60);
+    assert!(Frame::read(&all[before].payload).unwrap().keyframe);
+    assert_decodable(&all);
+}

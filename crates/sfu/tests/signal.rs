@@ -1,0 +1,261 @@
+//! Signalling: permissions at once, data to whom it is for, resuming, the server's own requests.
+
+mod common;
+
+use common::{Weather, World, joining};
+use convo_sfu::{Answer, Ask, Command, EventKind, Input, Mode, Refusal};
+use livekit_protocol as proto;
+use proto::{signal_request::Message as Request, signal_response::Message as Response};
+use std::time::Duration;
+
+fn text(text: &str, to: &[&str]) -> proto::DataPacket {
+    let user = proto::UserPacket { payload: text.as_bytes().to_vec(), topic: Some("t".into()), ..Default::default() };
+    proto::DataPacket {
+        destination_identities: to.iter().map(|s| (*s).to_owned()).collect(),
+        value: Some(proto::data_packet::Value::User(user)),
+        ..Default::default()
+    }
+}
+
+fn texts(world: &World, name: usize) -> Vec<String> {
+    let user = |packet: &proto::DataPacket| match &packet.value {
+        Some(proto::data_packet::Value::User(user)) => Some(String::from_utf8(user.payload.clone()).unwrap()),
+        _ => None,
+    };
+    world.clients[name].data.iter().filter_map(|(_, packet)| user(packet)).collect()
+}
+
+#[test]
+fn data_reaches_whom_it_is_for_with_the_true_sender() {
+    let mut world = World::new(20);
+    let (ann, bob, cid) = (world.enter("ann"), world.enter("bob"), world.enter("cid"));
+    world.run(Duration::from_millis(500));
+    let mut forged = text("to all", &[]);
+    forged.participant_identity = "cid".into();
+    assert!(world.clients[ann].send("_reliable", &forged));
+    assert!(world.clients[ann].send("_reliable", &text("to bob", &["bob"])));
+    assert!(world.clients[ann].send("_lossy", &text("lossy", &[])));
+    world.run(Duration::from_secs(1));
+    let mut heard = texts(&world, bob);
+    heard.sort();
+    assert_eq!(heard, ["lossy", "to all", "to bob"]);
+    let mut heard = texts(&world, cid);
+    heard.sort();
+    assert_eq!(heard, ["lossy", "to all"]);
+    assert!(texts(&world, ann).is_empty(), "not to oneself");
+    assert!(world.clients[bob].data.iter().all(|(_, p)| p.participant_identity == "ann"));
+    let lane =
+        |t: &str| world.clients[bob].data.iter().find(|(_, p)| format!("{p:?}").contains(t)).map(|(l, _)| l.clone());
+    assert_eq!(lane(&format!("{:?}", "lossy".as_bytes()).trim_matches(['[', ']'])).as_deref(), Some("_lossy"));
+}
+
+#[test]
+fn who_may_not_publish_data_is_not_heard() {
+    let mut world = World::new(21);
+    let bob = world.enter("bob");
+    let ann = world.join_with("ann", |join| join.permission.can_publish_data = false);
+    world.until("connected", |w| w.clients[ann].connected);
+    world.run(Duration::from_millis(500));
+    world.clients[ann].send("_reliable", &text("no", &[]));
+    world.run(Duration::from_secs(1));
+    assert!(texts(&world, bob).is_empty());
+}
+
+#[test]
+fn a_lost_permission_acts_at_once() {
+    let mut world = World::new(22);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    assert!(!world.clients[bob].heard.is_empty());
+    let connection = world.clients[ann].connection;
+    let permission = proto::ParticipantPermission { can_subscribe: true, ..Default::default() };
+    world.input(Input::Command { connection, command: Command::Permit(permission) });
+    world.run(Duration::from_millis(100));
+    let before = world.clients[bob].heard.len();
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.clients[bob].heard.len(), before);
+    assert!(world.clients[bob].people["ann"].tracks.is_empty());
+    assert!(world.clients[ann].responses.iter().any(|r| matches!(r, Response::TrackUnpublished(_))));
+    let again = world.clients[ann].announce_audio("mic2");
+    world.signal(ann, again);
+    let refused = world.clients[ann].responses.iter().find_map(|r| match r {
+        Response::RequestResponse(r) => Some(r.reason()),
+        _ => None,
+    });
+    assert_eq!(refused, Some(proto::request_response::Reason::NotAllowed));
+}
+
+#[test]
+fn a_muted_microphone_is_silent_whatever_the_client_does() {
+    let mut world = World::new(23);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    let connection = world.clients[ann].connection;
+    world.input(Input::Command { connection, command: Command::Mute(vec![proto::TrackSource::Microphone]) });
+    assert!(world.clients[ann].responses.iter().any(|r| matches!(r, Response::Mute(m) if m.muted)));
+    world.run(Duration::from_millis(100));
+    let before = world.clients[bob].heard.len();
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.clients[bob].heard.len(), before);
+}
+
+#[test]
+fn after_a_tunnel_the_client_resumes_and_misses_nothing_reliable() {
+    let mut world = World::new(24);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    let number = |n: u32| proto::DataPacket { sequence: n, ..text(&format!("m{n}"), &[]) };
+    world.clients[ann].send("_reliable", &number(1));
+    world.run(Duration::from_secs(1));
+    assert_eq!(texts(&world, bob), ["m1"]);
+
+    let lost = world.clients[bob].connection;
+    world.weather(bob, Weather::tunnel());
+    world.input(Input::Disconnect { connection: lost });
+    world.run(Duration::from_secs(2));
+    world.clients[ann].send("_reliable", &number(2));
+    world.run(Duration::from_secs(48));
+    assert_eq!(
+        world.clients[ann].people["bob"].state,
+        i32::from(proto::participant_info::State::Active),
+        "he may return"
+    );
+
+    world.weather(bob, Weather::default());
+    let connection = world.connection();
+    world.clients[bob].connection = connection;
+    let sid = world.clients[bob].joined.as_ref().unwrap().participant.as_ref().unwrap().sid.clone();
+    let ann_sid = world.clients[bob].people["ann"].sid.clone();
+    let mut join = joining("bob");
+    join.request.reconnect = true;
+    join.request.participant_sid = sid;
+    world.input(Input::Connect { connection, join: Box::new(join) });
+    assert!(world.clients[bob].responses.iter().any(|r| matches!(r, Response::Reconnect(_))));
+    let offer = world.clients[bob].restart_ice();
+    let state = proto::SyncState {
+        datachannel_receive_states: vec![proto::DataChannelReceiveState { publisher_sid: ann_sid, last_seq: 1 }],
+        ..Default::default()
+    };
+    world.signal(bob, Request::SyncState(state));
+    world.signal(bob, Request::Offer(offer));
+    let before = world.clients[bob].heard.len();
+    world.run(Duration::from_secs(30));
+    assert!(
+        world.clients[bob].heard.len() > before + 1000,
+        "sound flows again: {}",
+        world.clients[bob].heard.len() - before
+    );
+    assert!(texts(&world, bob).contains(&"m2".to_owned()), "{:?}", texts(&world, bob));
+}
+
+#[test]
+fn who_never_returns_is_gone() {
+    let mut world = World::with(25, |config| config.resume_timeout = Duration::from_secs(30));
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let connection = world.clients[bob].connection;
+    world.input(Input::Disconnect { connection });
+    world.weather(bob, Weather::tunnel());
+    world.run(Duration::from_secs(31));
+    assert_eq!(world.clients[ann].people["bob"].state, i32::from(proto::participant_info::State::Disconnected));
+    let left = |k: &EventKind| matches!(k, EventKind::ParticipantLeft { info, .. } if info.identity == "bob");
+    assert!(world.events.iter().any(|e| left(&e.kind)));
+}
+
+#[test]
+fn an_unknown_session_is_told_to_begin_anew() {
+    let mut world = World::new(26);
+    world.enter("ann");
+    let bob = world.join_with("bob", |join| {
+        join.request.reconnect = true;
+        join.request.participant_sid = "PA_unknown".into();
+    });
+    let leave = world.clients[bob].responses.iter().find_map(|r| match r {
+        Response::Leave(leave) => Some(leave.clone()),
+        _ => None,
+    });
+    assert_eq!(leave.unwrap().action(), proto::leave_request::Action::Reconnect);
+    assert!(world.clients[bob].closed);
+}
+
+#[test]
+fn the_same_identity_again_takes_the_place() {
+    let mut world = World::new(27);
+    let (bob, first) = (world.enter("bob"), world.enter("ann"));
+    let second = world.enter("ann");
+    assert!(world.clients[first].closed && !world.clients[second].closed);
+    let reason = world.clients[first].responses.iter().find_map(|r| match r {
+        Response::Leave(leave) => Some(leave.reason()),
+        _ => None,
+    });
+    assert_eq!(reason, Some(proto::DisconnectReason::DuplicateIdentity));
+    world.run(Duration::from_millis(200));
+    assert_eq!(world.clients[bob].people["ann"].state, i32::from(proto::participant_info::State::Active));
+}
+
+#[test]
+fn chat_that_is_kept_is_told_and_not_forwarded() {
+    let mut world = World::new(28);
+    let bob = world.enter("bob");
+    let ann = world.join_with("ann", |join| join.keeps_chat = true);
+    world.until("connected", |w| w.clients[ann].connected);
+    world.run(Duration::from_millis(500));
+    let header = proto::data_stream::Header {
+        stream_id: "s1".into(),
+        topic: "lk.chat".into(),
+        content_header: Some(proto::data_stream::header::ContentHeader::TextHeader(Default::default())),
+        ..Default::default()
+    };
+    let chunk = proto::data_stream::Chunk { stream_id: "s1".into(), content: "hello".into(), ..Default::default() };
+    let trailer = proto::data_stream::Trailer { stream_id: "s1".into(), ..Default::default() };
+    use proto::data_packet::Value;
+    for value in [Value::StreamHeader(header), Value::StreamChunk(chunk), Value::StreamTrailer(trailer)] {
+        world.clients[ann].send("_reliable", &proto::DataPacket { value: Some(value), ..Default::default() });
+    }
+    world.run(Duration::from_secs(1));
+    assert!(world.clients[bob].data.is_empty());
+    let chat = world.events.iter().find_map(|e| match &e.kind {
+        EventKind::Chat { id, text, destinations, .. } => Some((id.clone(), text.clone(), destinations.clone())),
+        _ => None,
+    });
+    assert_eq!(chat, Some(("s1".into(), "hello".into(), vec![])));
+}
+
+#[test]
+fn a_server_lists_and_removes() {
+    let mut world = World::new(29);
+    let ann = world.enter("ann");
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_millis(500));
+    let Ok(Answer::Rooms(rooms)) = world.ask(Ask::ListRooms(Default::default())) else { panic!("rooms") };
+    assert_eq!((rooms.len(), rooms[0].num_participants, rooms[0].num_publishers), (1, 1, 1));
+    let who = proto::RoomParticipantIdentity { room: "room".into(), identity: "ann".into(), ..Default::default() };
+    let Ok(Answer::Participant(info)) = world.ask(Ask::GetParticipant(who.clone())) else { panic!("ann") };
+    assert_eq!(info.tracks.len(), 1);
+    assert_eq!(world.ask(Ask::RemoveParticipant(who.clone())), Ok(Answer::Done));
+    assert!(world.clients[ann].closed);
+    assert!(matches!(world.ask(Ask::RemoveParticipant(who)), Err(Refusal::NotFound(_))));
+    world.run(Duration::from_secs(22));
+    let Ok(Answer::Rooms(rooms)) = world.ask(Ask::ListRooms(Default::default())) else { panic!("rooms") };
+    assert!(rooms.is_empty(), "an empty room ends after its time");
+}
+
+#[test]
+fn a_dual_connection_is_offered_its_channels_at_once() {
+    let mut world = World::new(30);
+    let ann = world.enter("ann");
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_millis(500));
+    let bob = world.join_with("bob", |join| join.mode = Mode::Dual);
+    let offer = world.clients[bob].responses.iter().find_map(|r| match r {
+        Response::Offer(offer) => Some(offer.clone()),
+        _ => None,
+    });
+    let offer = offer.expect("an offer follows the join");
+    assert!(offer.sdp.contains("m=application") && offer.sdp.contains("m=audio"), "{}", offer.sdp);
+    let sid = world.sid(ann, "mic");
+    let ann_sid = world.clients[bob].people["ann"].sid.clone();
+    assert!(offer.sdp.contains(&format!("a=msid:{ann_sid}|{sid} {sid}")), "{}", offer.sdp);
+}
