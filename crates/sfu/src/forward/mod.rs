@@ -10,12 +10,18 @@
 //! | [`munger`] | Which sequence number and timestamp does the subscriber see? |
 //! | [`vp8`] | Which picture id, TL0PICIDX and KEYIDX? Which temporal layers? |
 //! | [`selector`] | Which simulcast layer does the subscriber get, and of which is a keyframe needed? |
+//! | [`red`] | What is in a packet of redundant audio, and how is one made? |
+//! | [`speaker`] | Who speaks? |
+//! | [`quality`] | How good is a connection? |
 
 mod bytes;
 pub mod keyframe;
 pub mod munger;
+pub mod quality;
+pub mod red;
 mod renumber;
 pub mod selector;
+pub mod speaker;
 pub mod vp8;
 pub mod vp9;
 
