@@ -10,10 +10,12 @@
 //! | [`munger`] | Which sequence number and timestamp does the subscriber see? |
 //! | [`vp8`] | Which picture id, TL0PICIDX and KEYIDX? Which temporal layers? |
 //! | [`selector`] | Which simulcast layer does the subscriber get, and of which is a keyframe needed? |
+//! | [`allocate`] | Who gets how much of a subscriber's downlink? |
 //! | [`red`] | What is in a packet of redundant audio, and how is one made? |
 //! | [`speaker`] | Who speaks? |
 //! | [`quality`] | How good is a connection? |
 
+pub mod allocate;
 mod bytes;
 pub mod keyframe;
 pub mod munger;
