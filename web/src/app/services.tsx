@@ -1,5 +1,6 @@
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from 'react';
 import { type Api, createApi } from '../api';
+import { ChatKeeper } from '../chat/keeper';
 import { I18n } from '../i18n/i18n';
 import { Session } from '../session/session';
 import { Notices } from '../ui/notices';
@@ -10,11 +11,14 @@ export interface Services {
   session: Session;
   i18n: I18n;
   notices: Notices;
+  chats: ChatKeeper;
 }
 
 export function createServices(): Services {
   const api = createApi();
-  return { api, session: new Session(api), i18n: new I18n(), notices: new Notices() };
+  const session = new Session(api);
+  const chats = new ChatKeeper({ api, session });
+  return { api, session, i18n: new I18n(), notices: new Notices(), chats };
 }
 
 const Context = createContext<Services | null>(null);

@@ -46,10 +46,11 @@ export class Timeline<M extends Stored, D> {
     this.publish();
   }
 
-  fail(clientId: string): void {
+  /** `draft`: with what to say of it, instead of the one that was sent. */
+  fail(clientId: string, draft?: D): void {
     const pending = this.pending.get(clientId);
     if (!pending) return;
-    this.pending.set(clientId, { ...pending, state: 'failed' });
+    this.pending.set(clientId, { draft: draft ?? pending.draft, state: 'failed' });
     this.publish();
   }
 

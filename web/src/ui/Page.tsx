@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, type RefObject, useEffect, useRef } from 'react';
 import { useI18n } from '../i18n/react';
 import styles from './Page.module.css';
 
@@ -16,14 +16,10 @@ interface Props {
 /** Set by the first page: whoever opens the app begins at the top, as on every site. */
 let arrived = false;
 
-/**
- * The main part of a page. It names the tab, and takes the focus when one came here from another page of the app, so
- * that a screen reader says where one is.
- */
-export function Page({ title, heading, aside, size = 'normal', children }: Props) {
-  const { t } = useI18n();
+/** For the main part of a page: names the tab, and takes the focus when one came here from another page of the app. */
+export function useArrival(title: string): RefObject<HTMLElement | null> {
+  const name = useI18n().t('app.name');
   const main = useRef<HTMLElement>(null);
-  const name = t('app.name');
   useEffect(() => {
     document.title = title === name ? name : `${title} · ${name}`;
   }, [title, name]);
@@ -31,6 +27,12 @@ export function Page({ title, heading, aside, size = 'normal', children }: Props
     if (arrived) main.current?.focus();
     arrived = true;
   }, []);
+  return main;
+}
+
+/** The main part of a page with a heading; a screen reader says where one is. */
+export function Page({ title, heading, aside, size = 'normal', children }: Props) {
+  const main = useArrival(title);
   return (
     <main id="main" ref={main} tabIndex={-1} className={`${styles.page} ${styles[size]}`} aria-label={title}>
       <header className={styles.head}>
