@@ -6,7 +6,7 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// Letters and digits after a prefix: 71 bits.
 const LENGTH: usize = 12;
 
-pub fn random(length: usize) -> String {
+pub(crate) fn random(length: usize) -> String {
     let mut rng = rand::rng();
     (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
 }
@@ -15,16 +15,16 @@ fn prefixed(prefix: &str) -> String {
     format!("{prefix}{}", random(LENGTH))
 }
 
-pub fn room() -> String {
+pub(crate) fn room() -> String {
     prefixed("RM_")
 }
 
-pub fn participant() -> String {
+pub(crate) fn participant() -> String {
     prefixed("PA_")
 }
 
 /// `AM` audio and so on, as LiveKit's: people read logs.
-pub fn track(source: livekit_protocol::TrackSource, video: bool) -> String {
+pub(crate) fn track(source: livekit_protocol::TrackSource, video: bool) -> String {
     use livekit_protocol::TrackSource::*;
     prefixed(match (source, video) {
         (Camera, _) => "TR_VC",
@@ -36,6 +36,6 @@ pub fn track(source: livekit_protocol::TrackSource, video: bool) -> String {
     })
 }
 
-pub fn data_track() -> String {
+pub(crate) fn data_track() -> String {
     prefixed("DTR_")
 }

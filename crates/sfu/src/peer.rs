@@ -40,16 +40,16 @@ const DESCRIPTOR_ID: u8 = 12;
 
 /// The data channels of LiveKit's protocol, by label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
+pub(crate) enum Lane {
     Reliable,
     Lossy,
     DataTrack,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 3] = [Lane::Reliable, Lane::Lossy, Lane::DataTrack];
+    pub(crate) const ALL: [Lane; 3] = [Lane::Reliable, Lane::Lossy, Lane::DataTrack];
 
-    pub fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Lane::Reliable => "_reliable",
             Lane::Lossy => "_lossy",
@@ -72,7 +72,7 @@ impl Lane {
 
 /// What a peer connection reports.
 #[derive(Debug)]
-pub enum PeerEvent {
+pub(crate) enum PeerEvent {
     Connected,
     /// ICE found no way any more, or DTLS ended.
     Gone,
@@ -87,10 +87,9 @@ pub enum PeerEvent {
     /// What the link takes.
     Estimate(Bitrate),
     Stats(str0m::stats::PeerStats),
-    Ingress(str0m::stats::MediaIngressStats),
 }
 
-pub struct Peer {
+pub(crate) struct Peer {
     rtc: Rtc,
     channels: [Option<ChannelId>; 3],
     pending: Option<SdpPendingOffer>,
@@ -121,7 +120,7 @@ fn certificate() -> DtlsCert {
 
 impl Peer {
     /// `sends`: media goes to the client on this connection, so its downlink is estimated and paced.
-    pub fn new(config: &Config, sends: bool, now: Instant) -> Self {
+    pub(crate) fn new(config: &Config, sends: bool, now: Instant) -> Self {
         let mut builder = Rtc::builder()
             .set_ice_lite(true)
             .set_rtp_mode(true)
@@ -157,23 +156,23 @@ impl Peer {
     }
 
     /// Our `ice-ufrag`: what STUN requests to this peer name first.
-    pub fn ufrag(&mut self) -> String {
+    pub(crate) fn ufrag(&mut self) -> String {
         self.rtc.direct_api().local_ice_credentials().ufrag
     }
 
-    pub fn connected(&self) -> bool {
+    pub(crate) fn connected(&self) -> bool {
         self.connected && !self.dead
     }
 
     // --- negotiation (RFC 3264) ---
 
-    pub fn accept_offer(&mut self, text: &str) -> Result<String, RtcError> {
+    pub(crate) fn accept_offer(&mut self, text: &str) -> Result<String, RtcError> {
         let offer = SdpOffer::from_sdp_string(text)?;
         self.pending = None;
         Ok(self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string())
     }
 
-    pub fn accept_answer(&mut self, text: &str) -> Result<(), RtcError> {
+    pub(crate) fn accept_answer(&mut self, text: &str) -> Result<(), RtcError> {
         let answer = SdpAnswer::from_sdp_string(text)?;
         match self.pending.take() {
             Some(pending) => self.rtc.sdp_api().accept_answer(pending, answer),
@@ -182,18 +181,18 @@ impl Peer {
     }
 
     /// The answer to the last offer will not come.
-    pub fn forget_offer(&mut self) {
+    pub(crate) fn forget_offer(&mut self) {
         self.pending = None;
     }
 
     /// Whether an offer of ours waits for its answer.
-    pub fn offering(&self) -> bool {
+    pub(crate) fn offering(&self) -> bool {
         self.pending.is_some()
     }
 
     /// An offer of ours with these changes: lines to add (kind, stream id, track id), lines to end. `None` when nothing
     /// needs the other side.
-    pub fn offer(&mut self, change: OfferChange<'_>) -> Option<(String, Vec<Mid>)> {
+    pub(crate) fn offer(&mut self, change: OfferChange<'_>) -> Option<(String, Vec<Mid>)> {
         let mut sdp = self.rtc.sdp_api();
         if change.channels && self.channels.iter().all(Option::is_none) {
             for lane in Lane::ALL {
@@ -215,14 +214,14 @@ impl Peer {
         Some((offer.to_sdp_string(), mids))
     }
 
-    pub fn add_remote_candidate(&mut self, candidate: &str) {
+    pub(crate) fn add_remote_candidate(&mut self, candidate: &str) {
         if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
             self.rtc.add_remote_candidate(candidate);
         }
     }
 
     /// The line gets a new SSRC: receivers take what follows for another track, not for the rest of the last.
-    pub fn renew_stream(&mut self, mid: Mid) {
+    pub(crate) fn renew_stream(&mut self, mid: Mid) {
         let mut direct = self.rtc.direct_api();
         let (ssrc, rtx) = (direct.new_ssrc(), direct.new_ssrc());
         let has_rtx = direct.stream_tx_by_mid(mid, None).is_some_and(|stream| stream.rtx().is_some());
@@ -230,31 +229,31 @@ impl Peer {
     }
 
     /// The line, and the simulcast encoding on it, that an SSRC of the client's belongs to.
-    pub fn receiving(&mut self, ssrc: Ssrc) -> Option<(Mid, Option<Rid>)> {
+    pub(crate) fn receiving(&mut self, ssrc: Ssrc) -> Option<(Mid, Option<Rid>)> {
         let mut direct = self.rtc.direct_api();
         direct.stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid()))
     }
 
     /// SSRC and RTX SSRC with which the line sends.
-    pub fn sending_ssrcs(&mut self, mid: Mid) -> Option<(Ssrc, Option<Ssrc>)> {
+    pub(crate) fn sending_ssrcs(&mut self, mid: Mid) -> Option<(Ssrc, Option<Ssrc>)> {
         let mut direct = self.rtc.direct_api();
         direct.stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()))
     }
 
     /// The payload types of the session, as last negotiated.
-    pub fn payloads(&self) -> &[PayloadParams] {
+    pub(crate) fn payloads(&self) -> &[PayloadParams] {
         self.rtc.codec_config().params()
     }
 
     /// Those that the remote side takes on this line.
-    pub fn accepts_payload(&self, mid: Mid, pt: str0m::media::Pt) -> bool {
+    pub(crate) fn accepts_payload(&self, mid: Mid, pt: str0m::media::Pt) -> bool {
         self.rtc.media(mid).is_some_and(|media| media.remote_pts().contains(&pt))
     }
 
     // --- media and data ---
 
     /// Queues a packet; it goes out with the next drain.
-    pub fn write(&mut self, mid: Mid, packet: RtpWrite) -> bool {
+    pub(crate) fn write(&mut self, mid: Mid, packet: RtpWrite) -> bool {
         match self.rtc.direct_api().stream_tx_by_mid(mid, None) {
             Some(stream) => {
                 stream.write_rtp(packet);
@@ -264,37 +263,37 @@ impl Peer {
         }
     }
 
-    pub fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) {
+    pub(crate) fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) {
         if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, rid) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
         }
     }
 
     /// Sends on a data channel. `false`: not open, or too much is waiting for a slow client.
-    pub fn send(&mut self, lane: Lane, bytes: &[u8]) -> bool {
+    pub(crate) fn send(&mut self, lane: Lane, bytes: &[u8]) -> bool {
         let Some(id) = self.channels[lane as usize] else { return false };
         let Some(mut channel) = self.rtc.channel(id) else { return false };
         channel.write(true, bytes).unwrap_or(false)
     }
 
     /// Bytes that wait on a data channel.
-    pub fn waiting(&mut self, lane: Lane) -> usize {
+    pub(crate) fn waiting(&mut self, lane: Lane) -> usize {
         let id = self.channels[lane as usize];
         id.and_then(|id| self.rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
     }
 
     /// What this peer would send if nothing held it back, for probing.
-    pub fn set_desired_bitrate(&mut self, minimum: u64, desired: u64) {
+    pub(crate) fn set_desired_bitrate(&mut self, minimum: u64, desired: u64) {
         self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
     }
 
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let _ = self.rtc.close();
     }
 
     // --- the run loop ---
 
-    pub fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
         let Datagram { proto, source, destination, contents } = *datagram;
         let Ok(receive) = Receive::new(proto, source, destination, contents) else { return };
         if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
@@ -302,7 +301,7 @@ impl Peer {
         }
     }
 
-    pub fn advance(&mut self, now: Instant) {
+    pub(crate) fn advance(&mut self, now: Instant) {
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
             tracing::debug!(%error, "a peer connection failed");
             self.dead = true;
@@ -310,7 +309,7 @@ impl Peer {
     }
 
     /// Polls until there is nothing more at `now`.
-    pub fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
+    pub(crate) fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
         loop {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(t)) => out.push_back(Output::Transmit(Transmit {
@@ -359,7 +358,6 @@ impl Peer {
                 PeerEvent::Estimate(estimate)
             }
             Event::PeerStats(stats) => PeerEvent::Stats(stats),
-            Event::MediaIngressStats(stats) => PeerEvent::Ingress(stats),
             _ => return,
         });
     }
@@ -371,12 +369,12 @@ impl Peer {
 
 /// Changes of an offer of ours.
 #[derive(Debug, Default)]
-pub struct OfferChange<'a> {
+pub(crate) struct OfferChange<'a> {
     /// Opens the data channels, if they are not.
-    pub channels: bool,
-    pub add: &'a [(MediaKind, String, String)],
-    pub end: &'a [Mid],
-    pub ice_restart: bool,
+    pub(crate) channels: bool,
+    pub(crate) add: &'a [(MediaKind, String, String)],
+    pub(crate) end: &'a [Mid],
+    pub(crate) ice_restart: bool,
 }
 
 fn credentials(config: &Config) -> str0m::IceCreds {
@@ -387,7 +385,7 @@ fn credentials(config: &Config) -> str0m::IceCreds {
 }
 
 /// The `USERNAME`'s first part (ours) of a STUN binding request (RFC 8445, 7.2.2), to know whom it is for.
-pub fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
+pub(crate) fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
     const HEADER: usize = 20;
     const USERNAME: u16 = 0x0006;
     const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -408,17 +406,17 @@ pub fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
 }
 
 /// Whether a client may be known by this datagram's address alone: everything but STUN (RFC 7983).
-pub fn is_stun(datagram: &[u8]) -> bool {
+pub(crate) fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|byte| *byte < 4)
 }
 
 /// The AV1 dependency descriptor, passed on as it came.
-pub const DESCRIPTOR_URI: &str =
+pub(crate) const DESCRIPTOR_URI: &str =
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// The bytes of a packet's dependency descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Descriptor(pub Arc<[u8]>);
+pub(crate) struct Descriptor(pub Arc<[u8]>);
 
 #[derive(Debug)]
 struct DescriptorExtension;
@@ -450,4 +448,4 @@ impl ExtensionSerializer for DescriptorExtension {
 }
 
 /// Where a peer's datagrams come from, once ICE has checked it.
-pub type Source = (Protocol, SocketAddr);
+pub(crate) type Source = (Protocol, SocketAddr);

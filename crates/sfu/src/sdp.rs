@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineKind {
+pub(crate) enum LineKind {
     Audio,
     Video,
     Application,
@@ -12,21 +12,21 @@ pub enum LineKind {
 
 /// One m-line of a client's description.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    pub mid: String,
-    pub kind: LineKind,
+pub(crate) struct Line {
+    pub(crate) mid: String,
+    pub(crate) kind: LineKind,
     /// The client sends on it.
-    pub sends: bool,
+    pub(crate) sends: bool,
     /// The client receives on it.
-    pub receives: bool,
+    pub(crate) receives: bool,
     /// The track id of `a=msid`.
-    pub track_id: Option<String>,
+    pub(crate) track_id: Option<String>,
     /// Simulcast encodings (`a=rid:… send`), in the order of the description.
-    pub rids: Vec<String>,
+    pub(crate) rids: Vec<String>,
 }
 
 /// Reads the m-lines. Rejected ones (port 0, outside any bundle) neither send nor receive.
-pub fn lines(sdp: &str) -> Vec<Line> {
+pub(crate) fn lines(sdp: &str) -> Vec<Line> {
     let bundled: Vec<&str> =
         sdp.lines().find_map(|l| l.strip_prefix("a=group:BUNDLE")).map_or(vec![], |l| l.split_whitespace().collect());
     sections(sdp).skip(1).filter_map(|section| line(section, &bundled)).collect()
@@ -77,25 +77,25 @@ fn sections(sdp: &str) -> impl Iterator<Item = &str> {
 
 /// What to change in one m-line of our own description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Edit {
+pub(crate) struct Edit {
     /// The line is a place for a track that we send. `None`: str0m's direction stays.
-    pub place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Payload types to name first: the codec that the client shall send.
-    pub prefer: Vec<u8>,
+    pub(crate) prefer: Vec<u8>,
     /// Payload types to leave out.
-    pub without: Vec<u8>,
+    pub(crate) without: Vec<u8>,
     /// More Opus parameters (`usedtx=1`), by payload type.
-    pub opus: Option<(u8, &'static str)>,
+    pub(crate) opus: Option<(u8, &'static str)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     Free,
     Taken { stream_id: String, track_id: String },
 }
 
 /// Rewrites our description; `edit` is asked for each m-line by its mid.
-pub fn rewrite(sdp: &str, mut edit: impl FnMut(&str) -> Option<Edit>) -> String {
+pub(crate) fn rewrite(sdp: &str, mut edit: impl FnMut(&str) -> Option<Edit>) -> String {
     let mut out = String::with_capacity(sdp.len() + 256);
     for section in sections(sdp) {
         let mid = section.lines().find_map(|l| l.strip_prefix("a=mid:"));
@@ -160,7 +160,7 @@ fn rewrite_line(line: &str, edit: &Edit) -> Rewritten {
 }
 
 /// Puts the addresses that clients are told in the place of those bound (`a=candidate`): behind a NAT they differ.
-pub fn readdress(sdp: &str, addresses: &[crate::LocalAddress]) -> String {
+pub(crate) fn readdress(sdp: &str, addresses: &[crate::LocalAddress]) -> String {
     if addresses.iter().all(|address| address.bound == address.told) {
         return sdp.to_owned();
     }

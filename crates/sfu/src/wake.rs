@@ -7,29 +7,29 @@ use std::{
 };
 
 slotmap::new_key_type! {
-    pub struct RoomKey;
-    pub struct ParticipantKey;
-    pub struct TrackKey;
-    pub struct SubscriptionKey;
+    pub(crate) struct RoomKey;
+    pub(crate) struct ParticipantKey;
+    pub(crate) struct TrackKey;
+    pub(crate) struct SubscriptionKey;
 }
 
 /// Which of a participant's peer connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Target {
+pub(crate) enum Target {
     /// The client's own offers; in a single connection, everything.
     Publisher,
     Subscriber,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PeerRef {
-    pub room: RoomKey,
-    pub participant: ParticipantKey,
-    pub target: Target,
+pub(crate) struct PeerRef {
+    pub(crate) room: RoomKey,
+    pub(crate) participant: ParticipantKey,
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
+pub(crate) enum Due {
     Peer(PeerRef),
     Room(RoomKey),
     /// The machine's own housekeeping.
@@ -63,44 +63,44 @@ impl Ord for Timer {
 /// Never a scan over all peers: a list of those changed, and a heap of times. A time that moved stays on the heap until
 /// it comes up; then its owner, who knows for which time it waits, lets it fall.
 #[derive(Debug, Default)]
-pub struct Wake {
-    pub dirty: Vec<PeerRef>,
+pub(crate) struct Wake {
+    pub(crate) dirty: Vec<PeerRef>,
     heap: BinaryHeap<Timer>,
 }
 
 impl Wake {
-    pub fn at(&mut self, at: Instant, due: Due) {
+    pub(crate) fn at(&mut self, at: Instant, due: Due) {
         self.heap.push(Timer { at, due });
     }
 
     /// What is due, and for when it was put here.
-    pub fn pop_due(&mut self, now: Instant) -> Option<(Instant, Due)> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Instant, Due)> {
         match self.heap.peek() {
             Some(timer) if timer.at <= now => self.heap.pop().map(|timer| (timer.at, timer.due)),
             _ => None,
         }
     }
 
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|timer| timer.at)
     }
 }
 
 /// Whose a datagram is: by address once ICE has checked it, before that by the STUN request's ufrag.
 #[derive(Debug, Default)]
-pub struct Demux {
+pub(crate) struct Demux {
     by_source: HashMap<crate::peer::Source, PeerRef>,
     by_ufrag: HashMap<String, PeerRef>,
 }
 
 impl Demux {
-    pub fn learn_ufrag(&mut self, ufrag: String, peer: PeerRef) {
+    pub(crate) fn learn_ufrag(&mut self, ufrag: String, peer: PeerRef) {
         self.by_ufrag.insert(ufrag, peer);
     }
 
     /// STUN names the peer, and what comes from its address afterwards is the same peer's: another peer's datagrams
     /// from there are refused by their keys. Anything but STUN from an unknown address is nobody's.
-    pub fn find(&mut self, source: crate::peer::Source, datagram: &[u8]) -> Option<PeerRef> {
+    pub(crate) fn find(&mut self, source: crate::peer::Source, datagram: &[u8]) -> Option<PeerRef> {
         if crate::peer::is_stun(datagram)
             && let Some(ufrag) = crate::peer::stun_ufrag(datagram)
         {
@@ -110,11 +110,11 @@ impl Demux {
     }
 
     /// The peer's ICE agent took a request from this address.
-    pub fn learn_source(&mut self, source: crate::peer::Source, peer: PeerRef) {
+    pub(crate) fn learn_source(&mut self, source: crate::peer::Source, peer: PeerRef) {
         self.by_source.insert(source, peer);
     }
 
-    pub fn forget(&mut self, peer: PeerRef) {
+    pub(crate) fn forget(&mut self, peer: PeerRef) {
         self.by_ufrag.retain(|_, p| *p != peer);
         self.by_source.retain(|_, p| *p != peer);
     }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Frame, Heard, Name, Weather, World};
 use livekit_protocol as proto;
-use proto::{VideoQuality, signal_request::Message as Request};
+use proto::{VideoQuality, signal_request::Message as Request, signal_response::Message as Response};
 use std::time::Duration;
 
 /// What a decoder would object to: a gap, a timestamp that goes back, a frame of another layer without its key frame.
@@ -136,4 +136,55 @@ fn muted_video_stops_and_starts_with_a_picture() {
     assert!(all.len() > before + 60);
     assert!(Frame::read(&all[before].payload).unwrap().keyframe);
     assert_decodable(&all);
+}
+
+#[test]
+fn a_voice_is_told_to_those_who_hear_it_and_its_end_too() {
+    let mut world = World::new(15);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(3));
+    let sid = world.clients[bob].people["ann"].sid.clone();
+    let told = |world: &World| -> Vec<bool> {
+        let speakers = world.clients[bob].responses.iter().filter_map(|r| match r {
+            Response::SpeakersChanged(changed) => Some(changed.speakers.clone()),
+            _ => None,
+        });
+        speakers.flatten().filter(|s| s.sid == sid).map(|s| s.active).collect()
+    };
+    assert_eq!(told(&world).first(), Some(&true));
+    world.clients[ann].audio.as_mut().unwrap().on = false;
+    world.run(Duration::from_secs(3));
+    assert_eq!(told(&world).last(), Some(&false));
+}
+
+#[test]
+fn a_publisher_need_not_send_what_nobody_sees() {
+    let mut world = World::new(16);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(2));
+    let sid = world.sid(ann, "cam");
+    let wanted = |world: &World| {
+        world.clients[ann].responses.iter().rev().find_map(|r| match r {
+            Response::SubscribedQualityUpdate(update) => {
+                let codec = &update.subscribed_codecs[0];
+                assert_eq!(codec.codec, "vp8");
+                Some(codec.qualities.iter().map(|q| q.enabled).collect::<Vec<_>>())
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(wanted(&world), Some(vec![true, true, true]));
+    ask_for(&mut world, bob, &sid, VideoQuality::Low);
+    world.run(Duration::from_secs(3));
+    assert_eq!(wanted(&world), Some(vec![true, true, true]), "not at once");
+    world.run(Duration::from_secs(4));
+    assert_eq!(wanted(&world), Some(vec![true, false, false]));
+    ask_for(&mut world, bob, &sid, VideoQuality::High);
+    world.run(Duration::from_millis(300));
+    assert_eq!(wanted(&world), Some(vec![true, true, true]), "more at once");
+    world.signal(bob, Request::Leave(proto::LeaveRequest::default()));
+    world.run(Duration::from_secs(6));
+    assert_eq!(wanted(&world), Some(vec![false, false, false]));
 }

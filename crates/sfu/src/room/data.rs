@@ -54,13 +54,13 @@ struct Chat {
 
 #[derive(Debug)]
 pub(crate) struct DataTrack {
-    pub publisher: ParticipantKey,
-    pub info: proto::DataTrackInfo,
+    pub(crate) publisher: ParticipantKey,
+    pub(crate) info: proto::DataTrackInfo,
     subscribers: Vec<(ParticipantKey, u16)>,
 }
 
 impl DataState {
-    pub fn last_reliable(&self) -> u32 {
+    pub(crate) fn last_reliable(&self) -> u32 {
         self.last_reliable
     }
 

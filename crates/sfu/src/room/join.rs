@@ -10,7 +10,12 @@ const PING_TIMEOUT: i32 = 15;
 
 impl Room {
     /// Takes the participant in, or back. `None`: refused, and the client was told why.
-    pub fn on_connect(&mut self, connection: ConnectionId, join: Join, cx: &mut Cx<'_>) -> Option<ParticipantKey> {
+    pub(crate) fn on_connect(
+        &mut self,
+        connection: ConnectionId,
+        join: Join,
+        cx: &mut Cx<'_>,
+    ) -> Option<ParticipantKey> {
         if join.request.reconnect {
             return self.on_reconnect(connection, join, cx);
         }
@@ -86,7 +91,7 @@ impl Room {
             last_signal: cx.now,
             data: data::DataState::default(),
             downlink: subscribe::Downlink::default(),
-            quality: tick::Quality::default(),
+            link: tick::Link::default(),
         };
         let key = self.people.insert(person);
         self.identities.insert(join.identity.clone(), key);
@@ -175,7 +180,7 @@ impl Room {
     }
 
     /// The signalling connection is gone without a word: it may come back.
-    pub fn on_disconnect(&mut self, key: ParticipantKey, connection: ConnectionId, cx: &mut Cx<'_>) {
+    pub(crate) fn on_disconnect(&mut self, key: ParticipantKey, connection: ConnectionId, cx: &mut Cx<'_>) {
         let person = &mut self.people[key];
         if person.connection == Some(connection) {
             person.connection = None;
@@ -206,7 +211,7 @@ impl Room {
         let _ = cx;
     }
 
-    pub fn remove(&mut self, key: ParticipantKey, reason: proto::DisconnectReason, cx: &mut Cx<'_>) {
+    pub(crate) fn remove(&mut self, key: ParticipantKey, reason: proto::DisconnectReason, cx: &mut Cx<'_>) {
         let Some(person) = self.people.get(key) else { return };
         let last = person.last_connection;
         if let Some(connection) = person.connection {
@@ -255,7 +260,7 @@ impl Room {
         }
     }
 
-    pub fn close(&mut self, reason: proto::RoomEndReason, cx: &mut Cx<'_>) {
+    pub(crate) fn close(&mut self, reason: proto::RoomEndReason, cx: &mut Cx<'_>) {
         for key in self.people.keys().collect::<Vec<_>>() {
             self.remove(key, proto::DisconnectReason::RoomDeleted, cx);
         }

@@ -20,7 +20,7 @@ const SCREEN_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceOf {
     ssrc: Ssrc,
-    pub track: TrackKey,
+    pub(crate) track: TrackKey,
     stream: u8,
     encoding: u8,
 }
@@ -28,12 +28,12 @@ pub(crate) struct SourceOf {
 /// One encoding of a stream: a simulcast layer, or all there is.
 #[derive(Debug)]
 pub(crate) struct Encoding {
-    pub rid: Option<Rid>,
+    pub(crate) rid: Option<Rid>,
     /// 0 low, 1 medium, 2 high, as `VideoQuality`.
-    pub quality: u8,
-    pub width: u32,
-    pub height: u32,
-    pub tracker: forward::LayerTracker,
+    pub(crate) quality: u8,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) tracker: forward::LayerTracker,
     picture_asked: Option<Instant>,
     picture_wanted: bool,
 }
@@ -110,7 +110,8 @@ impl Room {
         }
         let alive = alive(&stream.encodings, cx.now);
         if let Some(level) = header.ext_vals.audio_level.filter(|_| track.kind == MediaKind::Audio) {
-            self.speakers.heard(source.track, level.unsigned_abs(), cx.now);
+            let voice = track.voice.get_or_insert_with(|| forward::speaker::Voice::new(codec.clock_rate()));
+            voice.observe(header.timestamp, level.unsigned_abs());
         }
         let vp8 = (codec == Codec::Vp8).then(|| forward::Vp8Packet::parse(&packet.payload)).flatten();
         let keyframe = match &vp8 {
@@ -258,7 +259,7 @@ impl Room {
         if track.kind != MediaKind::Video || track.info.muted {
             return;
         }
-        let rtt = self.people[track.publisher].quality.rtt.unwrap_or_default();
+        let rtt = self.people[track.publisher].link.rtt.unwrap_or_default();
         let mut wanted = vec![];
         for subscription in &track.subscribers {
             let subscription = &mut self.subscriptions[*subscription];
@@ -276,13 +277,13 @@ impl Room {
 
 /// A packet with what was read of it once for all subscribers.
 pub(super) struct Arrival<'a> {
-    pub packet: &'a RtpPacket,
-    pub codec: Codec,
-    pub incoming: Incoming,
-    pub stream: u8,
-    pub layer: forward::LayerPacket,
+    pub(crate) packet: &'a RtpPacket,
+    pub(crate) codec: Codec,
+    pub(crate) incoming: Incoming,
+    pub(crate) stream: u8,
+    pub(crate) layer: forward::LayerPacket,
     /// The stream's encodings that live now.
-    pub alive: forward::Layers,
+    pub(crate) alive: forward::Layers,
     pub vp8: Option<forward::Vp8Packet>,
 }
 
@@ -293,7 +294,7 @@ pub(super) fn alive(encodings: &[Encoding], now: Instant) -> forward::Layers {
 
 impl Arrival<'_> {
     /// The packet as the subscriber gets it, but for what is specific to its codec.
-    pub fn write(&self, pt: Pt, nackable: bool, to: forward::Outgoing, now: Instant) -> RtpWrite {
+    pub(crate) fn write(&self, pt: Pt, nackable: bool, to: forward::Outgoing, now: Instant) -> RtpWrite {
         let header = &self.packet.header;
         let mut extensions = header.ext_vals.clone();
         // The sending side has its own.

@@ -5,6 +5,7 @@
 
 mod control;
 mod data;
+mod dynacast;
 mod join;
 mod media;
 mod negotiate;
@@ -15,6 +16,7 @@ mod tick;
 
 use crate::{
     config::Config,
+    forward::speaker::Speakers,
     id,
     io::{ConnectionId, Event, EventKind, Mode, Output},
     peer::{Peer, PeerEvent},
@@ -33,18 +35,18 @@ pub(crate) use subscribe::Subscription;
 
 /// What a room needs of the machine around it while it handles one thing.
 pub(crate) struct Cx<'a> {
-    pub now: Instant,
+    pub(crate) now: Instant,
     /// The wall clock, in milliseconds of Unix time.
-    pub unix_ms: i64,
-    pub room: RoomKey,
-    pub config: &'a Config,
-    pub out: &'a mut VecDeque<Output>,
-    pub demux: &'a mut Demux,
-    pub wake: &'a mut Wake,
+    pub(crate) unix_ms: i64,
+    pub(crate) room: RoomKey,
+    pub(crate) config: &'a Config,
+    pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) demux: &'a mut Demux,
+    pub(crate) wake: &'a mut Wake,
 }
 
 impl Cx<'_> {
-    pub fn say(&mut self, connection: ConnectionId, message: Message) {
+    pub(crate) fn say(&mut self, connection: ConnectionId, message: Message) {
         let response = Box::new(proto::SignalResponse { message: Some(message) });
         self.out.push_back(Output::Signal { connection, response });
     }
@@ -52,7 +54,7 @@ impl Cx<'_> {
 
 #[derive(Debug)]
 pub(crate) struct Room {
-    pub info: proto::Room,
+    pub(crate) info: proto::Room,
     people: SlotMap<ParticipantKey, Participant>,
     identities: HashMap<String, ParticipantKey>,
     tracks: SlotMap<TrackKey, Track>,
@@ -65,7 +67,10 @@ pub(crate) struct Room {
     sif_trailer: Vec<u8>,
     /// Whose lines changed and want a description.
     renegotiate: Vec<ParticipantKey>,
-    speakers: tick::Speakers,
+    speakers: Speakers<ParticipantKey>,
+    /// When speakers, and connections, are looked at next.
+    listen_at: Instant,
+    judge_at: Instant,
 }
 
 #[derive(Debug)]
@@ -98,15 +103,15 @@ pub(crate) struct Participant {
     last_signal: Instant,
     data: data::DataState,
     downlink: subscribe::Downlink,
-    quality: tick::Quality,
+    link: tick::Link,
 }
 
 impl Participant {
-    pub fn permission(&self) -> &proto::ParticipantPermission {
+    pub(crate) fn permission(&self) -> &proto::ParticipantPermission {
         self.info.permission.as_ref().expect("set at the join")
     }
 
-    pub fn peer(&mut self, target: Target) -> Option<&mut Peer> {
+    pub(crate) fn peer(&mut self, target: Target) -> Option<&mut Peer> {
         match target {
             Target::Publisher => Some(&mut self.publisher),
             Target::Subscriber => self.subscriber.as_mut(),
@@ -114,20 +119,26 @@ impl Participant {
     }
 
     /// On which connection this participant is sent media and data.
-    pub fn downstream(&self) -> Target {
+    pub(crate) fn downstream(&self) -> Target {
         match self.mode {
             Mode::Single => Target::Publisher,
             Mode::Dual => Target::Subscriber,
         }
     }
 
-    pub fn hidden(&self) -> bool {
+    pub(crate) fn hidden(&self) -> bool {
         self.permission().hidden
     }
 }
 
 impl Room {
-    pub fn new(name: &str, wish: &proto::RoomConfiguration, config: &Config, now: Instant, unix_ms: i64) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        wish: &proto::RoomConfiguration,
+        config: &Config,
+        now: Instant,
+        unix_ms: i64,
+    ) -> Self {
         let or = |value: u32, default: u32| if value == 0 { default } else { value };
         let info = proto::Room {
             sid: id::room(),
@@ -152,15 +163,17 @@ impl Room {
             ever_joined: false,
             sif_trailer: id::random(12).into_bytes(),
             renegotiate: vec![],
-            speakers: tick::Speakers::default(),
+            speakers: Speakers::default(),
+            listen_at: now,
+            judge_at: now,
         }
     }
 
-    pub fn has(&self, key: ParticipantKey) -> bool {
+    pub(crate) fn has(&self, key: ParticipantKey) -> bool {
         self.people.contains_key(key)
     }
 
-    pub fn tell(&self, kind: EventKind, cx: &mut Cx<'_>) {
+    pub(crate) fn tell(&self, kind: EventKind, cx: &mut Cx<'_>) {
         let room = self.info.clone();
         cx.out.push_back(Output::Event(Box::new(Event { room, kind })));
     }
@@ -229,7 +242,7 @@ impl Room {
         }
     }
 
-    pub fn receive(
+    pub(crate) fn receive(
         &mut self,
         at: PeerRef,
         datagram: &crate::Datagram<'_>,
@@ -247,7 +260,7 @@ impl Room {
         self.after_drain(at, events, cx);
     }
 
-    pub fn advance(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+    pub(crate) fn advance(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
         peer.dirty = false;
         peer.advance(cx.now);
@@ -255,7 +268,7 @@ impl Room {
         self.after_drain(at, events, cx);
     }
 
-    pub fn on_peer_due(&mut self, at: PeerRef, time: Instant, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+    pub(crate) fn on_peer_due(&mut self, at: PeerRef, time: Instant, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
         if peer.scheduled != Some(time) {
             return; // An earlier time came since, and was seen to.
@@ -295,7 +308,6 @@ impl Room {
             PeerEvent::Estimate(bitrate) => self.on_estimate(at.participant, bitrate.as_u64(), cx),
             PeerEvent::Gone => self.on_peer_gone(at, cx),
             PeerEvent::Stats(stats) => self.on_stats(at, &stats),
-            PeerEvent::Ingress(stats) => self.on_ingress(at.participant, &stats),
         }
     }
 }

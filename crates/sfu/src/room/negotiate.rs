@@ -15,9 +15,9 @@ use str0m::media::{MediaKind, Mid};
 /// A line on which the client receives.
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
-    pub mid: Mid,
-    pub kind: MediaKind,
-    pub subscription: Option<SubscriptionKey>,
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
+    pub(crate) subscription: Option<SubscriptionKey>,
     /// Carried a track before: the next one needs its own SSRC.
     used: bool,
     /// What the client was told last.
@@ -36,7 +36,7 @@ impl Room {
     }
 
     /// Once per input, for everybody whose lines changed: many subscriptions make one description.
-    pub fn negotiate_all(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn negotiate_all(&mut self, cx: &mut Cx<'_>) {
         while let Some(key) = self.renegotiate.pop() {
             let Some(person) = self.people.get_mut(key) else { continue };
             person.negotiation_wanted = false;
@@ -49,7 +49,7 @@ impl Room {
 
     // --- one connection ---
 
-    pub fn on_offer(&mut self, key: ParticipantKey, offer: &proto::SessionDescription, cx: &mut Cx<'_>) {
+    pub(crate) fn on_offer(&mut self, key: ParticipantKey, offer: &proto::SessionDescription, cx: &mut Cx<'_>) {
         let lines = sdp::lines(&offer.sdp);
         if lines.len() > LINES {
             return self.refuse_description(key, "too many lines", cx);

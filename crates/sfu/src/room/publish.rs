@@ -29,37 +29,39 @@ pub(crate) struct Pending {
 
 #[derive(Debug)]
 pub(crate) struct Track {
-    pub publisher: ParticipantKey,
-    pub kind: MediaKind,
-    pub info: proto::TrackInfo,
+    pub(crate) publisher: ParticipantKey,
+    pub(crate) kind: MediaKind,
+    pub(crate) info: proto::TrackInfo,
     /// One, and one more for a backup codec.
-    pub streams: Vec<Stream>,
-    pub subscribers: Vec<SubscriptionKey>,
-    pub dynacast: super::subscribe::Dynacast,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) subscribers: Vec<SubscriptionKey>,
+    pub(crate) dynacast: super::dynacast::Dynacast,
+    /// How loud it is; for sound with levels.
+    pub(crate) voice: Option<crate::forward::speaker::Voice>,
 }
 
 /// What one line of the publisher's carries.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    pub mid: Mid,
+    pub(crate) mid: Mid,
     cid: String,
     /// As announced; the packets have the last word.
-    pub codec: Codec,
+    pub(crate) codec: Codec,
     named: String,
-    pub pt: Option<Pt>,
-    pub encodings: Vec<super::media::Encoding>,
+    pub(crate) pt: Option<Pt>,
+    pub(crate) encodings: Vec<super::media::Encoding>,
 }
 
 impl Track {
-    pub fn has_line(&self, mid: &str) -> bool {
+    pub(crate) fn has_line(&self, mid: &str) -> bool {
         self.streams.iter().any(|stream| *stream.mid == *mid)
     }
 
-    pub fn is_screen(&self) -> bool {
+    pub(crate) fn is_screen(&self) -> bool {
         self.info.source() == TrackSource::ScreenShare
     }
 
-    pub fn encrypted(&self) -> bool {
+    pub(crate) fn encrypted(&self) -> bool {
         self.info.encryption() != proto::encryption::Type::None
     }
 }
@@ -211,6 +213,7 @@ impl Room {
             streams: vec![stream],
             subscribers: vec![],
             dynacast: Default::default(),
+            voice: None,
         };
         track.info.mid = line.mid.clone();
         for codec in &mut track.info.codecs {
@@ -243,7 +246,6 @@ impl Room {
         let person = &mut self.people[publisher];
         person.tracks.retain(|t| *t != key);
         person.sources.retain(|source| source.track != key);
-        self.speakers.forget(key);
         self.say(
             publisher,
             Message::TrackUnpublished(proto::TrackUnpublishedResponse { track_sid: track.info.sid.clone() }),
@@ -279,9 +281,6 @@ impl Room {
         info.muted = muted;
         info.version = Some(version(cx));
         let publisher = self.tracks[track].publisher;
-        if muted {
-            self.speakers.forget(track);
-        }
         for subscription in &self.tracks[track].subscribers {
             self.subscriptions[*subscription].retarget(true);
         }

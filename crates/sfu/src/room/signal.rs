@@ -5,7 +5,7 @@ use crate::io::Command;
 use proto::signal_request::Message as Request;
 
 impl Room {
-    pub fn on_signal(&mut self, key: ParticipantKey, request: Request, cx: &mut Cx<'_>) {
+    pub(crate) fn on_signal(&mut self, key: ParticipantKey, request: Request, cx: &mut Cx<'_>) {
         self.people[key].last_signal = cx.now;
         match request {
             Request::Offer(offer) => self.on_offer(key, &offer, cx),
@@ -41,7 +41,7 @@ impl Room {
         }
     }
 
-    pub fn on_command(&mut self, key: ParticipantKey, command: Command, cx: &mut Cx<'_>) {
+    pub(crate) fn on_command(&mut self, key: ParticipantKey, command: Command, cx: &mut Cx<'_>) {
         match command {
             Command::Evict(reason) => self.remove(key, reason, cx),
             Command::Mute(sources) => self.mute_sources(key, &sources, cx),

@@ -12,23 +12,23 @@ use str0m::{
 /// One participant's wish for one track, and what it takes to fulfil it.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    pub track: TrackKey,
-    pub subscriber: ParticipantKey,
+    pub(crate) track: TrackKey,
+    pub(crate) subscriber: ParticipantKey,
     /// The line that was chosen for it.
-    pub line: Option<Mid>,
+    pub(crate) line: Option<Mid>,
     /// The line once both sides know of it: packets flow.
-    pub bound: Option<Mid>,
+    pub(crate) bound: Option<Mid>,
     /// The publisher does not let this subscriber have it.
-    pub denied: bool,
+    pub(crate) denied: bool,
     /// The client switched it off, or has it off screen.
-    pub disabled: bool,
-    pub wish: Wish,
+    pub(crate) disabled: bool,
+    pub(crate) wish: Wish,
     /// The allocator found no room for it.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// Highest encoding that the wish makes sense of; the allocator may grant less.
-    pub ceiling: Layer,
+    pub(crate) ceiling: Layer,
     /// Which of the track's streams (codecs) this subscriber gets.
-    pub stream: u8,
+    pub(crate) stream: u8,
     selector: LayerSelector,
     munger: RtpMunger,
     vp8: Vp8Munger,
@@ -49,44 +49,44 @@ struct Payload {
 /// What the client asked for (`UpdateTrackSettings`).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wish {
-    pub quality: Option<VideoQuality>,
+    pub(crate) quality: Option<VideoQuality>,
     /// Pixels on the client's screen; 0: not said.
-    pub width: u32,
-    pub height: u32,
-    pub fps: u32,
-    pub priority: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) fps: u32,
+    pub(crate) priority: u32,
 }
 
 /// A subscriber's link.
 #[derive(Debug, Default)]
 pub(crate) struct Downlink {
-    pub estimate: Option<u64>,
-}
-
-/// What of a video track is wanted by anybody, as its publisher was told.
-#[derive(Debug, Default)]
-pub(crate) struct Dynacast {
-    pub told: Option<u8>,
-    pub lower_at: Option<Instant>,
+    pub(crate) estimate: Option<u64>,
+    /// Encodings between what was wished and what the link takes, of the track that misses most.
+    pub(crate) missed: u8,
 }
 
 impl Subscription {
     /// Whether it needs a line.
-    pub fn wanted(&self) -> bool {
+    pub(crate) fn wanted(&self) -> bool {
         !self.denied
     }
 
     /// The stream and encoding that is sent now.
-    pub fn showing(&self) -> Option<(u8, u8)> {
+    pub(crate) fn showing(&self) -> Option<(u8, u8)> {
         self.selector.current().map(|layer| (self.stream, layer))
     }
 
-    pub fn flowing(&self) -> bool {
-        self.bound.is_some() && !self.disabled && !self.paused && !self.denied
+    /// Whether the client would show it.
+    pub(crate) fn wants_media(&self) -> bool {
+        !self.disabled && !self.denied
+    }
+
+    pub(crate) fn flowing(&self) -> bool {
+        self.bound.is_some() && !self.paused && self.wants_media()
     }
 
     /// To be called when anything of `flowing` or `ceiling` changed, and after a pause of the source.
-    pub fn retarget(&mut self, restart: bool) {
+    pub(crate) fn retarget(&mut self, restart: bool) {
         if restart || !self.flowing() {
             self.selector.set_target(None);
             self.paused_before = true;
@@ -96,7 +96,7 @@ impl Subscription {
         }
     }
 
-    pub fn wants_picture(&mut self, now: Instant, rtt: std::time::Duration, alive: Layers) -> Option<Layer> {
+    pub(crate) fn wants_picture(&mut self, now: Instant, rtt: std::time::Duration, alive: Layers) -> Option<Layer> {
         if !self.flowing() {
             return None;
         }

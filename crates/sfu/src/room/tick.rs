@@ -1,6 +1,7 @@
 //! What happens by the clock: speakers, connection quality, late key frames, participants that never returned.
 
 use super::*;
+use crate::forward::{quality, speaker};
 use std::time::Duration;
 
 /// How often a room with people in it looks around.
@@ -9,30 +10,42 @@ const TICK: Duration = Duration::from_millis(200);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// A signalling connection on which nothing came for so long is taken for lost; clients ping every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
+/// What loss is counted in: str0m tells a fraction.
+const OF: f32 = 10_000.0;
 
-#[derive(Debug, Default)]
-pub(crate) struct Quality {
-    pub loss: f32,
-    pub rtt: Option<Duration>,
+/// A participant's connection, both ways.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) rtt: Option<Duration>,
+    loss: f32,
+    quality: quality::Quality,
+    told: Option<proto::ConnectionQuality>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Speakers;
-
-impl Speakers {
-    pub fn heard(&mut self, _track: TrackKey, _level: u8, _now: Instant) {}
-    pub fn forget(&mut self, _track: TrackKey) {}
+impl Default for Link {
+    fn default() -> Self {
+        Self { rtt: None, loss: 0.0, quality: quality::Quality::new(quality::Kind::Video), told: None }
+    }
 }
 
 impl Room {
     /// `true`: the room is over.
-    pub fn tick(&mut self, cx: &mut Cx<'_>) -> bool {
+    pub(crate) fn tick(&mut self, cx: &mut Cx<'_>) -> bool {
         if self.expired(cx.now) {
             return true;
         }
         self.give_up_lost(cx);
         self.late_pictures(cx);
         self.wanted_pictures(cx);
+        self.dynacast(cx);
+        if cx.now >= self.listen_at {
+            self.listen_at = cx.now + speaker::WINDOW;
+            self.tell_speakers(cx);
+        }
+        if cx.now >= self.judge_at {
+            self.judge_at = cx.now + quality::INTERVAL;
+            self.tell_quality(cx);
+        }
         self.negotiate_all(cx);
         let pause = if self.people.is_empty() { IDLE_TICK } else { TICK };
         cx.wake.at(cx.now + pause, Due::Room(cx.room));
@@ -40,36 +53,87 @@ impl Room {
     }
 
     fn give_up_lost(&mut self, cx: &mut Cx<'_>) {
-        let silent: Vec<_> = self
-            .people
-            .iter()
-            .filter(|(_, p)| p.connection.is_some() && cx.now > p.last_signal + SILENCE)
-            .map(|(key, p)| (key, p.connection))
-            .collect();
+        let silent = |p: &Participant| p.connection.filter(|_| cx.now > p.last_signal + SILENCE);
+        let silent: Vec<_> = self.people.iter().filter_map(|(key, p)| silent(p).map(|c| (key, c))).collect();
         for (key, connection) in silent {
-            if let Some(connection) = connection {
-                cx.out.push_back(Output::Close { connection });
-                self.on_disconnect(key, connection, cx);
-            }
+            cx.out.push_back(Output::Close { connection });
+            self.on_disconnect(key, connection, cx);
         }
-        let lost: Vec<_> = self
-            .people
-            .iter()
-            .filter(|(_, p)| p.resume_until.is_some_and(|until| cx.now >= until))
-            .map(|(k, _)| k)
-            .collect();
+        let over = |p: &Participant| p.resume_until.is_some_and(|until| cx.now >= until);
+        let lost: Vec<_> = self.people.iter().filter(|(_, p)| over(p)).map(|(key, _)| key).collect();
         for key in lost {
             self.remove(key, proto::DisconnectReason::ConnectionTimeout, cx);
         }
     }
 
-    pub(super) fn on_stats(&mut self, at: PeerRef, stats: &str0m::stats::PeerStats) {
-        if let Some(person) = self.people.get_mut(at.participant) {
-            person.quality.rtt = stats.rtt.or(person.quality.rtt);
-            person.quality.loss =
-                stats.egress_loss_fraction.unwrap_or(0.0).max(stats.ingress_loss_fraction.unwrap_or(0.0));
+    // --- speakers ---
+
+    /// Who began, who is louder, who stopped; to those who can hear them.
+    fn tell_speakers(&mut self, cx: &mut Cx<'_>) {
+        let mut levels = vec![];
+        for track in self.tracks.values_mut().filter(|track| !track.info.muted) {
+            if let Some(voice) = &mut track.voice {
+                levels.push((track.publisher, voice.look()));
+            }
+        }
+        let changed = self.speakers.update(levels);
+        if changed.is_empty() {
+            return;
+        }
+        for (listener, person) in &self.people {
+            let Some(connection) = person.connection else { continue };
+            let hears = |key| key == listener || person.subscriptions.iter().any(|s| self.publisher_of(*s) == key);
+            let info = |speaker: &speaker::Speaker<ParticipantKey>| {
+                let sid = self.people.get(speaker.key)?.info.sid.clone();
+                Some(proto::SpeakerInfo { sid, level: speaker.level, active: speaker.active() })
+            };
+            let speakers: Vec<_> = changed.iter().filter(|s| hears(s.key)).filter_map(info).collect();
+            if !speakers.is_empty() {
+                cx.say(connection, Message::SpeakersChanged(proto::SpeakersChanged { speakers }));
+            }
         }
     }
 
-    pub(super) fn on_ingress(&mut self, _key: ParticipantKey, _stats: &str0m::stats::MediaIngressStats) {}
+    fn publisher_of(&self, subscription: SubscriptionKey) -> ParticipantKey {
+        self.tracks[self.subscriptions[subscription].track].publisher
+    }
+
+    // --- quality ---
+
+    pub(super) fn on_stats(&mut self, at: PeerRef, stats: &str0m::stats::PeerStats) {
+        if let Some(person) = self.people.get_mut(at.participant) {
+            person.link.rtt = stats.rtt.or(person.link.rtt);
+            let worst = stats.egress_loss_fraction.unwrap_or(0.0).max(stats.ingress_loss_fraction.unwrap_or(0.0));
+            person.link.loss = person.link.loss.max(worst);
+        }
+    }
+
+    /// How good everybody's connection is, where it changed.
+    fn tell_quality(&mut self, cx: &mut Cx<'_>) {
+        let mut updates = vec![];
+        for person in self.people.values_mut() {
+            let (flows, link) = (!person.tracks.is_empty() || !person.subscriptions.is_empty(), &mut person.link);
+            let sample = quality::Sample {
+                sent: if flows { OF as u64 } else { 0 },
+                lost: (std::mem::take(&mut link.loss) * OF) as u64,
+                jitter: Duration::ZERO,
+                rtt: link.rtt.unwrap_or_default(),
+                layers_missed: person.downlink.missed,
+                may_be_silent: true,
+            };
+            link.quality.judge(&sample);
+            // Without signalling and about to be given up: others see that the connection is lost.
+            let word = match person.connection {
+                Some(_) => quality::word(link.quality.score()),
+                None => proto::ConnectionQuality::Lost,
+            };
+            if link.told.replace(word) != Some(word) {
+                let (participant_sid, score) = (person.info.sid.clone(), quality::opinion(link.quality.score()));
+                updates.push(proto::ConnectionQualityInfo { participant_sid, quality: word.into(), score });
+            }
+        }
+        if !updates.is_empty() {
+            self.say_all(Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates }), cx);
+        }
+    }
 }
