@@ -294,7 +294,14 @@ pub(super) fn alive(encodings: &[Encoding], now: Instant) -> forward::Layers {
 
 impl Arrival<'_> {
     /// The packet as the subscriber gets it, but for what is specific to its codec.
-    pub(crate) fn write(&self, pt: Pt, nackable: bool, to: forward::Outgoing, now: Instant) -> RtpWrite {
+    pub(crate) fn write(
+        &self,
+        pt: Pt,
+        nackable: bool,
+        to: forward::Outgoing,
+        now: Instant,
+        payload: std::sync::Arc<[u8]>,
+    ) -> RtpWrite {
         let header = &self.packet.header;
         let mut extensions = header.ext_vals.clone();
         // The sending side has its own.
@@ -303,7 +310,7 @@ impl Arrival<'_> {
         extensions.rid_repair = None;
         extensions.transport_cc = None;
         extensions.abs_send_time = None;
-        RtpWrite::new(pt, to.seq.into(), to.ts, now, self.packet.payload.clone())
+        RtpWrite::new(pt, to.seq.into(), to.ts, now, payload)
             .marker(header.marker)
             .ext_vals(extensions)
             .nackable(nackable)

@@ -47,6 +47,7 @@ pub(crate) struct Cx<'a> {
 
 impl Cx<'_> {
     pub(crate) fn say(&mut self, connection: ConnectionId, message: Message) {
+        debug_assert_eq!(crate::check::fault(&message), None, "{message:?}");
         let response = Box::new(proto::SignalResponse { message: Some(message) });
         self.out.push_back(Output::Signal { connection, response });
     }

@@ -4,7 +4,6 @@ use super::{media::Arrival, *};
 use crate::forward::{Codec, Decision, Layer, LayerSelector, Layers, Outgoing, RtpMunger, Vp8Munger};
 use proto::VideoQuality;
 use str0m::{
-    format::PayloadParams,
     media::{MediaKind, Mid, Pt},
     rtp::RtpWrite,
 };
@@ -44,6 +43,8 @@ struct Payload {
     codec: Codec,
     pt: Pt,
     nackable: bool,
+    /// Redundant audio for one who takes plain Opus alone.
+    strip: bool,
 }
 
 /// What the client asked for (`UpdateTrackSettings`).
@@ -112,7 +113,8 @@ impl Subscription {
         let out = if arrival.codec.is_video() { self.select(arrival, now) } else { self.pass(arrival, now) };
         match out? {
             Step::Send(out) => {
-                let mut write = arrival.write(payload.pt, payload.nackable, out, now);
+                let content = if payload.strip { primary(arrival)? } else { arrival.packet.payload.clone() };
+                let mut write = arrival.write(payload.pt, payload.nackable, out, now, content);
                 if let Some(vp8) = &arrival.vp8 {
                     write = write.vp8_patch(self.vp8.rewrite(out.epoch, vp8)?);
                 }
@@ -152,8 +154,8 @@ impl Subscription {
         if let Some(known) = self.payload.filter(|p| p.source == source && p.codec == arrival.codec) {
             return Some(known);
         }
-        let (pt, nackable) = payload(peer, mid, arrival.codec)?;
-        self.payload = Some(Payload { source, codec: arrival.codec, pt, nackable });
+        let (pt, nackable, strip) = payload(peer, mid, arrival.codec)?;
+        self.payload = Some(Payload { source, codec: arrival.codec, pt, nackable, strip });
         self.payload
     }
 }
@@ -165,15 +167,22 @@ enum Step {
     Fill(Outgoing),
 }
 
-fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, bool)> {
-    let audio = |p: &&PayloadParams| p.spec().codec == str0m::format::Codec::Opus;
+/// The payload type for a codec on the subscriber's line, whether it may be sent again, and whether only the primary
+/// block of redundant audio is taken.
+fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, bool, bool)> {
+    let of = |codec: Codec| {
+        let mut fitting = peer.payloads().iter().filter(move |p| super::media::codec_of(p.spec().codec) == Some(codec));
+        fitting.find(|p| peer.accepts_payload(mid, p.pt()))
+    };
     if codec == Codec::Red {
-        let red = peer.payloads().iter().find(audio).and_then(PayloadParams::red)?;
-        return Some((red, false));
+        let opus = of(Codec::Opus)?;
+        return Some(opus.red().map_or((opus.pt(), false, true), |red| (red, false, false)));
     }
-    let fits =
-        |p: &&PayloadParams| super::media::codec_of(p.spec().codec) == Some(codec) && peer.accepts_payload(mid, p.pt());
-    peer.payloads().iter().find(fits).map(|p| (p.pt(), codec.is_video()))
+    of(codec).map(|p| (p.pt(), codec.is_video(), false))
+}
+
+fn primary(arrival: &Arrival<'_>) -> Option<std::sync::Arc<[u8]>> {
+    crate::forward::red::Red::parse(&arrival.packet.payload).map(|red| red.primary.payload.into())
 }
 
 impl Room {
