@@ -90,7 +90,7 @@ impl Room {
             resume_until: None,
             last_signal: cx.now,
             data: data::DataState::default(),
-            downlink: subscribe::Downlink::default(),
+            downlink: allocate::Downlink::default(),
             link: tick::Link::default(),
         };
         let key = self.people.insert(person);

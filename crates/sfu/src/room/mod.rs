@@ -3,6 +3,7 @@
 
 #![expect(deprecated, reason = "SDKs of today still read and write the older fields")]
 
+mod allocate;
 mod control;
 mod data;
 mod dynacast;
@@ -103,7 +104,7 @@ pub(crate) struct Participant {
     resume_until: Option<Instant>,
     last_signal: Instant,
     data: data::DataState,
-    downlink: subscribe::Downlink,
+    downlink: allocate::Downlink,
     link: tick::Link,
 }
 

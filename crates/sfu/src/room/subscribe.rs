@@ -22,8 +22,8 @@ pub(crate) struct Subscription {
     /// The client switched it off, or has it off screen.
     pub(crate) disabled: bool,
     pub(crate) wish: Wish,
-    /// The allocator found no room for it.
-    pub(crate) paused: bool,
+    /// What the allocator found room for; `None`: nothing.
+    granted: Option<Layer>,
     /// Highest encoding that the wish makes sense of; the allocator may grant less.
     pub(crate) ceiling: Layer,
     /// Which of the track's streams (codecs) this subscriber gets.
@@ -58,14 +58,6 @@ pub(crate) struct Wish {
     pub(crate) priority: u32,
 }
 
-/// A subscriber's link.
-#[derive(Debug, Default)]
-pub(crate) struct Downlink {
-    pub(crate) estimate: Option<u64>,
-    /// Encodings between what was wished and what the link takes, of the track that misses most.
-    pub(crate) missed: u8,
-}
-
 impl Subscription {
     /// Whether it needs a line.
     pub(crate) fn wanted(&self) -> bool {
@@ -83,7 +75,7 @@ impl Subscription {
     }
 
     pub(crate) fn flowing(&self) -> bool {
-        self.bound.is_some() && !self.paused && self.wants_media()
+        self.bound.is_some() && self.granted.is_some() && self.wants_media()
     }
 
     /// To be called when anything of `flowing` or `ceiling` changed, and after a pause of the source.
@@ -93,8 +85,22 @@ impl Subscription {
             self.paused_before = true;
         }
         if self.flowing() {
-            self.selector.set_target(Some(self.ceiling));
+            self.selector.set_target(self.granted.map(|granted| granted.min(self.ceiling)));
         }
+    }
+
+    /// What the allocator says. `true`: it is paused now, or no longer.
+    pub(crate) fn grant(&mut self, layer: Option<Layer>) -> bool {
+        let changed = self.granted.is_none() != layer.is_none();
+        if self.granted != layer {
+            self.granted = layer;
+            self.retarget(false);
+        }
+        changed
+    }
+
+    pub(crate) fn paused(&self) -> bool {
+        self.granted.is_none()
     }
 
     pub(crate) fn wants_picture(&mut self, now: Instant, rtt: std::time::Duration, alive: Layers) -> Option<Layer> {
@@ -223,7 +229,7 @@ impl Room {
             denied,
             disabled: false,
             wish: Wish::default(),
-            paused: false,
+            granted: Some(Layer::MAX),
             ceiling: Layer::MAX,
             stream: 0,
             selector: LayerSelector::default(),
@@ -406,14 +412,4 @@ impl Room {
             _ => Layer::MAX,
         }
     }
-
-    pub(super) fn on_estimate(&mut self, key: ParticipantKey, bitrate: u64, cx: &mut Cx<'_>) {
-        if let Some(person) = self.people.get_mut(key) {
-            person.downlink.estimate = Some(bitrate);
-            self.allocate(key, cx);
-        }
-    }
-
-    /// Divides the subscriber's link among what it sees.
-    pub(super) fn allocate(&mut self, _key: ParticipantKey, _cx: &mut Cx<'_>) {}
 }

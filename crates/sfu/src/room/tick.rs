@@ -38,6 +38,7 @@ impl Room {
         self.late_pictures(cx);
         self.wanted_pictures(cx);
         self.dynacast(cx);
+        self.allocate_all(cx);
         if cx.now >= self.listen_at {
             self.listen_at = cx.now + speaker::WINDOW;
             self.tell_speakers(cx);

@@ -1,0 +1,128 @@
+//! A subscriber's link, divided among what they see.
+
+use super::*;
+use crate::forward::{
+    Layer, MAX_LAYERS,
+    allocate::{Allocator, Offer, Want},
+};
+use proto::StreamState;
+use std::time::Duration;
+use str0m::media::MediaKind;
+
+/// Estimates come with every feedback packet; the link is divided anew no more often.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What is not video: kept free of the estimate, per sounding track, in bits per second.
+const SOUND: u64 = 48_000;
+/// For data and signalling of the transport.
+const RESERVE: u64 = 30_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Downlink {
+    /// What the link takes, in bits per second; unknown until the client's feedback says.
+    estimate: Option<u64>,
+    allocator: Allocator<SubscriptionKey>,
+    not_before: Option<Instant>,
+    /// Encodings between what was wished and what is granted, of the track that misses most.
+    pub(crate) missed: u8,
+}
+
+impl Room {
+    pub(super) fn on_estimate(&mut self, key: ParticipantKey, bitrate: u64, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get_mut(key) else { return };
+        person.downlink.estimate = Some(bitrate);
+        self.allocate(key, cx);
+    }
+
+    pub(super) fn allocate_all(&mut self, cx: &mut Cx<'_>) {
+        for key in self.people.keys().collect::<Vec<_>>() {
+            self.allocate(key, cx);
+        }
+    }
+
+    pub(super) fn allocate(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let downlink = &mut self.people[key].downlink;
+        let Some(estimate) = downlink.estimate else { return };
+        if downlink.not_before.is_some_and(|at| cx.now < at) {
+            return;
+        }
+        downlink.not_before = Some(cx.now + PAUSE);
+        let (wants, sounds) = self.wants_of(key, cx.now);
+        let budget = estimate.saturating_sub(sounds * SOUND + RESERVE);
+        let allocation = self.people[key].downlink.allocator.allocate(cx.now, budget, &wants);
+        let mut missed = 0;
+        let mut states = vec![];
+        for (grant, want) in allocation.grants.iter().zip(&wants) {
+            let best =
+                (0..=want.ceiling.min(MAX_LAYERS as Layer - 1)).rev().find(|l| want.offers[usize::from(*l)].is_some());
+            missed = missed.max(best.map_or(0, |best| best + 1 - grant.layer.map_or(0, |l| l + 1).min(best + 1)));
+            if self.subscriptions[grant.key].grant(grant.layer) {
+                states.push(self.stream_state(grant.key));
+            }
+        }
+        if !states.is_empty() {
+            self.say(key, Message::StreamStateUpdate(proto::StreamStateUpdate { stream_states: states }), cx);
+        }
+        let person = &mut self.people[key];
+        person.downlink.missed = missed;
+        let target = person.downstream();
+        let floor = sounds * SOUND;
+        if let Some(peer) = person.peer(target) {
+            peer.set_desired_bitrate(floor, allocation.desired + floor + RESERVE);
+        }
+        self.touch(key, target, cx);
+    }
+
+    /// The video that the participant would see, and the number of sounds beside it.
+    fn wants_of(&self, key: ParticipantKey, now: Instant) -> (Vec<Want<SubscriptionKey>>, u64) {
+        let person = &self.people[key];
+        let may_pause = person.settings.subscriber_allow_pause.unwrap_or(true);
+        let mut sounds = 0;
+        let mut wants = vec![];
+        for subscription in &person.subscriptions {
+            let s = &self.subscriptions[*subscription];
+            let track = &self.tracks[s.track];
+            if s.bound.is_none() || !s.wants_media() || track.info.muted {
+                continue;
+            }
+            if track.kind == MediaKind::Audio {
+                sounds += 1;
+                continue;
+            }
+            let Some(stream) = track.streams.get(usize::from(s.stream)) else { continue };
+            let offers = offers(stream, now);
+            if offers.iter().all(Option::is_none) {
+                continue; // Nothing to grant yet: what comes first may pass.
+            }
+            wants.push(Want {
+                key: *subscription,
+                offers,
+                ceiling: s.ceiling,
+                pixels: s.wish.width * s.wish.height,
+                screen_share: track.is_screen(),
+                speaking: self.speakers.speaking().iter().any(|speaker| speaker.key == track.publisher),
+                priority: s.wish.priority,
+                may_pause,
+            });
+        }
+        (wants, sounds)
+    }
+
+    fn stream_state(&self, key: SubscriptionKey) -> proto::StreamStateInfo {
+        let subscription = &self.subscriptions[key];
+        let track = &self.tracks[subscription.track];
+        let state = if subscription.paused() { StreamState::Paused } else { StreamState::Active };
+        proto::StreamStateInfo {
+            participant_sid: self.people[track.publisher].info.sid.clone(),
+            track_sid: track.info.sid.clone(),
+            state: state.into(),
+        }
+    }
+}
+
+/// What the publisher sends of a stream now, by encoding.
+fn offers(stream: &publish::Stream, now: Instant) -> [Option<Offer>; MAX_LAYERS] {
+    std::array::from_fn(|index| {
+        let encoding = stream.encodings.get(index).filter(|e| e.tracker.alive(now))?;
+        Some(Offer { bitrate: encoding.tracker.bitrate(now), pixels: encoding.width * encoding.height })
+    })
+}

@@ -1,0 +1,74 @@
+//! A narrow link: a smaller picture instead of a broken one, the large one again when the link widens, pausing last.
+
+mod common;
+
+use common::{Frame, Name, Weather, World};
+use livekit_protocol as proto;
+use proto::signal_response::Message as Response;
+use std::time::{Duration, Instant};
+
+fn layers_since(world: &World, viewer: Name, sid: &str, since: Instant) -> Vec<u8> {
+    let client = &world.clients[viewer];
+    let line = client.line_of(sid).expect("a line");
+    client.heard_on(line).filter(|h| h.at >= since).filter_map(|h| Frame::read(&h.payload)).map(|f| f.layer).collect()
+}
+
+/// Parts of a hundred of the packets that were of this layer.
+fn share(layers: &[u8], layer: u8) -> usize {
+    layers.iter().filter(|l| **l == layer).count() * 100 / layers.len().max(1)
+}
+
+#[test]
+fn the_picture_fits_the_link_and_grows_with_it() {
+    let mut world = World::new(50);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(15));
+    let sid = world.sid(ann, "cam");
+    let wide = layers_since(&world, bob, &sid, world.now - Duration::from_secs(5));
+    assert!(share(&wide, 2) > 95, "the best on a wide link: {} %", share(&wide, 2));
+
+    world.weather(bob, Weather::narrow(800_000));
+    world.run(Duration::from_secs(15));
+    let narrow = layers_since(&world, bob, &sid, world.now - Duration::from_secs(8));
+    assert!(share(&narrow, 2) < 20, "the best does not fit: {} %", share(&narrow, 2));
+    assert!(narrow.len() > 200, "but there is a picture: {}", narrow.len());
+
+    world.weather(bob, Weather::default());
+    world.run(Duration::from_secs(40));
+    let again = layers_since(&world, bob, &sid, world.now - Duration::from_secs(5));
+    assert!(share(&again, 2) > 90, "the best again: {} %", share(&again, 2));
+}
+
+#[test]
+fn sound_survives_a_link_too_narrow_for_any_picture() {
+    let mut world = World::new(51);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(10));
+    world.weather(bob, Weather::narrow(120_000));
+    world.run(Duration::from_secs(20));
+    let (mic, since) = (world.sid(ann, "mic"), world.now - Duration::from_secs(10));
+    let client = &world.clients[bob];
+    let heard = client.heard_on(client.line_of(&mic).unwrap()).filter(|h| h.at >= since).count();
+    assert!(heard > 450, "of 500 packets of sound came {heard}");
+    let paused = client.responses.iter().any(|r| match r {
+        Response::StreamStateUpdate(update) => update.stream_states.iter().any(|s| s.state() == proto::StreamState::Paused),
+        _ => false,
+    });
+    assert!(paused, "the client is told why there is no picture");
+}
+
+#[test]
+fn one_viewers_narrow_link_is_not_the_others() {
+    let mut world = World::new(52);
+    let (ann, bob, cid) = (world.enter("ann"), world.enter("bob"), world.enter("cid"));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(15));
+    world.weather(bob, Weather::narrow(400_000));
+    world.run(Duration::from_secs(15));
+    let (sid, since) = (world.sid(ann, "cam"), world.now - Duration::from_secs(5));
+    assert!(share(&layers_since(&world, cid, &sid, since), 2) > 95);
+    assert!(share(&layers_since(&world, bob, &sid, since), 2) < 10);
+}
