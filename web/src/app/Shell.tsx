@@ -1,6 +1,7 @@
 import { useStore } from '@nanostores/react';
 import type { ReactNode } from 'react';
 import { Link, useRoute } from 'wouter';
+import type { Chats } from '../chat/chats';
 import { useI18n } from '../i18n/react';
 import { LinkButton } from '../ui/Button';
 import { ChatIcon, HomeIcon } from '../ui/icons';
@@ -45,6 +46,9 @@ export function Shell({ children }: { children: ReactNode }) {
 
 function Navigation() {
   const { t } = useI18n();
+  const services = useServices();
+  // The chats are somebody's as soon as it is known who that is.
+  const chats = useStore(services.session.state).status === 'person' ? services.chats.current : null;
   return (
     <nav className={styles.nav} aria-label={t('app.navigation')}>
       <Place href="/" pattern="/" icon={<HomeIcon aria-hidden />}>
@@ -52,8 +56,22 @@ function Navigation() {
       </Place>
       <Place href="/chat" pattern="/chat/*?" icon={<ChatIcon aria-hidden />}>
         {t('app.chat')}
+        {chats && <NewMessages chats={chats} />}
       </Place>
     </nav>
+  );
+}
+
+/** How many chats have something new. */
+function NewMessages({ chats }: { chats: Chats }) {
+  const { t } = useI18n();
+  const count = useStore(chats.$unread);
+  if (count === 0) return null;
+  return (
+    <span className={styles.count}>
+      <span aria-hidden>{count}</span>
+      <span className={styles.unseen}>{t('chat.unreadChats', { count })}</span>
+    </span>
   );
 }
 
