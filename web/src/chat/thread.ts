@@ -38,6 +38,9 @@ export const PAGE = 50;
 const CATCH_UP = 500;
 /** Who typed and says no more of it has stopped, in milliseconds. */
 const TYPES_FOR = 6_000;
+/** A message that waits is tried again after so long, then twice as long, to a limit; in milliseconds. */
+const FIRST_TRY = 5_000;
+const LAST_TRY = 60_000;
 /** An agent that says nothing for so long will not, in milliseconds. */
 const THINKS_FOR = 120_000;
 
@@ -58,6 +61,8 @@ export class Thread {
   private agentLine: ConversationLine | null = null;
   private thinking: ReturnType<typeof setTimeout> | undefined;
   private sending: Promise<void> = Promise.resolve();
+  private again: ReturnType<typeof setTimeout> | undefined;
+  private wait = FIRST_TRY;
   private over = false;
   /** Everything up to this `seq` is known; an own message may be known before those just below it. */
   private upTo = 0;
@@ -82,6 +87,7 @@ export class Thread {
       chats.events.on('typing', ({ chat, who, typing }) => chat === id && this.types(who, typing)),
       chats.events.on('heard', ({ chat, seq }) => chat === id && void this.comeBack(seq)),
     ];
+    globalThis.addEventListener?.('online', this.sendWaiting);
     void this.load();
   }
 
@@ -184,6 +190,8 @@ export class Thread {
     for (const end of this.ends) end();
     for (const { timer } of this.typists.values()) clearTimeout(timer);
     clearTimeout(this.thinking);
+    clearTimeout(this.again);
+    globalThis.removeEventListener?.('online', this.sendWaiting);
     this.notice.stop();
     this.services.chats.drafts.save();
     this.agentLine?.close();
@@ -216,9 +224,20 @@ export class Thread {
   private async comeBack(seq: number): Promise<void> {
     if (this.state.get().status === 'failed') await this.load();
     if (this.state.get().status === 'ready') await this.catchUp(seq);
+    this.sendWaiting();
+  }
+
+  private readonly sendWaiting = (): void => {
     for (const entry of this.timeline.entries.get()) {
       if (entry.state === 'failed' && entry.draft.waits) this.retry(entry.key);
     }
+  };
+
+  private sendLater(): void {
+    clearTimeout(this.again);
+    if (this.over) return;
+    this.again = setTimeout(this.sendWaiting, this.wait);
+    this.wait = Math.min(this.wait * 2, LAST_TRY);
   }
 
   private async catchUp(seq: number): Promise<void> {
@@ -241,11 +260,13 @@ export class Thread {
   private async deliver(key: string, draft: Draft): Promise<void> {
     try {
       const message = await this.services.api.chatrooms.send(this.id, draft.text, key);
+      this.wait = FIRST_TRY;
       // It is heard live too, in its turn.
       if (!this.over) this.timeline.add(ofChatroom(message, this.services.chats.me));
     } catch (error) {
       const waits = error instanceof ApiError && error.transient && error.status !== 429;
       this.timeline.fail(key, { ...draft, problem: explain(error), waits });
+      if (waits) this.sendLater();
     }
   }
 
