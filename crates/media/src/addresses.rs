@@ -4,9 +4,14 @@ use convo_sfu::LocalAddress;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
+    time::{Duration, Instant},
 };
 use str0m::net::Protocol as Transport;
+use turn_server_proto::stun::types::{
+    attribute::XorMappedAddress,
+    message::{BINDING, Message, MessageWrite, MessageWriteVec},
+};
 
 /// A bound socket that does not block. An IPv6 socket is for IPv6 alone.
 pub(crate) fn bind(address: SocketAddr, kind: Type) -> io::Result<Socket> {
@@ -122,10 +127,64 @@ fn behind(external: IpAddr, hosts: &[SocketAddr]) -> Option<SocketAddr> {
         .or_else(|| family().next())
 }
 
+/// This machine's address as a STUN server on the internet sees it, for [`crate::Config::external`]. Blocks for up to
+/// `limit`. `server` is `host:port`.
+///
+/// # Errors
+/// The name is not found, or nobody answers in time.
+pub fn discover(server: &str, limit: Duration) -> io::Result<IpAddr> {
+    /// RFC 8489, section 6.2.1.
+    const FIRST_WAIT: Duration = Duration::from_millis(500);
+    // IPv6 has no need of it.
+    let server = server.to_socket_addrs()?.min_by_key(SocketAddr::is_ipv6);
+    let server = server.ok_or_else(|| io::Error::other("the STUN server has no address"))?;
+    let socket = UdpSocket::bind((unspecified(server.ip()), 0))?;
+    socket.connect(server)?;
+    let request = Message::builder_request(BINDING, MessageWriteVec::new()).finish();
+    let (deadline, mut wait) = (Instant::now() + limit, FIRST_WAIT);
+    loop {
+        socket.send(&request)?;
+        if let Some(ip) = await_mapped(&socket, &request, deadline.min(Instant::now() + wait))? {
+            return Ok(ip);
+        }
+        if Instant::now() >= deadline {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the STUN server did not answer"));
+        }
+        wait *= 2;
+    }
+}
+
+/// The address in the answer to `request`, if it comes in time.
+fn await_mapped(socket: &UdpSocket, request: &[u8], deadline: Instant) -> io::Result<Option<IpAddr>> {
+    let asked = Message::from_bytes(request).ok().map(|request| request.transaction_id());
+    let mut bytes = [0; 1_500];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        socket.set_read_timeout(Some(left))?;
+        let length = match socket.recv(&mut bytes) {
+            Ok(length) => length,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
+            Err(error) => return Err(error),
+        };
+        let Ok(answer) = Message::from_bytes(&bytes[..length]) else { continue };
+        if Some(answer.transaction_id()) == asked
+            && let Ok(mapped) = answer.attribute::<XorMappedAddress>()
+        {
+            return Ok(Some(mapped.addr(answer.transaction_id()).ip()));
+        }
+    }
+}
+
+fn unspecified(like: IpAddr) -> IpAddr {
+    if like.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
 /// The address from which packets to `ip` would leave. Nothing is sent.
 fn way_out(ip: IpAddr) -> Option<IpAddr> {
-    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
+    let socket = UdpSocket::bind((unspecified(ip), 0)).ok()?;
     socket.connect((ip, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }

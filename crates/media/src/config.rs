@@ -1,5 +1,6 @@
 //! What the hands are set up with.
 
+use crate::turn;
 use std::net::IpAddr;
 
 /// `None` for a port: there is none. `Some(0)`: any free one.
@@ -11,6 +12,8 @@ pub struct Config {
     pub udp: Option<u16>,
     /// TCP port, for all workers (RFC 6544).
     pub tcp: Option<u16>,
+    /// The embedded STUN and TURN server.
+    pub turn: Option<turn::Config>,
     /// Addresses to bind. Empty: all interfaces.
     pub bind: Vec<IpAddr>,
     /// Clients are told 127.0.0.1 beside the interfaces' addresses: for those on this machine, when no network reaches it.
@@ -32,6 +35,7 @@ impl Default for Config {
             workers: cores.min(MOST_WORKERS),
             udp: Some(7882),
             tcp: Some(7881),
+            turn: None,
             bind: vec![],
             loopback: true,
             external: vec![],

@@ -1,6 +1,9 @@
 //! The side of the hands that asynchronous code holds: connections, questions, events.
 
-use crate::worker::{Inbox, Work};
+use crate::{
+    turn,
+    worker::{Inbox, Work},
+};
 use convo_sfu::{Answer, Ask, AskId, Command, ConnectionId, Event, Join, LocalAddress, Refusal};
 use livekit_protocol::{SignalRequest, SignalResponse};
 use std::{
@@ -27,6 +30,7 @@ pub struct Media(Arc<Shared>);
 
 struct Shared {
     workers: Vec<Worker>,
+    turn: Option<turn::Running>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Numbers for connections and questions; none is used twice.
     numbers: AtomicU64,
@@ -39,13 +43,20 @@ pub(crate) struct Worker {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn stop(&self) {
         self.workers.iter().for_each(|worker| worker.inbox.put(Work::Stop));
+        self.turn.iter().for_each(turn::Running::stop);
     }
 }
 
 impl Media {
-    pub(crate) fn new(workers: Vec<Worker>, threads: Vec<JoinHandle<()>>) -> Self {
-        Self(Arc::new(Shared { workers, threads: Mutex::new(threads), numbers: AtomicU64::new(1) }))
+    pub(crate) fn new(workers: Vec<Worker>, turn: Option<turn::Running>, threads: Vec<JoinHandle<()>>) -> Self {
+        Self(Arc::new(Shared { workers, turn, threads: Mutex::new(threads), numbers: AtomicU64::new(1) }))
     }
 
     /// A signalling connection whose token was found good, to the worker of its room.
@@ -89,6 +100,11 @@ impl Media {
         self.0.workers.iter().flat_map(|worker| &worker.addresses)
     }
 
+    /// Where clients reach the embedded STUN and TURN server; none if there is none.
+    pub fn turn_addresses(&self) -> &[LocalAddress] {
+        self.0.turn.as_ref().map_or(&[], |turn| &turn.addresses)
+    }
+
     /// Tells everybody to reconnect elsewhere. Returns when all rooms are empty, or after `limit`.
     pub async fn drain(&self, limit: Duration) {
         if tokio::time::timeout(limit, self.ask(Ask::Drain)).await.is_err() {
@@ -96,9 +112,9 @@ impl Media {
         }
     }
 
-    /// Stops the workers: connections end, sockets are closed. Returns when it is done.
+    /// Stops the workers and the TURN server: connections end, sockets are closed. Returns when it is done.
     pub async fn stop(&self) {
-        self.0.workers.iter().for_each(|worker| worker.inbox.put(Work::Stop));
+        self.0.stop();
         let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joined = tokio::task::spawn_blocking(|| threads.into_iter().try_for_each(JoinHandle::join));
         if !matches!(joined.await, Ok(Ok(()))) {

@@ -14,6 +14,7 @@ mod config;
 pub mod handle;
 mod meter;
 mod tcp;
+pub mod turn;
 mod udp;
 mod worker;
 
@@ -25,7 +26,7 @@ use addresses::Told;
 use convo_sfu::Sfu;
 use std::{io, thread};
 use str0m::net::Protocol;
-use tcp::{Listener, Seats};
+use tcp::{Framing, Listener, Seats};
 use tokio::sync::mpsc;
 use udp::UdpSocket;
 use worker::{Parts, Worker};
@@ -68,12 +69,18 @@ impl Media {
             handles.push(handle::Worker { inbox, addresses });
         }
         ready[0].listen(listeners, handles.iter().map(|worker| worker.inbox.clone()).collect())?;
+        let media: Vec<_> = handles.iter().flat_map(|worker| &worker.addresses).copied().collect();
+        let turn = config.turn.as_ref().map(|turn| turn::bind(turn, &config.bind, &told, &media)).transpose()?;
         // Not before everything is bound: a start that fails leaves nothing behind.
+        let (turn, thread) = turn.map(turn::Bound::start).transpose()?.unzip();
+        let mut threads: Vec<_> = thread.into_iter().collect();
         let spawn = |(number, worker): (usize, Worker<_, _>)| {
             thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.work())
         };
-        let threads = ready.into_iter().enumerate().map(spawn).collect::<io::Result<_>>()?;
-        Ok((Self::new(handles, threads), EventStream(events)))
+        for worker in ready.into_iter().enumerate() {
+            threads.push(spawn(worker)?);
+        }
+        Ok((Self::new(handles, turn, threads), EventStream(events)))
     }
 }
 
@@ -81,7 +88,7 @@ fn bind_tcp(config: &Config) -> io::Result<Vec<Listener>> {
     let Some(port) = config.tcp else { return Ok(vec![]) };
     let seats = Seats::default();
     addresses::bind_all(&config.bind, port, |address| {
-        let listener = Listener::bind(address, seats.clone())?;
+        let listener = Listener::bind(address, Framing::Ice, seats.clone())?;
         let local = listener.local();
         Ok((listener, local))
     })

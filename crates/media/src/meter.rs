@@ -60,8 +60,8 @@ struct Turn {
 }
 
 impl Meter {
-    pub(crate) fn new(worker: usize) -> Self {
-        let worker = worker.to_string();
+    /// A worker's number, or what else the thread is for.
+    pub(crate) fn new(worker: String) -> Self {
         let count = |name: &'static str| counter!(name, "worker" => worker.clone());
         let way = |name: &'static str, way: &'static str| counter!(name, "worker" => worker.clone(), "way" => way);
         Self {

@@ -1,8 +1,7 @@
-//! ICE over TCP, for clients that UDP cannot reach: we are the passive side (RFC 6544), and every packet is a frame with
-//! its length before it (RFC 4571).
+//! Packets over TCP, for clients that UDP cannot reach: to the workers themselves (ICE-TCP) and to TURN.
 //!
-//! One port serves all workers. The first worker accepts; the first frame, a STUN request, names the ufrag whose beginning
-//! says which worker the connection is for.
+//! In ICE-TCP we are the passive side (RFC 6544). One port serves all workers: the first worker accepts; the first frame, a
+//! STUN request, names the ufrag whose beginning says which worker the connection is for.
 
 use crate::{UFRAG_PREFIXES, meter::Meter, udp::Received};
 use mio::{Interest, Registry, Token, event::Event as Readiness};
@@ -27,7 +26,9 @@ const WRITE_BYTES: usize = 128 << 10;
 /// A connection that was never answered is no client's: the machine answers good STUN requests at once.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// ICE checks consent every five seconds (RFC 7675).
-const SILENCE: Duration = Duration::from_secs(60);
+const ICE_SILENCE: Duration = Duration::from_secs(60);
+/// The longest lifetime of an allocation: whoever keeps one refreshes it by then.
+const TURN_SILENCE: Duration = Duration::from_secs(3_600);
 /// A peer that takes nothing for so long is gone, or reads too slowly for any call.
 const STUCK: Duration = Duration::from_secs(10);
 const SWEEP: Duration = Duration::from_secs(1);
@@ -86,22 +87,75 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// How a stream is cut into packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// ICE-TCP: a length of two bytes before each (RFC 4571).
+    Ice,
+    /// TURN: by the length in the STUN or ChannelData header; ChannelData is padded to four bytes (RFC 8656, section 12.5).
+    Turn,
+}
+
+impl Framing {
+    /// Takes the first whole packet off the front.
+    fn split<'a>(self, input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, End> {
+        let Some((head, length, padding)) = self.measure(input)? else { return Ok(None) };
+        if length > FRAME_BYTES {
+            return Err(End::Close);
+        }
+        let Some((whole, rest)) = input.split_at_checked(head + length + padding) else { return Ok(None) };
+        *input = rest;
+        Ok(Some(match self {
+            Self::Ice => &whole[head..],
+            Self::Turn => &whole[..head + length],
+        }))
+    }
+
+    /// Bytes of the header, the contents and the padding.
+    fn measure(self, input: &[u8]) -> Result<Option<(usize, usize, usize)>, End> {
+        let length = |at: usize| Some(usize::from(u16::from_be_bytes([*input.get(at)?, *input.get(at + 1)?])));
+        let measured = match (self, input.first()) {
+            (Self::Ice, _) => length(0).map(|length| (2, length, 0)),
+            (Self::Turn, None) => None,
+            (Self::Turn, Some(0x00..0x40)) => length(2).map(|length| (20, length, 0)),
+            (Self::Turn, Some(0x40..0x50)) => length(2).map(|length| (4, length, length.next_multiple_of(4) - length)),
+            (Self::Turn, Some(_)) => return Err(End::Close),
+        };
+        Ok(measured)
+    }
+
+    /// Appends a packet; false if it is too long for this.
+    fn join(self, contents: &[u8], output: &mut Vec<u8>) -> bool {
+        let Ok(length) = u16::try_from(contents.len()) else { return false };
+        if self == Self::Ice {
+            output.extend_from_slice(&length.to_be_bytes());
+        }
+        output.extend_from_slice(contents);
+        if self == Self::Turn {
+            // STUN is a multiple of four already.
+            output.resize(output.len() + contents.len().next_multiple_of(4) - contents.len(), 0);
+        }
+        true
+    }
+}
+
 /// Accepts connections.
 pub(crate) struct Listener {
     io: mio::net::TcpListener,
     local: SocketAddr,
+    framing: Framing,
     seats: Seats,
     pub readable: bool,
 }
 
 impl Listener {
     /// Port 0: any free one.
-    pub(crate) fn bind(address: SocketAddr, seats: Seats) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, framing: Framing, seats: Seats) -> io::Result<Self> {
         let io = crate::addresses::bind(address, socket2::Type::STREAM)?;
         io.listen(1_024)?;
         let io = mio::net::TcpListener::from_std(io.into());
         let local = io.local_addr()?;
-        Ok(Self { io, local, seats, readable: true })
+        Ok(Self { io, local, framing, seats, readable: true })
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -119,7 +173,7 @@ impl Listener {
                 // Without a place it is closed at once.
                 Ok((io, remote)) => {
                     let Some(seat) = self.seats.take(remote.ip()) else { continue };
-                    match Stream::new(io, remote, seat, now) {
+                    match Stream::new(io, remote, self.framing, seat, now) {
                         Ok(stream) => each(stream),
                         Err(error) => tracing::debug!(%error, "a connection went before it came"),
                     }
@@ -142,6 +196,7 @@ pub(crate) struct Stream {
     io: mio::net::TcpStream,
     local: SocketAddr,
     remote: SocketAddr,
+    framing: Framing,
     /// What came and is no whole frame yet.
     input: Vec<u8>,
     output: Output,
@@ -171,7 +226,13 @@ enum End {
 }
 
 impl Stream {
-    fn new(io: mio::net::TcpStream, remote: SocketAddr, seat: Seat, now: Instant) -> io::Result<Self> {
+    fn new(
+        io: mio::net::TcpStream,
+        remote: SocketAddr,
+        framing: Framing,
+        seat: Seat,
+        now: Instant,
+    ) -> io::Result<Self> {
         io.set_nodelay(true)?;
         let local = io.local_addr()?;
         // Half of what is asked: the kernel doubles it.
@@ -180,13 +241,15 @@ impl Stream {
             io,
             local,
             remote,
+            framing,
             input: Vec::new(),
             output: Output::default(),
             heard: now,
             opened: now,
             stuck: None,
             answered: false,
-            owned: false,
+            // TURN has no workers to choose from.
+            owned: framing == Framing::Turn,
             readable: true,
             _seat: seat,
         })
@@ -212,7 +275,7 @@ impl Stream {
             Err(_) => return Err(End::Close),
         }
         let mut rest = self.input.as_slice();
-        while let Some(frame) = split_frame(&mut rest)? {
+        while let Some(frame) = self.framing.split(&mut rest)? {
             if !self.owned {
                 match owner(frame, workers) {
                     Some(owner) if owner == worker => self.owned = true,
@@ -229,14 +292,10 @@ impl Stream {
 
     /// Takes a frame, unless too much waits already: media prefers loss to lateness.
     fn push(&mut self, contents: &[u8]) -> bool {
-        let Ok(length) = u16::try_from(contents.len()) else { return false };
-        let fits = self.output.bytes.len() - self.output.sent < WRITE_BYTES;
-        if fits {
-            self.answered = true;
-            self.output.bytes.extend_from_slice(&length.to_be_bytes());
-            self.output.bytes.extend_from_slice(contents);
-        }
-        fits
+        let waits = self.output.bytes.len() - self.output.sent;
+        let taken = waits < WRITE_BYTES && self.framing.join(contents, &mut self.output.bytes);
+        self.answered |= taken;
+        taken
     }
 
     fn write(&mut self, now: Instant) -> Result<(), End> {
@@ -264,22 +323,14 @@ impl Stream {
 
     fn is_over(&self, now: Instant) -> bool {
         let since = |then: Instant| now.saturating_duration_since(then);
-        since(self.heard) > SILENCE
+        let silence = match self.framing {
+            Framing::Ice => ICE_SILENCE,
+            Framing::Turn => TURN_SILENCE,
+        };
+        since(self.heard) > silence
             || (!self.answered && since(self.opened) > ANSWER_TIME)
             || self.stuck.is_some_and(|stuck| since(stuck) > STUCK)
     }
-}
-
-/// Takes the first whole frame off the front.
-fn split_frame<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, End> {
-    let Some((length, rest)) = input.split_first_chunk::<2>() else { return Ok(None) };
-    let length = usize::from(u16::from_be_bytes(*length));
-    if length > FRAME_BYTES {
-        return Err(End::Close);
-    }
-    let Some((frame, rest)) = rest.split_at_checked(length) else { return Ok(None) };
-    *input = rest;
-    Ok(Some(frame))
 }
 
 /// The worker that a connection is for, by its first frame.
@@ -446,6 +497,10 @@ impl Streams {
         }
     }
 
+    pub(crate) fn has(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        self.by_address.contains_key(&(local, remote))
+    }
+
     pub(crate) fn clear(&mut self) {
         self.table.clear();
         self.by_address.clear();
@@ -465,15 +520,36 @@ mod tests {
     use super::*;
     use turn_server_proto::stun::types::message::{MessageWrite, MessageWriteExt, MessageWriteVec};
 
+    fn split(framing: Framing, mut input: &[u8]) -> (Vec<&[u8]>, usize) {
+        let packets = std::iter::from_fn(|| framing.split(&mut input).ok().flatten()).collect();
+        (packets, input.len())
+    }
+
     #[test]
     fn frames_are_split_where_their_lengths_say() {
-        let bytes = [0, 3, 1, 2, 3, 0, 0, 0, 2, 9];
-        let mut rest = &bytes[..];
-        assert_eq!(split_frame(&mut rest).ok().flatten(), Some(&[1, 2, 3][..]));
-        assert_eq!(split_frame(&mut rest).ok().flatten(), Some(&[][..]), "an empty frame");
-        assert_eq!(split_frame(&mut rest).ok(), Some(None), "half a frame");
-        assert_eq!(rest, [0, 2, 9]);
-        assert!(split_frame(&mut &[0xff, 0xff][..]).is_err(), "longer than any packet");
+        let (packets, left) = split(Framing::Ice, &[0, 3, 1, 2, 3, 0, 0, 0, 2, 9]);
+        assert_eq!((packets, left), (vec![&[1, 2, 3][..], &[]], 3), "one is empty, one is not whole");
+        assert!(Framing::Ice.split(&mut &[0xff, 0xff][..]).is_err(), "longer than any packet");
+    }
+
+    #[test]
+    fn turn_is_split_where_its_headers_say() {
+        let stun = [&[0, 1, 0, 4][..], &[7; 16], &[1, 2, 3, 4]].concat();
+        let channel = [0x40, 0, 0, 5, 1, 2, 3, 4, 5];
+        let bytes = [&stun[..], &channel, &[0; 3], &stun[..10]].concat();
+        assert_eq!(split(Framing::Turn, &bytes), (vec![&stun[..], &channel], 10));
+        assert!(Framing::Turn.split(&mut &[0x80][..]).is_err(), "neither STUN nor ChannelData");
+        assert!(Framing::Turn.split(&mut &b"GET /"[..]).is_err(), "ChannelData longer than any packet");
+    }
+
+    #[test]
+    fn what_is_joined_is_split_again() {
+        for framing in [Framing::Ice, Framing::Turn] {
+            let mut bytes = Vec::new();
+            let packet = [0x40, 1, 0, 3, 9, 9, 9];
+            assert!(framing.join(&packet, &mut bytes) && framing.join(&packet, &mut bytes));
+            assert_eq!(split(framing, &bytes), (vec![&packet[..]; 2], 0));
+        }
     }
 
     #[test]

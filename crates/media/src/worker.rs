@@ -153,7 +153,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             overflowed: Vec::new(),
             replies: HashMap::new(),
             events: parts.events,
-            meter: Meter::new(parts.number),
+            meter: Meter::new(parts.number.to_string()),
         };
         Ok((worker, Inbox { work, waker }))
     }

@@ -1,0 +1,410 @@
+//! The TURN server without its sockets: who is a client, what it may do, and what is to be sent.
+//!
+//! Each client has a protocol machine of its own: it goes with the client, with all it knows, and if it breaks it breaks
+//! alone. What the machine cannot know is looked at before it: credentials that end, and peers that are not for relaying.
+
+use super::{
+    credentials::{Secret, identity},
+    peers::Peers,
+};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use str0m::net::Protocol;
+use turn_server_proto::{
+    api::{SocketAllocateError, TurnServerApi, TurnServerPollRet},
+    server::TurnServer,
+    stun::{
+        agent::Transmit,
+        types::{
+            AddressFamily, TransportType,
+            attribute::{ErrorCode, Fingerprint, Username, XorMappedAddress},
+            message::{
+                BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass,
+                MessageIntegrityCredentials, MessageWrite, MessageWriteExt, MessageWriteVec,
+            },
+            prelude::{Attribute, AttributeFromRaw, AttributeStaticType},
+        },
+    },
+    types::{
+        Instant as TurnInstant,
+        attribute::XorPeerAddress,
+        message::{CHANNEL_BIND, CREATE_PERMISSION, SEND},
+        prelude::DelayedTransmitBuild,
+    },
+};
+
+/// RFC 8489, section 9.2: a name for humans, if anybody asks one for a password.
+const REALM: &str = "convo";
+/// Who asked for nothing with good credentials after this long is forgotten.
+const STRANGER_TIME: Duration = Duration::from_secs(10);
+/// More at once, and the oldest is forgotten: addresses are easily invented.
+const STRANGERS: usize = 4_096;
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The way between a client and us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Flow {
+    pub proto: Protocol,
+    pub local: SocketAddr,
+    pub client: SocketAddr,
+}
+
+/// What the sockets are to do.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    ToClient {
+        flow: Flow,
+        contents: Vec<u8>,
+    },
+    ToPeer {
+        relayed: SocketAddr,
+        peer: SocketAddr,
+        contents: Vec<u8>,
+    },
+    /// Open a socket and say where it is by [`Desk::allocated`].
+    Allocate {
+        flow: Flow,
+        family: AddressFamily,
+    },
+    Release {
+        relayed: SocketAddr,
+    },
+}
+
+/// How many allocations there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub total: usize,
+    pub per_identity: usize,
+}
+
+pub(crate) struct Desk {
+    secret: Secret,
+    peers: Peers,
+    limits: Limits,
+    clients: HashMap<Flow, Client>,
+    /// By age; some of them have become known since, or gone.
+    strangers: VecDeque<Flow>,
+    relayed: Relayed,
+    effects: VecDeque<Effect>,
+    began: Instant,
+    sweep: Instant,
+}
+
+/// Whose each relayed address is.
+type Relayed = HashMap<SocketAddr, Flow>;
+
+struct Client {
+    machine: TurnServer,
+    known: Option<Known>,
+    relayed: HashSet<SocketAddr>,
+    came: Instant,
+}
+
+/// A client whose credentials were found good.
+struct Known {
+    identity: String,
+    credentials: MessageIntegrityCredentials,
+}
+
+/// What is found before the machine is asked.
+enum Verdict {
+    Pass,
+    Drop,
+    Answer(Vec<u8>),
+}
+
+impl Desk {
+    pub(crate) fn new(secret: Secret, peers: Peers, limits: Limits, now: Instant) -> Self {
+        Self {
+            secret,
+            peers,
+            limits,
+            clients: HashMap::new(),
+            strangers: VecDeque::new(),
+            relayed: HashMap::new(),
+            effects: VecDeque::new(),
+            began: now,
+            sweep: now,
+        }
+    }
+
+    /// The next thing to do.
+    pub(crate) fn next(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    pub(crate) fn from_client(&mut self, now: Instant, flow: Flow, contents: &[u8]) {
+        let message = Message::from_bytes(contents).ok();
+        if !self.clients.contains_key(&flow) && !self.welcome(now, flow, message.as_ref()) {
+            return;
+        }
+        let Self { clients, secret, peers, relayed, .. } = self;
+        let Some(client) = clients.get_mut(&flow) else { return };
+        let verdict = message.map_or(Verdict::Pass, |message| client.examine(&message, secret, peers, relayed));
+        match verdict {
+            Verdict::Drop => {}
+            Verdict::Answer(contents) => self.effects.push_back(Effect::ToClient { flow, contents }),
+            Verdict::Pass => {
+                self.ask_machine(now, flow, |machine, at| receive(machine, at, contents, flow.client, flow.local))
+            }
+        }
+    }
+
+    pub(crate) fn from_peer(&mut self, now: Instant, relayed: SocketAddr, peer: SocketAddr, contents: &[u8]) {
+        if self.peers.permits(peer) {
+            self.relay(now, relayed, peer, contents);
+        }
+    }
+
+    fn relay(&mut self, now: Instant, relayed: SocketAddr, peer: SocketAddr, contents: &[u8]) {
+        let Some(&flow) = self.relayed.get(&relayed) else { return };
+        self.ask_machine(now, flow, |machine, at| receive(machine, at, contents, peer, relayed));
+    }
+
+    /// The answer to [`Effect::Allocate`].
+    pub(crate) fn allocated(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        family: AddressFamily,
+        outcome: Result<SocketAddr, SocketAllocateError>,
+    ) {
+        if let (Ok(relayed), Some(client)) = (outcome, self.clients.get_mut(&flow)) {
+            client.relayed.insert(relayed);
+            self.relayed.insert(relayed, flow);
+        }
+        self.ask_machine(now, flow, |machine, at| {
+            let udp = TransportType::Udp;
+            machine.allocated_socket(udp, flow.local, flow.client, udp, family, outcome, at);
+            None
+        });
+    }
+
+    /// Whether another allocation may be made for this client.
+    pub(crate) fn has_room(&self, flow: Flow) -> bool {
+        let Some(identity) = self.clients.get(&flow).and_then(Client::identity) else { return false };
+        let theirs = self.clients.values().filter(|client| client.identity() == Some(identity));
+        let taken: usize = theirs.map(|client| client.relayed.len()).sum();
+        self.relayed.len() < self.limits.total && taken < self.limits.per_identity
+    }
+
+    /// Allocations now.
+    pub(crate) fn len(&self) -> usize {
+        self.relayed.len()
+    }
+
+    /// When to [`sweep`](Self::sweep) next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        (!self.clients.is_empty()).then_some(self.sweep)
+    }
+
+    /// Ends what has expired. `connected`: the flow's connection is still there.
+    pub(crate) fn sweep(&mut self, now: Instant, connected: impl Fn(Flow) -> bool) {
+        if now < self.sweep {
+            return;
+        }
+        self.sweep = now + SWEEP;
+        for flow in self.clients.keys().copied().collect::<Vec<_>>() {
+            self.ask_machine(now, flow, |_, _| None);
+            let over = |client: &Client| client.is_over(now) || !connected(flow);
+            if self.clients.get(&flow).is_some_and(over) {
+                self.remove(flow);
+            }
+        }
+    }
+
+    /// Takes a new client in, if it speaks STUN. `Binding` alone is answered without that.
+    fn welcome(&mut self, now: Instant, flow: Flow, message: Option<&Message<'_>>) -> bool {
+        let Some(message) = message.filter(|message| message.has_class(MessageClass::Request)) else { return false };
+        if message.has_method(BINDING) {
+            self.effects.push_back(Effect::ToClient { flow, contents: mapped_address(message, flow.client) });
+            return false;
+        }
+        if self.strangers.len() >= STRANGERS
+            && let Some(oldest) = self.strangers.pop_front()
+            && self.clients.get(&oldest).is_some_and(|client| client.known.is_none())
+        {
+            self.remove(oldest);
+        }
+        self.strangers.push_back(flow);
+        // TCP too is one message at a time here: the stream is cut before.
+        let machine = TurnServer::new(TransportType::Udp, flow.local, REALM.to_owned());
+        self.clients.insert(flow, Client { machine, known: None, relayed: HashSet::new(), came: now });
+        true
+    }
+
+    /// Asks a client's machine, then carries out what it wants.
+    fn ask_machine(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        ask: impl FnOnce(&mut TurnServer, TurnInstant) -> Option<Transmit<Vec<u8>>>,
+    ) {
+        let Some(client) = self.clients.get_mut(&flow) else { return };
+        let at = TurnInstant::from_nanos(now.saturating_duration_since(self.began).as_nanos() as i64);
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            let mut said: Vec<_> = ask(&mut client.machine, at).into_iter().collect();
+            let wants = wants(&mut client.machine, at);
+            said.extend(std::iter::from_fn(|| client.machine.poll_transmit(at)));
+            (said, wants)
+        }));
+        let Ok((said, wants)) = asked else {
+            tracing::error!("a TURN client's machine broke");
+            return self.remove(flow);
+        };
+        said.into_iter().for_each(|transmit| self.say(now, flow, transmit));
+        wants.into_iter().for_each(|want| self.want(flow, want));
+    }
+
+    fn say(&mut self, now: Instant, flow: Flow, Transmit { data: contents, from, to, .. }: Transmit<Vec<u8>>) {
+        if from == flow.local {
+            self.effects.push_back(Effect::ToClient { flow, contents });
+        } else if self.relayed.contains_key(&to) {
+            // From one client to another, without the network: it may not know the way from here to our own told address.
+            self.relay(now, to, from, &contents);
+        } else if self.peers.permits(to) {
+            self.effects.push_back(Effect::ToPeer { relayed: from, peer: to, contents });
+        }
+    }
+
+    fn want(&mut self, flow: Flow, want: Want) {
+        match want {
+            Want::Allocate(family) => self.effects.push_back(Effect::Allocate { flow, family }),
+            Want::Release(relayed) => self.release(flow, relayed),
+        }
+    }
+
+    fn release(&mut self, flow: Flow, relayed: SocketAddr) {
+        if let Some(client) = self.clients.get_mut(&flow) {
+            client.relayed.remove(&relayed);
+        }
+        if self.relayed.remove(&relayed).is_some() {
+            self.effects.push_back(Effect::Release { relayed });
+        }
+    }
+
+    fn remove(&mut self, flow: Flow) {
+        let Some(client) = self.clients.remove(&flow) else { return };
+        client.relayed.into_iter().for_each(|relayed| self.release(flow, relayed));
+    }
+}
+
+/// What a machine wants of its sockets.
+enum Want {
+    Allocate(AddressFamily),
+    Release(SocketAddr),
+}
+
+fn wants(machine: &mut TurnServer, at: TurnInstant) -> Vec<Want> {
+    let mut wants = Vec::new();
+    loop {
+        match machine.poll(at) {
+            TurnServerPollRet::AllocateSocket { family, .. } => wants.push(Want::Allocate(family)),
+            TurnServerPollRet::SocketClose { listen_addr, .. } => wants.push(Want::Release(listen_addr)),
+            // Only of allocations for TCP (RFC 6062), which a machine for datagrams does not make.
+            TurnServerPollRet::TcpConnect { .. } | TurnServerPollRet::TcpClose { .. } => {}
+            TurnServerPollRet::WaitUntil(_) => return wants,
+        }
+    }
+}
+
+fn receive(
+    machine: &mut TurnServer,
+    at: TurnInstant,
+    contents: &[u8],
+    from: SocketAddr,
+    to: SocketAddr,
+) -> Option<Transmit<Vec<u8>>> {
+    let transmit = machine.recv(Transmit::new(contents, TransportType::Udp, from, to), at)?;
+    (!transmit.data.is_empty()).then(|| transmit.build())
+}
+
+impl Client {
+    fn is_over(&self, now: Instant) -> bool {
+        self.relayed.is_empty() && now.saturating_duration_since(self.came) > STRANGER_TIME
+    }
+
+    fn identity(&self) -> Option<&str> {
+        self.known.as_ref().map(|known| known.identity.as_str())
+    }
+
+    fn examine(&mut self, message: &Message<'_>, secret: &Secret, peers: &Peers, relayed: &Relayed) -> Verdict {
+        if self.known.is_none() {
+            self.know(message, secret);
+        }
+        if forbidden_peer(message, peers, relayed) {
+            return self.refuse(message);
+        }
+        Verdict::Pass
+    }
+
+    /// Tells the machine the password, if the message proves that the client has it: user names are endless.
+    fn know(&mut self, message: &Message<'_>, secret: &Secret) {
+        let Ok(username) = message.attribute::<Username>() else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let name = username.username().to_owned();
+        let Some(password) = secret.check(&name, now) else { return };
+        let credentials = LongTermKeyCredentials::new(name.clone(), password.clone(), REALM.to_owned()).into();
+        if message.validate_integrity(&credentials).is_ok() {
+            self.known = Some(Known { identity: identity(&name).to_owned(), credentials });
+            self.machine.add_user(name, password);
+        }
+    }
+
+    /// 403 (RFC 8656, section 10.2), to those who prove who they are; the machine tells the others to.
+    fn refuse(&self, message: &Message<'_>) -> Verdict {
+        if !message.has_class(MessageClass::Request) {
+            return Verdict::Drop;
+        }
+        let Some(known) = &self.known else { return Verdict::Pass };
+        match message.validate_integrity(&known.credentials) {
+            Ok(algorithm) => forbidden(message, &known.credentials, algorithm).map_or(Verdict::Drop, Verdict::Answer),
+            Err(_) => Verdict::Pass,
+        }
+    }
+}
+
+/// Whether the message names a peer that is not for relaying.
+fn forbidden_peer(message: &Message<'_>, peers: &Peers, relayed: &Relayed) -> bool {
+    let any_port = message.has_method(CREATE_PERMISSION);
+    if !any_port && !message.has_method(CHANNEL_BIND) && !message.has_method(SEND) {
+        return false;
+    }
+    let named = message.iter_attributes().filter(|(_, raw)| raw.get_type() == XorPeerAddress::TYPE);
+    named.filter_map(|(_, raw)| XorPeerAddress::from_raw(raw).ok()).any(|peer| {
+        let peer = peer.addr(message.transaction_id());
+        !(if any_port { peers.permits_host(peer.ip()) } else { relayed.contains_key(&peer) || peers.permits(peer) })
+    })
+}
+
+fn forbidden(
+    message: &Message<'_>,
+    credentials: &MessageIntegrityCredentials,
+    algorithm: IntegrityAlgorithm,
+) -> Option<Vec<u8>> {
+    let mut answer = Message::builder_error(message, MessageWriteVec::new());
+    answer.add_attribute(&ErrorCode::builder(ErrorCode::FORBIDDEN).build().ok()?).ok()?;
+    answer.add_message_integrity(credentials, algorithm).ok()?;
+    answer.add_fingerprint().ok()?;
+    Some(answer.finish())
+}
+
+/// RFC 8489, section 6.3.1: what a client's address looks like from here.
+fn mapped_address(message: &Message<'_>, client: SocketAddr) -> Vec<u8> {
+    let unknown = Message::check_attribute_types(message, &[Fingerprint::TYPE], &[], MessageWriteVec::new());
+    let answer = unknown.unwrap_or_else(|| {
+        let mut answer = Message::builder_success(message, MessageWriteVec::new());
+        let mapped = XorMappedAddress::new(client, message.transaction_id());
+        // A new message has room for both.
+        if answer.add_attribute(&mapped).and_then(|()| answer.add_fingerprint()).is_err() {
+            tracing::error!("a STUN answer was not made");
+        }
+        answer
+    });
+    answer.finish()
+}

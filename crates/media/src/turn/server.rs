@@ -1,0 +1,306 @@
+//! The TURN server's sockets and its thread.
+
+use super::desk::{Desk, Effect, Flow};
+use crate::{
+    meter::Meter,
+    tcp::{Listener, Streams},
+    udp::{Buffers, Received, Run, UdpSocket},
+};
+use mio::{Events, Poll, Token, Waker, event::Event as Readiness};
+use rand::Rng;
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use str0m::net::Protocol;
+use turn_server_proto::{api::SocketAllocateError, stun::types::AddressFamily};
+
+const WAKER: Token = Token(0);
+const FIRST_SOCKET: usize = 1;
+const FIRST_LISTENER: usize = 1_000;
+const FIRST_RELAY: usize = 10_000;
+/// There are never as many relays.
+const FIRST_STREAM: usize = usize::MAX / 2;
+const EVENTS: usize = 256;
+const CALLS_A_TURN: usize = 4;
+/// Ports that may be taken before a range counts as full.
+const ATTEMPTS: usize = 32;
+
+/// Stops the thread.
+pub(crate) struct Stopper {
+    stopped: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Stopper {
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "cannot wake the TURN server");
+        }
+    }
+}
+
+/// Where relays are opened, and how they are told.
+pub(crate) struct Relays {
+    pub ports: RangeInclusive<u16>,
+    /// Addresses that may be bound; empty: all.
+    pub bind: Vec<IpAddr>,
+    /// Addresses under which the world finds this machine.
+    pub external: Vec<IpAddr>,
+    pub interfaces: Vec<IpAddr>,
+}
+
+impl Relays {
+    /// The address that a relay for this client is told as.
+    fn told(&self, family: AddressFamily, local: IpAddr) -> Option<IpAddr> {
+        let fits = |ip: &IpAddr| ip.is_ipv4() == (family == AddressFamily::IPV4);
+        let all = self.external.iter().chain([&local]).chain(&self.bind).chain(&self.interfaces);
+        all.copied().find(|ip| fits(ip) && !ip.is_unspecified())
+    }
+
+    /// The address that it is bound to. On a machine with several addresses the way to a peer says which is used.
+    fn bound(&self, family: AddressFamily) -> IpAddr {
+        let (any, fits): (IpAddr, fn(&&IpAddr) -> bool) = if family == AddressFamily::IPV4 {
+            (Ipv4Addr::UNSPECIFIED.into(), |ip| ip.is_ipv4())
+        } else {
+            (Ipv6Addr::UNSPECIFIED.into(), |ip| ip.is_ipv6())
+        };
+        self.bind.iter().find(fits).copied().unwrap_or(any)
+    }
+
+    fn open(&self, family: AddressFamily) -> io::Result<UdpSocket> {
+        let ip = self.bound(family);
+        let mut random = rand::rng();
+        let mut open = || UdpSocket::bind(SocketAddr::new(ip, random.random_range(self.ports.clone())));
+        let mut outcome = open();
+        for _ in 1..ATTEMPTS {
+            match &outcome {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => outcome = open(),
+                _ => break,
+            }
+        }
+        outcome
+    }
+}
+
+struct Relay {
+    socket: UdpSocket,
+    told: SocketAddr,
+}
+
+pub(crate) struct Server {
+    desk: Desk,
+    poll: Poll,
+    stopped: Arc<AtomicBool>,
+    more: bool,
+    sockets: Vec<UdpSocket>,
+    listeners: Vec<Listener>,
+    streams: Streams,
+    relays: Relays,
+    open: HashMap<Token, Relay>,
+    by_told: HashMap<SocketAddr, Token>,
+    next: usize,
+    /// Relays with something to read.
+    ready: Vec<Token>,
+    buffers: Buffers,
+    run: Run,
+    meter: Meter,
+}
+
+impl Server {
+    pub(crate) fn new(
+        desk: Desk,
+        mut sockets: Vec<UdpSocket>,
+        mut listeners: Vec<Listener>,
+        relays: Relays,
+    ) -> io::Result<(Self, Stopper)> {
+        let poll = Poll::new()?;
+        let stopper = Stopper { stopped: Arc::default(), waker: Waker::new(poll.registry(), WAKER)? };
+        for (index, socket) in sockets.iter_mut().enumerate() {
+            socket.register(poll.registry(), Token(FIRST_SOCKET + index))?;
+        }
+        for (index, listener) in listeners.iter_mut().enumerate() {
+            listener.register(poll.registry(), Token(FIRST_LISTENER + index))?;
+        }
+        let server = Self {
+            desk,
+            stopped: Arc::clone(&stopper.stopped),
+            more: true,
+            sockets,
+            listeners,
+            streams: Streams::new(0, 1, poll.registry().try_clone()?, Token(FIRST_STREAM)),
+            poll,
+            relays,
+            open: HashMap::new(),
+            by_told: HashMap::new(),
+            next: FIRST_RELAY,
+            ready: Vec::new(),
+            buffers: Buffers::new(),
+            run: Run::new(),
+            meter: Meter::new("turn".to_owned()),
+        };
+        Ok((server, stopper))
+    }
+
+    /// Until stopped.
+    pub(crate) fn work(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while !self.stopped.load(Ordering::Acquire) {
+            let deadline = self.desk.deadline().into_iter().chain(self.streams.deadline()).min();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let wait = if self.more { Some(Duration::ZERO) } else { left };
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the TURN server cannot wait for packets");
+            }
+            let now = Instant::now();
+            self.turn(now, &events);
+            self.meter.connections(self.desk.len(), self.streams.len());
+            self.meter.end_turn(now.elapsed());
+        }
+    }
+
+    fn turn(&mut self, now: Instant, events: &Events) {
+        for event in events {
+            self.ready(event);
+        }
+        self.receive_from_clients(now);
+        self.receive_from_peers(now);
+        self.streams.sweep(now);
+        let Self { desk, streams, .. } = self;
+        desk.sweep(now, |flow| flow.proto == Protocol::Udp || streams.has(flow.local, flow.client));
+        while let Some(effect) = self.desk.next() {
+            self.act(now, effect);
+        }
+        self.streams.flush(now);
+        self.more = self.sockets.iter().any(|socket| socket.readable)
+            || self.listeners.iter().any(|listener| listener.readable)
+            || self.streams.has_more()
+            || !self.ready.is_empty();
+    }
+
+    fn ready(&mut self, event: &Readiness) {
+        let token = event.token();
+        let socket = match token.0 {
+            FIRST_STREAM.. => return self.streams.ready(event),
+            FIRST_RELAY.. => match self.open.get_mut(&token) {
+                Some(relay) => &mut relay.socket,
+                None => return,
+            },
+            FIRST_LISTENER.. => return self.listeners[token.0 - FIRST_LISTENER].readable = true,
+            FIRST_SOCKET.. => &mut self.sockets[token.0 - FIRST_SOCKET],
+            _ => return,
+        };
+        if event.is_writable() {
+            socket.writable(&mut self.meter);
+        }
+        if event.is_readable() && !socket.readable {
+            socket.readable = true;
+            if token.0 >= FIRST_RELAY {
+                self.ready.push(token);
+            }
+        }
+    }
+
+    fn receive_from_clients(&mut self, now: Instant) {
+        let Self { desk, sockets, listeners, streams, buffers, meter, .. } = self;
+        let mut take = |proto, Received { source, destination, contents }: Received<'_>| {
+            desk.from_client(now, Flow { proto, local: destination, client: source }, contents);
+        };
+        for socket in sockets {
+            let mut calls = 0;
+            while socket.readable && calls < CALLS_A_TURN {
+                calls += 1;
+                socket.receive(buffers, meter, |received| take(Protocol::Udp, received));
+            }
+        }
+        for listener in listeners.iter_mut().filter(|listener| listener.readable) {
+            listener.accept(now, |stream| streams.insert(stream));
+        }
+        // There is nobody else to whom a connection could go.
+        streams.read(now, meter, |received| take(Protocol::Tcp, received), |_, stream| drop(stream));
+    }
+
+    fn receive_from_peers(&mut self, now: Instant) {
+        for token in std::mem::take(&mut self.ready) {
+            let Some(Relay { socket, told }) = self.open.get_mut(&token) else { continue };
+            let desk = &mut self.desk;
+            let mut calls = 0;
+            while socket.readable && calls < CALLS_A_TURN {
+                calls += 1;
+                socket.receive(&mut self.buffers, &mut self.meter, |received| {
+                    desk.from_peer(now, *told, received.source, received.contents);
+                });
+            }
+            if socket.readable {
+                self.ready.push(token);
+            }
+        }
+    }
+
+    fn act(&mut self, now: Instant, effect: Effect) {
+        match effect {
+            Effect::ToClient { flow, contents } if flow.proto == Protocol::Udp => {
+                self.run.start(flow.local, flow.client, &contents);
+                let socket = self.sockets.iter_mut().find(|socket| socket.covers(flow.local));
+                send(socket, &self.run, &mut self.meter);
+            }
+            Effect::ToClient { flow, contents } => {
+                self.streams.send(flow.local, flow.client, &contents, &mut self.meter);
+            }
+            Effect::ToPeer { relayed, peer, contents } => {
+                let relay = self.by_told.get(&relayed).and_then(|token| self.open.get_mut(token));
+                let socket = relay.map(|relay| &mut relay.socket);
+                let source = socket.as_ref().map_or(relayed, |socket| socket.local());
+                self.run.start(source, peer, &contents);
+                send(socket, &self.run, &mut self.meter);
+            }
+            Effect::Allocate { flow, family } => {
+                let outcome = self.allocate(flow, family);
+                self.desk.allocated(now, flow, family, outcome);
+            }
+            Effect::Release { relayed } => {
+                if let Some(token) = self.by_told.remove(&relayed) {
+                    self.open.remove(&token);
+                }
+            }
+        }
+    }
+
+    fn allocate(&mut self, flow: Flow, family: AddressFamily) -> Result<SocketAddr, SocketAllocateError> {
+        if !self.desk.has_room(flow) {
+            tracing::debug!("no room for another TURN allocation");
+            return Err(SocketAllocateError::InsufficientCapacity);
+        }
+        let ip = self.relays.told(family, flow.local.ip()).ok_or(SocketAllocateError::AddressFamilyNotSupported)?;
+        let failed = |error: io::Error| {
+            tracing::warn!(%error, "no TURN allocation");
+            SocketAllocateError::InsufficientCapacity
+        };
+        let mut socket = self.relays.open(family).map_err(failed)?;
+        let token = Token(self.next);
+        self.next += 1;
+        socket.register(self.poll.registry(), token).map_err(failed)?;
+        let told = SocketAddr::new(ip, socket.local().port());
+        self.by_told.insert(told, token);
+        self.open.insert(token, Relay { socket, told });
+        self.ready.push(token);
+        Ok(told)
+    }
+}
+
+fn send(socket: Option<&mut UdpSocket>, run: &Run, meter: &mut Meter) {
+    match socket {
+        Some(socket) => socket.send(run, meter),
+        None => meter.dropped_out(run.len()),
+    }
+}
