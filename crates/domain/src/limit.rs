@@ -4,6 +4,8 @@
 pub const MESSAGE_CHARS: usize = 10_000;
 /// Characters in a name or a title.
 pub const NAME_CHARS: usize = 200;
+/// Characters in a LiveKit identity, as LiveKit has it.
+pub const IDENTITY_CHARS: usize = 256;
 /// Characters in a description.
 pub const DESCRIPTION_CHARS: usize = 5_000;
 /// Bytes of a client's message id or `Idempotency-Key`.

@@ -15,7 +15,7 @@ use crate::{
     limit,
     ports::Claims,
     room::{
-        Origin, Role, Room, RoomKind, RoomRef, Settings, Status,
+        MemberStanding, Origin, Role, Room, RoomKind, RoomRef, Settings, Status,
         act::{Join, blank, enter},
         code,
         rules::{not_found, open},
@@ -162,7 +162,7 @@ impl Domain {
                 own_account(tx, caller)?;
                 let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
                 let member = tx.member(room.id, caller.user)?;
-                let member = member.filter(|m| m.standing == crate::room::MemberStanding::In);
+                let member = member.filter(|m| m.standing == MemberStanding::In);
                 if member.is_none() && room.kind == RoomKind::Conversation {
                     return Err(Error::meeting_not_found());
                 }
@@ -252,7 +252,19 @@ impl Domain {
         }
     }
 
-    async fn attend_as(&self, id: ParticipantId, by: RoomRef) -> Result<Attendance> {
+    /// Comes in as the participant of a meeting token, which the caller has checked.
+    pub async fn attend_as(&self, id: ParticipantId, by: RoomRef) -> Result<Attendance> {
+        let (room, participant) = self.may_attend(id, by).await?;
+        let dead = || Error::unauthenticated("Invalid or expired token");
+        let participant = match participant.presence {
+            Presence::Left => self.reseat(room.id, id).await?.ok_or_else(dead)?,
+            _ => participant,
+        };
+        Ok(Attendance { actor: actor_of(&participant), room, participant: Some(participant) })
+    }
+
+    /// Whether the participant of a meeting token may come in now; changes nothing.
+    pub async fn may_attend(&self, id: ParticipantId, by: RoomRef) -> Result<(Room, Participant)> {
         let dead = || Error::unauthenticated("Invalid or expired token");
         let found = self.store.read(move |tx| {
             let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
@@ -266,18 +278,12 @@ impl Domain {
             // Said early, while there is still a status to say it with; the seat is given by `connected`.
             rules::free_seat(&room, taken)?;
         }
-        let participant = match participant.presence {
-            Presence::Waiting | Presence::Joined => participant,
-            Presence::Left => self.reseat(room.id, id).await?.ok_or_else(dead)?,
-            Presence::Removed => return Err(Error::forbidden("You were removed from this meeting")),
-            Presence::Denied => return Err(Error::forbidden("You were not admitted to this meeting")),
-            Presence::Gone => return Err(dead()),
-        };
-        let actor = match participant.user {
-            Some(user) => Actor::User(Caller { user, login: crate::id::LoginId(participant.id.0) }),
-            None => Actor::Guest(crate::user::Guest { participant: id, room: room.id }),
-        };
-        Ok(Attendance { actor, room, participant: Some(participant) })
+        match participant.presence {
+            Presence::Waiting | Presence::Joined | Presence::Left => Ok((room, participant)),
+            Presence::Removed => Err(Error::forbidden("You were removed from this meeting")),
+            Presence::Denied => Err(Error::forbidden("You were not admitted to this meeting")),
+            Presence::Gone => Err(dead()),
+        }
     }
 
     async fn attend_with_account(&self, caller: Caller, address: IpAddr, by: RoomRef) -> Result<Attendance> {
@@ -303,6 +309,56 @@ impl Domain {
         let wish = JoinWish { display_name: None, video_enabled: true, audio_enabled: true, passcode: None };
         let joined = self.join(Some(&actor), address, RoomRef::Id(room.id), wish).await?;
         Ok(Attendance { actor, room: joined.room, participant: Some(joined.participant) })
+    }
+
+    /// Seats whom the operator's own token names, by identity: a guest, or whoever has that identity already. The operator
+    /// answers for them at the passcode, the lock and the waiting room; who was removed stays out.
+    pub async fn vouch(&self, id: RoomId, identity: &str, name: &str) -> Result<Attendance> {
+        let (identity, now) = (text::bounded("identity", identity, limit::IDENTITY_CHARS)?, self.now());
+        let name = text::name("display_name", &rules::shown(name, &identity))?;
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let mut room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
+                let known = vouched(tx, &room, &identity)?;
+                let (mut participant, new) = match known {
+                    Some(participant) => (participant, false),
+                    None => (guest(&room, identity, name, now), true),
+                };
+                if !participant.seated() {
+                    let waited = participant.presence == Presence::Waiting;
+                    participant.counted = false;
+                    seat::take(tx, &mut room, &mut participant, now)?;
+                    if waited {
+                        tx.tell(Tell::Reseat(room.id, participant.id, seat::seat_of(&participant)));
+                    }
+                    if participant.counted {
+                        tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(participant.clone())));
+                    }
+                }
+                match new {
+                    true => tx.add_participant(&participant)?,
+                    false => tx.save_participant(&participant)?,
+                }
+                Ok(Attendance { actor: actor_of(&participant), room, participant: Some(participant) })
+            })
+            .await
+    }
+
+    /// Whether [`Domain::vouch`] would let them in; changes nothing.
+    pub async fn may_vouch(&self, id: RoomId, identity: &str) -> Result<()> {
+        let identity = text::bounded("identity", identity, limit::IDENTITY_CHARS)?;
+        self.store
+            .read(move |tx| {
+                let room = tx.room(&RoomRef::Id(id))?.ok_or_else(Error::meeting_not_found)?;
+                vouched(tx, &room, &identity).map(drop)
+            })
+            .await
+    }
+
+    /// Who has the LiveKit identity in the room.
+    pub async fn participant_named(&self, id: RoomId, identity: &str) -> Result<Option<Participant>> {
+        let identity = text::bounded("identity", identity, limit::IDENTITY_CHARS)?;
+        self.store.read(move |tx| tx.participant_by_identity(id, &identity)).await
     }
 
     /// Leaves with all the caller's devices, or the one named; the seconds spent there by the one there longest.
@@ -519,6 +575,50 @@ fn come_in(
         }
     }
     Ok(participant)
+}
+
+/// The participant of that identity, if the operator's word lets them in.
+fn vouched(tx: &mut dyn Tx, room: &Room, identity: &str) -> Result<Option<Participant>> {
+    open(room)?;
+    let known = tx.participant_by_identity(room.id, identity)?;
+    let removed_account = match known.as_ref().and_then(|p| p.user) {
+        Some(user) => tx.member(room.id, user)?.is_some_and(|m| m.standing == MemberStanding::Removed),
+        None => false,
+    };
+    if removed_account || known.as_ref().is_some_and(|p| p.presence == Presence::Removed) {
+        return Err(Error::forbidden("You were removed from this meeting"));
+    }
+    if !known.as_ref().is_some_and(Participant::seated) {
+        rules::free_seat(room, tx.live_count(room.id)?)?;
+    }
+    Ok(known)
+}
+
+fn guest(room: &Room, identity: String, display_name: String, now: Timestamp) -> Participant {
+    Participant {
+        id: ParticipantId::new(),
+        room: room.id,
+        user: None,
+        identity,
+        display_name,
+        role: Role::Participant,
+        presence: Presence::Waiting,
+        joined_at: now,
+        left_at: None,
+        // Off until their media says otherwise.
+        video_enabled: false,
+        audio_enabled: false,
+        hand_raised: None,
+        counted: false,
+        seat_until: None,
+    }
+}
+
+fn actor_of(participant: &Participant) -> Actor {
+    match participant.user {
+        Some(user) => Actor::User(Caller { user, login: crate::id::LoginId(participant.id.0) }),
+        None => Actor::Guest(crate::user::Guest { participant: participant.id, room: participant.room }),
+    }
 }
 
 /// Ends the room; everybody hears it, then sockets close. With how many people ever were there.

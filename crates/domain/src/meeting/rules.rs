@@ -128,6 +128,20 @@ pub fn identity(name: &str, id: &str) -> String {
     format!("{slug}_{id}")
 }
 
+/// What an operator's token says of a person, as a name that a meeting shows: the name, or else the identity.
+pub fn shown(name: &str, identity: &str) -> String {
+    let clean = |text: &str| -> String {
+        let plain: String = text.chars().filter(|c| !c.is_control()).take(limit::NAME_CHARS).collect();
+        plain.trim().to_owned()
+    };
+    Some(clean(name)).filter(|name| !name.is_empty()).unwrap_or_else(|| clean(identity))
+}
+
+/// Whether one may share the screen.
+pub fn may_share_screen(room: &Room, role: Role) -> bool {
+    room.settings.screen_sharing_enabled || role.controls()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
