@@ -1,6 +1,13 @@
 //! Which parts make the server: the only place that knows them all.
 
-use crate::{agent::OpenAi, config::Config, courier::Post, ice::Turn, secrets, tokens::Jwt};
+use crate::{
+    agent::OpenAi,
+    config::Config,
+    courier::Post,
+    ice::Turn,
+    secrets::{self, Secrets},
+    tokens::Jwt,
+};
 use anyhow::{Context, Result};
 use convo_bus::Hub;
 use convo_domain::{Domain, Policy, Ports, clock::System, error::Error, ports::Courier};
@@ -11,6 +18,7 @@ use std::sync::Arc;
 pub(crate) struct Parts {
     pub domain: Arc<Domain>,
     pub hub: Arc<Hub>,
+    pub secrets: Secrets,
 }
 
 pub(crate) async fn parts(config: &Config) -> Result<Parts> {
@@ -29,7 +37,7 @@ pub(crate) async fn parts(config: &Config) -> Result<Parts> {
         agent: Arc::new(OpenAi::new(config)?),
     };
     let policy = Policy { guests: config.guests, ..Policy::default() };
-    Ok(Parts { domain: Domain::new(ports, policy), hub })
+    Ok(Parts { domain: Domain::new(ports, policy), hub, secrets })
 }
 
 /// A domain error on the console, with its cause.

@@ -59,6 +59,15 @@ pub(crate) struct Given {
     /// TCP port for media
     #[arg(long = "media-tcp", env = "CONVO_MEDIA_TCP", global = true)]
     pub convo_media_tcp: Option<String>,
+    /// Media threads (default: one per core)
+    #[arg(long = "media-workers", env = "CONVO_MEDIA_WORKERS", global = true)]
+    pub convo_media_workers: Option<String>,
+    /// Addresses under which the world finds this machine's media ports, by commas
+    #[arg(long = "media-external-ip", env = "CONVO_MEDIA_EXTERNAL_IP", global = true)]
+    pub convo_media_external_ip: Option<String>,
+    /// LiveKit clients may ask for failures, as their test suites do
+    #[arg(long = "media-simulate", env = "CONVO_MEDIA_SIMULATE", global = true)]
+    pub convo_media_simulate: Option<String>,
     /// Port of the embedded STUN and TURN server
     #[arg(long = "turn", env = "CONVO_TURN", global = true)]
     pub convo_turn: Option<String>,
@@ -145,6 +154,9 @@ impl Given {
             livekit_api_secret,
             convo_media_udp,
             convo_media_tcp,
+            convo_media_workers,
+            convo_media_external_ip,
+            convo_media_simulate,
             convo_turn,
             turn_url,
             turn_secret,
@@ -207,6 +219,11 @@ pub(crate) struct Config {
     pub livekit_api_secret: Option<Secret>,
     pub media_udp: Port,
     pub media_tcp: Port,
+    /// `None`: as many as there are cores.
+    pub media_workers: Option<usize>,
+    /// Addresses under which the world finds the media ports.
+    pub media_external: Vec<IpAddr>,
+    pub media_simulate: bool,
     pub turn: Port,
     pub turn_url: Option<String>,
     pub turn_secret: Option<Secret>,
@@ -253,6 +270,9 @@ impl Config {
             livekit_api_secret: secret("LIVEKIT_API_SECRET", given.livekit_api_secret)?,
             media_udp: port("CONVO_MEDIA_UDP", given.convo_media_udp, 7882)?,
             media_tcp: port("CONVO_MEDIA_TCP", given.convo_media_tcp, 7881)?,
+            media_workers: workers(given.convo_media_workers.as_deref())?,
+            media_external: addresses("CONVO_MEDIA_EXTERNAL_IP", given.convo_media_external_ip.as_deref())?,
+            media_simulate: flag("CONVO_MEDIA_SIMULATE", given.convo_media_simulate, false)?,
             turn: port("CONVO_TURN", given.convo_turn, 3478)?,
             turn_url: scheme_url("TURN_URL", given.turn_url, &["turn", "turns"])?,
             turn_secret: secret("TURN_SECRET", given.turn_secret)?,
@@ -304,6 +324,7 @@ impl Config {
             Port::Off => "off".to_owned(),
             Port::On(n) => n.to_string(),
         };
+        let list = |all: &[IpAddr]| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(",");
         let path = |path: Option<&PathBuf>| path.map_or(String::new(), |path| path.display().to_string());
         vec![
             ("CONVO_LISTEN", self.listen.to_string()),
@@ -319,6 +340,9 @@ impl Config {
             ("LIVEKIT_API_SECRET", masked(&self.livekit_api_secret)),
             ("CONVO_MEDIA_UDP", port(self.media_udp)),
             ("CONVO_MEDIA_TCP", port(self.media_tcp)),
+            ("CONVO_MEDIA_WORKERS", self.media_workers.map_or(String::new(), |n| n.to_string())),
+            ("CONVO_MEDIA_EXTERNAL_IP", list(&self.media_external)),
+            ("CONVO_MEDIA_SIMULATE", switch(self.media_simulate)),
             ("CONVO_TURN", port(self.turn)),
             ("TURN_URL", text(&self.turn_url)),
             ("TURN_SECRET", masked(&self.turn_secret)),
@@ -392,6 +416,19 @@ fn redis(value: Option<String>) -> Result<Option<Secret>> {
     let url = scheme_url("REDIS_URL", value, &["redis", "rediss"])?;
     ensure!(url.is_none(), "REDIS_URL: this version runs on one node; leave it out");
     Ok(url.map(Secret))
+}
+
+fn workers(value: Option<&str>) -> Result<Option<usize>> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    let number = value.parse().ok().filter(|n| (1..=convo_media::MOST_WORKERS).contains(n));
+    let number = number
+        .with_context(|| format!("CONVO_MEDIA_WORKERS must be 1 to {}, not {value:?}", convo_media::MOST_WORKERS))?;
+    Ok(Some(number))
+}
+
+fn addresses(name: &str, value: Option<&str>) -> Result<Vec<IpAddr>> {
+    let parts = value.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().with_context(|| format!("{name}: {part:?} is no address"))).collect()
 }
 
 fn algorithm(value: Option<&str>) -> Result<JwtAlgorithm> {

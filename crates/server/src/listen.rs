@@ -99,6 +99,9 @@ where
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let service = service.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(uri) = convo_livekit::tidied(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         request.map(axum::body::Body::new)
     });
     let mut server = auto::Builder::new(TokioExecutor::new());

@@ -9,6 +9,7 @@ mod crossroads;
 mod headers;
 mod ice;
 mod listen;
+mod media;
 mod mount;
 mod observe;
 mod secrets;

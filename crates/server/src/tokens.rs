@@ -5,7 +5,7 @@ use crate::{config::JwtAlgorithm, secrets::Secrets};
 use convo_domain::{
     clock::Timestamp,
     id::{LoginId, ParticipantId, UserId},
-    meeting::{Participant, Presence},
+    meeting::{Participant, Presence, rules::may_share_screen},
     ports::{ACCESS_SECONDS, CallerClaims, Claims, MEETING_SECONDS, REFRESH_SECONDS, Tokens},
     room::Room,
     user::Caller,
@@ -145,7 +145,7 @@ impl Tokens for Jwt {
     fn meeting(&self, room: &Room, participant: &Participant, now: Timestamp) -> String {
         let seated = participant.presence == Presence::Joined;
         let sources = ["camera", "microphone"].map(str::to_owned).to_vec();
-        let may_share = room.settings.screen_sharing_enabled || participant.role.controls();
+        let may_share = may_share_screen(room, participant.role);
         let mut attributes =
             HashMap::from([("role".to_owned(), convo_kit::envelope::role(participant.role).to_owned())]);
         if let Some(user) = participant.user {
@@ -157,7 +157,8 @@ impl Tokens for Jwt {
             name: participant.display_name.clone(),
             nbf: now.seconds() - 10,
             exp: now.seconds() + MEETING_SECONDS as i64,
-            jti: participant.id.to_string(),
+            // The prefix tells it from what a LiveKit server SDK may put here.
+            jti: format!("participant-{}", participant.id),
             video: Grants {
                 room: room.code.clone(),
                 room_join: seated,

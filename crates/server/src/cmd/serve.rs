@@ -3,7 +3,7 @@
 use crate::{
     compose::{self, Parts},
     config::Config,
-    listen, mount, observe,
+    listen, media, mount, observe,
 };
 use anyhow::Result;
 use axum::{
@@ -47,17 +47,27 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         convo_conversations::api(&app),
         convo_chatrooms::api(&app),
     ];
-    let router = mount::mount(&app, apis, extra);
+    let media = media::start(&config, &app, &parts)?;
+    let mut router = mount::mount(&app, apis, extra);
+    if let Some(media) = &media {
+        router = router.merge(media.routes());
+    }
     tokio::spawn(parts.domain.clone().sweep());
     announce(&config, listener.local_addr()?.port());
     let server = tokio::spawn(listen::serve(listener, tls, router, stopping));
     wait_for_signal().await?;
     tracing::info!("stopping: finishing what is in flight");
     stop.send_replace(true);
+    if let Some(media) = &media {
+        media.drain().await;
+    }
     parts.hub.tell(vec![Tell::Close(Whose::Everybody, Close::Restart)]);
     socket_io.close_all().await;
     server.await?;
     farewell(&parts).await;
+    if let Some(media) = &media {
+        media.stop().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

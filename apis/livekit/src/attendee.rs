@@ -1,0 +1,316 @@
+//! The bridge between a participant's media and the meeting, for as long as the media knows the participant, which may be
+//! over several connections.
+//!
+//! From the meeting come: who is removed, muted, renamed, promoted; its end; its messages. From the media come: that it is
+//! connected, or gone; which devices are on; chat.
+
+use crate::{
+    House,
+    admit::{Place, Seat, permission},
+    chat::{self, Chat},
+    hall::{Ears, Farewell, Standing},
+    roster::Roster,
+};
+use convo_domain::{
+    Asker, bus,
+    error::{Error, Result},
+    event::{Event, Told},
+    id::{ParticipantId, RoomId},
+    meeting::{Participant, control::SelfChange, seat::seat_of},
+    message::{Draft, Message, draft::To},
+    room::{Room, RoomKind, RoomRef},
+    session::{Batch, Close, Owner, Session},
+    user::{Actor, Party},
+};
+use convo_kit::{envelope, limit::Class};
+use convo_sfu::{Ask, Command};
+use livekit_protocol::{self as proto, DisconnectReason, TrackSource};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
+
+/// Events taken from the mailbox at a time.
+const BATCH: usize = 128;
+/// What a host's mute switches off.
+const AUDIO: [TrackSource; 2] = [TrackSource::Microphone, TrackSource::ScreenShareAudio];
+
+pub(crate) struct Attendee {
+    doors: House,
+    address: IpAddr,
+    ears: Ears,
+    session: Session,
+    roster: Arc<Roster>,
+    room: Room,
+    party: Party,
+    me: Option<Me>,
+    /// The last message that was heard.
+    seq: i64,
+    /// Messages of this client on their way into the room: it has them already.
+    written: HashSet<String>,
+}
+
+/// A participant, rather than somebody who only watches.
+struct Me {
+    actor: Actor,
+    participant: Participant,
+    /// The operator's token says what they may do, not the meeting.
+    vouched: bool,
+    joined: bool,
+}
+
+impl Attendee {
+    /// Begins to listen to the meeting. `None`: the room is no meeting.
+    pub(crate) async fn open(doors: House, address: IpAddr, place: Place, ears: Ears) -> Result<Option<Self>> {
+        let (room, me) = match place {
+            Place::Elsewhere => return Ok(None),
+            Place::Watch(room) => (*room, None),
+            Place::Seat(seat) => {
+                let Seat { attendance, participant, vouched } = *seat;
+                (attendance.room, Some(Me { actor: attendance.actor, participant, vouched, joined: false }))
+            }
+        };
+        let owner = me.as_ref().map_or_else(Owner::default, |me| Owner {
+            user: me.participant.user,
+            login: None,
+            participant: Some(me.participant.id),
+        });
+        let watcher = Party::Guest(ParticipantId::new());
+        let party = me.as_ref().map_or(watcher, |me| me.participant.party());
+        let seat = me.as_ref().map_or_else(|| unseen(party), |me| seat_of(&me.participant));
+        let domain = doors.app.domain.clone();
+        let session = domain.bus.open(owner);
+        domain.hear(&session, room.id, seat, room.seq).await?;
+        let roster = doors.hall.roster(room.id, &room.code);
+        for participant in domain.present(room.id).await? {
+            roster.joined(&participant);
+        }
+        let (seq, written) = (room.seq, HashSet::new());
+        let attendee = Self { doors, address, ears, session, roster, room, party, me, seq, written };
+        attendee.look_again().await?;
+        Ok(Some(attendee))
+    }
+
+    /// What happened before the session listened was told to nobody.
+    async fn look_again(&self) -> Result<()> {
+        match &self.me {
+            Some(me) => self.doors.app.domain.may_attend(me.participant.id, RoomRef::Id(self.room.id)).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Until the participant is gone from the media, or the meeting says so.
+    pub(crate) async fn run(mut self) {
+        let farewell = loop {
+            tokio::select! {
+                batch = self.session.next(BATCH) => {
+                    if let Some(why) = self.hear(batch).await {
+                        self.evict(why).await;
+                        break Farewell::Lost;
+                    }
+                }
+                Ok(()) = self.ears.standing.changed() => {
+                    let standing = self.standing();
+                    self.follow(&standing).await;
+                    if let Some(farewell) = standing.left {
+                        break farewell;
+                    }
+                }
+                Some(chat) = self.ears.chats.recv() => self.post(chat).await,
+            }
+        };
+        self.close(farewell).await;
+    }
+
+    async fn close(self, farewell: Farewell) {
+        let Self { doors, session, room, me, .. } = self;
+        // Before the seat is asked about: this session would hold it.
+        drop(session);
+        let Some(me) = me else { return };
+        let goodbye = farewell == Farewell::Goodbye;
+        if let Err(error) = doors.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
+            tracing::warn!(?error, "a participant's seat could not be given back");
+        }
+    }
+
+    fn standing(&mut self) -> Standing {
+        self.ears.standing.borrow_and_update().clone()
+    }
+
+    fn command(&self, command: Command) {
+        self.ears.standing.borrow().commander.command(command);
+    }
+
+    // From the meeting.
+
+    async fn hear(&mut self, batch: Batch) -> Option<Close> {
+        for told in &batch.told {
+            self.on_event(told).await;
+        }
+        for (room, seq) in batch.lagged {
+            if let Err(error) = self.catch_up(room, seq).await {
+                tracing::warn!(?error, "a LiveKit client's chat could not be caught up");
+            }
+        }
+        batch.close
+    }
+
+    async fn on_event(&mut self, told: &Told) {
+        match &told.event {
+            Event::Posted(message) => self.deliver(message),
+            Event::Joined(participant) => self.roster.joined(participant),
+            Event::Left(participant) => self.roster.left(participant),
+            Event::Updated(participant) if self.is_me(participant.id) => self.update(participant.clone()).await,
+            Event::Muted { participant, .. } if self.is_me(participant.id) => {
+                self.command(Command::Mute(AUDIO.to_vec()));
+            }
+            Event::MeetingUpdated(room) => {
+                self.room = room.clone();
+                self.permit();
+            }
+            // Participants' sessions are closed with the meeting; who only watches hears it here.
+            Event::MeetingEnded { .. } if self.me.is_none() => self.evict(Close::MeetingEnded).await,
+            _ => {}
+        }
+    }
+
+    fn is_me(&self, id: ParticipantId) -> bool {
+        self.me.as_ref().is_some_and(|me| me.participant.id == id)
+    }
+
+    /// A name or a role changed here shows in the media room too.
+    async fn update(&mut self, now: Participant) {
+        let Some(me) = &mut self.me else { return };
+        let before = std::mem::replace(&mut me.participant, now.clone());
+        if before.role != now.role {
+            self.permit();
+        }
+        if (&before.display_name, before.role) != (&now.display_name, now.role) {
+            let update = proto::UpdateParticipantRequest {
+                room: self.room.code.clone(),
+                identity: now.identity,
+                name: now.display_name,
+                attributes: [("role".to_owned(), envelope::role(now.role).to_owned())].into(),
+                ..Default::default()
+            };
+            if let Err(error) = self.doors.media.ask(Ask::UpdateParticipant(update)).await {
+                tracing::debug!(%error, "a participant could not be renamed in the media room");
+            }
+        }
+    }
+
+    fn permit(&self) {
+        if let Some(me) = self.me.as_ref().filter(|me| !me.vouched) {
+            self.command(Command::Permit(permission(&self.room, &me.participant)));
+        }
+    }
+
+    async fn evict(&self, why: Close) {
+        let reason = match why {
+            // Everybody is told to come back, by the drain.
+            Close::Restart => return,
+            Close::MeetingEnded => DisconnectReason::RoomDeleted,
+            Close::Left => DisconnectReason::ClientInitiated,
+            Close::TooSlow => DisconnectReason::StateMismatch,
+            Close::Revoked | Close::Removed | Close::Denied => DisconnectReason::ParticipantRemoved,
+        };
+        self.command(Command::Evict(reason));
+        if why == Close::MeetingEnded && self.roster.close() {
+            let room = self.roster.code.clone();
+            // Already gone is as good.
+            let _ = self.doors.media.ask(Ask::DeleteRoom(proto::DeleteRoomRequest { room })).await;
+        }
+    }
+
+    async fn catch_up(&mut self, room: RoomId, mut seq: i64) -> Result<()> {
+        loop {
+            let page = self.doors.app.domain.catch_up(room, seq).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            seq = last.seq;
+            let party = self.party;
+            page.iter().filter(|message| message.visible_to(party)).for_each(|message| self.deliver(message));
+        }
+    }
+
+    /// To this client, unless it has the message: as its author, or from before.
+    fn deliver(&mut self, message: &Message) {
+        if message.seq <= self.seq {
+            return;
+        }
+        self.seq = message.seq;
+        let own = message.sender == self.party && message.nonce.as_ref().is_some_and(|id| self.written.remove(id));
+        if own {
+            return;
+        }
+        for packet in chat::packets(message, &self.roster.identity(message.sender)) {
+            self.command(Command::Data(Box::new(packet)));
+        }
+    }
+
+    // From the media.
+
+    async fn follow(&mut self, standing: &Standing) {
+        let (domain, room) = (self.doors.app.domain.clone(), self.room.id);
+        let Some(me) = &mut self.me else { return };
+        let id = me.participant.id;
+        if standing.joined && !me.joined {
+            me.joined = true;
+            if let Err(error) = domain.connected(room, id).await {
+                tracing::info!(%error, "a participant found the meeting full");
+                self.command(Command::Evict(DisconnectReason::JoinFailure));
+                return;
+            }
+        }
+        let Some(me) = &mut self.me else { return };
+        let Some((audio, video)) = standing.media else { return };
+        if (audio, video) == (me.participant.audio_enabled, me.participant.video_enabled) {
+            return;
+        }
+        (me.participant.audio_enabled, me.participant.video_enabled) = (audio, video);
+        let change = SelfChange { audio_enabled: Some(audio), video_enabled: Some(video), ..SelfChange::default() };
+        if let Err(error) = domain.update_self(room, id, change).await {
+            tracing::debug!(%error, "what a participant's devices do could not be told");
+        }
+    }
+
+    async fn post(&mut self, chat: Chat) {
+        if let Err(error) = self.try_post(&chat).await {
+            // LiveKit's chat has no way to say no.
+            tracing::info!(%error, "a chat message of a LiveKit client was not taken");
+        }
+    }
+
+    /// One message for everybody, or one for each destination: private messages have one recipient.
+    async fn try_post(&mut self, chat: &Chat) -> Result<()> {
+        let Some(me) = &self.me else { return Ok(()) };
+        let actor = me.actor.clone();
+        if chat.destinations.is_empty() {
+            return self.post_one(&actor, chat, chat.id.clone(), None).await;
+        }
+        for identity in chat.destinations.iter().take(chat::DESTINATIONS) {
+            let found = self.doors.app.domain.participant_named(self.room.id, identity).await?;
+            let to = found.ok_or_else(|| Error::not_found("Participant"))?.id;
+            let id = match &chat.destinations[..] {
+                [_] => chat.id.clone(),
+                _ => format!("{}/{identity}", chat.id),
+            };
+            self.post_one(&actor, chat, id, Some(To::Participant(to))).await?;
+        }
+        Ok(())
+    }
+
+    async fn post_one(&mut self, actor: &Actor, chat: &Chat, id: String, to: Option<To>) -> Result<()> {
+        let app = &self.doors.app;
+        app.limits.spend(Asker::of(Some(actor), self.address), Class::Chat, app.domain.now())?;
+        let draft = Draft::new(&chat.text)?.nonce(Some(&id))?.to(to);
+        // Before it is stored: its news may come before the answer.
+        self.written.insert(id.clone());
+        let posted = app.domain.post(actor, RoomRef::Id(self.room.id), RoomKind::Meeting, draft).await;
+        if !posted.as_ref().is_ok_and(|posted| posted.fresh) {
+            self.written.remove(&id);
+        }
+        posted.map(drop)
+    }
+}
+
+/// Hears what the room hears, and is nobody in it.
+fn unseen(party: Party) -> bus::Seat {
+    bus::Seat { party, participant: None, controls: false, waiting: false }
+}

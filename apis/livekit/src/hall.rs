@@ -1,0 +1,160 @@
+//! Who is connected: from the connections that the media's events name to the attendees whom they concern.
+
+use crate::{chat::Chat, roster::Roster};
+use convo_domain::id::RoomId;
+use convo_media::Commander;
+use convo_sfu::{ConnectionId, Event, EventKind};
+use livekit_protocol::{DisconnectReason, ParticipantInfo};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+use tokio::sync::{mpsc, watch};
+
+/// Chat messages that wait for the store, of one attendee. Who writes faster loses the rest.
+const CHATS: usize = 64;
+
+/// An identity in a media room.
+pub(crate) type Name = (String, String);
+
+/// What the media side knows of an attendee now; each change replaces what was.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    /// Of the last connection: it commands the participant also while no connection is there.
+    pub(crate) commander: Commander,
+    /// Media is connected.
+    pub(crate) joined: bool,
+    /// Audio and video are on.
+    pub(crate) media: Option<(bool, bool)>,
+    pub(crate) left: Option<Farewell>,
+}
+
+/// How a participant went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// Said goodbye.
+    Goodbye,
+    Lost,
+}
+
+/// The media's end of an attendee.
+pub(crate) struct Line {
+    standing: watch::Sender<Standing>,
+    chats: mpsc::Sender<Chat>,
+}
+
+/// The attendee's end.
+pub(crate) struct Ears {
+    pub(crate) standing: watch::Receiver<Standing>,
+    pub(crate) chats: mpsc::Receiver<Chat>,
+}
+
+#[derive(Default)]
+pub(crate) struct Hall {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: HashMap<ConnectionId, Arc<Line>>,
+    names: HashMap<Name, Arc<Line>>,
+    rosters: HashMap<RoomId, Weak<Roster>>,
+}
+
+impl Line {
+    fn new(commander: Commander) -> (Arc<Self>, Ears) {
+        let (standing, heard) = watch::channel(Standing { commander, joined: false, media: None, left: None });
+        let (chats, written) = mpsc::channel(CHATS);
+        (Arc::new(Self { standing, chats }), Ears { standing: heard, chats: written })
+    }
+
+    fn leave(&self, farewell: Farewell) {
+        self.standing.send_modify(|standing| standing.left = Some(farewell));
+    }
+}
+
+impl Hall {
+    /// A connection of the one called `name`. A client that resumes goes on with the attendee it has; else the ears are for a
+    /// new one.
+    pub(crate) fn connected(&self, name: &Name, commander: Commander, resumes: bool) -> Option<Ears> {
+        let id = commander.id();
+        let mut state = self.state.lock();
+        if let Some(line) = state.names.get(name).filter(|_| resumes).cloned() {
+            line.standing.send_modify(|standing| standing.commander = commander);
+            state.lines.insert(id, line);
+            return None;
+        }
+        let (line, ears) = Line::new(commander);
+        state.lines.insert(id, line.clone());
+        state.names.insert(name.clone(), line);
+        Some(ears)
+    }
+
+    /// The connection was refused: whoever was made for it is not needed.
+    pub(crate) fn refused(&self, connection: ConnectionId) {
+        let mut state = self.state.lock();
+        let Some(line) = state.lines.remove(&connection) else { return };
+        if !state.lines.values().any(|other| Arc::ptr_eq(other, &line)) {
+            state.names.retain(|_, other| !Arc::ptr_eq(other, &line));
+            line.leave(Farewell::Lost);
+        }
+    }
+
+    pub(crate) fn roster(&self, room: RoomId, code: &str) -> Arc<Roster> {
+        let mut state = self.state.lock();
+        if let Some(roster) = state.rosters.get(&room).and_then(Weak::upgrade) {
+            return roster;
+        }
+        state.rosters.retain(|_, roster| roster.strong_count() > 0);
+        let roster = Arc::new(Roster::new(code.to_owned()));
+        state.rosters.insert(room, Arc::downgrade(&roster));
+        roster
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        match &event.kind {
+            EventKind::ParticipantJoined { connection, .. } => {
+                self.line(*connection, |line| line.standing.send_modify(|standing| standing.joined = true));
+            }
+            EventKind::MediaState { connection, audio, video } => {
+                let media = Some((*audio, *video));
+                self.line(*connection, |line| line.standing.send_modify(|standing| standing.media = media));
+            }
+            EventKind::Chat { connection, id, text, destinations } => {
+                let chat = Chat { id: id.clone(), text: text.clone(), destinations: destinations.clone() };
+                self.line(*connection, |line| {
+                    if line.chats.try_send(chat).is_err() {
+                        tracing::debug!("a LiveKit client writes faster than messages are stored");
+                    }
+                });
+            }
+            EventKind::ParticipantLeft { connection, info } | EventKind::ParticipantAborted { connection, info } => {
+                self.left(*connection, farewell(info));
+            }
+            _ => {}
+        }
+    }
+
+    fn line(&self, connection: ConnectionId, tell: impl FnOnce(&Line)) {
+        let line = self.state.lock().lines.get(&connection).cloned();
+        if let Some(line) = line {
+            tell(&line);
+        }
+    }
+
+    fn left(&self, connection: ConnectionId, farewell: Farewell) {
+        let mut state = self.state.lock();
+        let Some(line) = state.lines.remove(&connection) else { return };
+        state.lines.retain(|_, other| !Arc::ptr_eq(other, &line));
+        state.names.retain(|_, other| !Arc::ptr_eq(other, &line));
+        line.leave(farewell);
+    }
+}
+
+fn farewell(info: &ParticipantInfo) -> Farewell {
+    match info.disconnect_reason() {
+        DisconnectReason::ClientInitiated => Farewell::Goodbye,
+        _ => Farewell::Lost,
+    }
+}

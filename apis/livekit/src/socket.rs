@@ -1,0 +1,245 @@
+//! The signalling WebSocket: what the client says goes to the media, what the media says goes to the client.
+
+use crate::{
+    House,
+    admit::{Place, Visitor},
+    attendee::Attendee,
+};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::Bytes;
+use convo_media::Connection;
+use convo_sfu::Join;
+use futures_util::{SinkExt, StreamExt};
+use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
+use prost::Message as _;
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+/// Bytes of one signalling message.
+pub(crate) const MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+const PING: Duration = Duration::from_secs(10);
+/// Clients answer pings, and say something every five seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+/// A write that takes longer has nobody at its other end.
+const WRITE: Duration = Duration::from_secs(20);
+/// A client gets a fresh token this often, to reconnect with.
+const REFRESH: Duration = Duration::from_secs(300);
+/// Requests a second, and at once: publishing twenty tracks is a burst, more is a flood, which is read more slowly.
+const PACE: f64 = 100.0;
+const BURST: f64 = 500.0;
+
+/// Serves one client until either side ends it.
+pub(crate) async fn run(socket: WebSocket, doors: House, visitor: Visitor, join: Join, place: Place) {
+    let (name, resumes) = ((join.room.clone(), join.identity.clone()), join.request.reconnect);
+    let connection = doors.media.connect(join);
+    let id = connection.id();
+    if !matches!(place, Place::Elsewhere)
+        && let Some(ears) = doors.hall.connected(&name, connection.commander(), resumes)
+    {
+        match Attendee::open(doors.clone(), visitor.address, place, ears).await {
+            Ok(Some(attendee)) => drop(tokio::spawn(attendee.run())),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::info!(%error, "somebody lost their place on the way in");
+                return doors.hall.refused(id);
+            }
+        }
+    }
+    let mut signal = Signal::new(socket, connection, doors.clone(), visitor);
+    signal.run().await;
+    if !signal.joined {
+        doors.hall.refused(id);
+    }
+}
+
+struct Signal {
+    line: Line,
+    connection: Connection,
+    doors: House,
+    visitor: Visitor,
+    joined: bool,
+    heard: Instant,
+    pace: Pace,
+}
+
+/// The connection is over.
+struct Over;
+
+impl Signal {
+    fn new(socket: WebSocket, connection: Connection, doors: House, visitor: Visitor) -> Self {
+        let now = Instant::now();
+        let line = Line { socket, json: false };
+        Self { line, connection, doors, visitor, joined: false, heard: now, pace: Pace { left: BURST, at: now } }
+    }
+
+    async fn run(&mut self) {
+        let (mut ping, mut refresh) = (every(PING), every(REFRESH));
+        loop {
+            let done = tokio::select! {
+                frame = read(&mut self.line.socket, &mut self.pace) => self.frame(frame).await,
+                response = self.connection.next() => self.say(response).await,
+                _ = ping.tick() => self.ping().await,
+                _ = refresh.tick(), if self.joined => self.refresh().await,
+            };
+            if done.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Over> {
+        self.heard = Instant::now();
+        let request = match frame {
+            Some(Ok(Message::Binary(bytes))) => {
+                self.line.json = false;
+                SignalRequest::decode(bytes).ok()
+            }
+            Some(Ok(Message::Text(text))) => {
+                self.line.json = true;
+                serde_json::from_str(&text).ok()
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Close(_))) | None => return Err(Over),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a signalling connection broke");
+                return self.line.close(close_code::SIZE, "the message is too large or broken").await;
+            }
+        };
+        match request {
+            Some(request) => {
+                self.connection.send(request).await;
+                Ok(())
+            }
+            None => self.line.close(close_code::INVALID, "this is no SignalRequest").await,
+        }
+    }
+
+    /// All that waits leaves in one write.
+    async fn say(&mut self, first: Option<Box<SignalResponse>>) -> Result<(), Over> {
+        let Some(first) = first else { return self.line.close(close_code::NORMAL, "").await };
+        let mut out = Vec::new();
+        let mut next = Some(first);
+        while let Some(response) = next {
+            out.push(self.line.encode(&response));
+            if lets_in(&response) && !self.joined {
+                self.joined = true;
+                out.push(self.line.encode(&self.fresh_token()));
+            }
+            next = self.connection.try_next();
+        }
+        self.line.send(out).await
+    }
+
+    async fn refresh(&mut self) -> Result<(), Over> {
+        let token = self.line.encode(&self.fresh_token());
+        self.line.send(vec![token]).await
+    }
+
+    fn fresh_token(&self) -> SignalResponse {
+        let token = self.doors.keys.refresh(&self.visitor.token, self.doors.app.domain.now());
+        SignalResponse { message: Some(signal_response::Message::RefreshToken(token)) }
+    }
+
+    async fn ping(&mut self) -> Result<(), Over> {
+        if self.heard.elapsed() > SILENCE {
+            return Err(Over);
+        }
+        self.line.send(vec![Message::Ping(Bytes::new())]).await
+    }
+}
+
+/// The client's socket, and which of the two framings it speaks.
+struct Line {
+    socket: WebSocket,
+    json: bool,
+}
+
+impl Line {
+    fn encode(&self, response: &SignalResponse) -> Message {
+        match self.json {
+            // Protobuf messages are JSON objects without fail.
+            true => Message::Text(serde_json::to_string(response).unwrap_or_default().into()),
+            false => Message::Binary(response.encode_to_vec().into()),
+        }
+    }
+
+    async fn send(&mut self, out: Vec<Message>) -> Result<(), Over> {
+        let write = async {
+            for message in out {
+                self.socket.feed(message).await?;
+            }
+            self.socket.flush().await
+        };
+        match tokio::time::timeout(WRITE, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Over),
+        }
+    }
+
+    async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Over> {
+        let _ = self.send(vec![Message::Close(Some(CloseFrame { code, reason: reason.into() }))]).await;
+        Err(Over)
+    }
+}
+
+/// A bucket of requests that fills up with time.
+struct Pace {
+    left: f64,
+    at: Instant,
+}
+
+impl Pace {
+    /// How long to wait before the next request is read; takes it out of the bucket.
+    fn wait(&mut self, now: Instant) -> Duration {
+        let passed = now.duration_since(self.at).as_secs_f64();
+        self.left = (self.left + passed * PACE).min(BURST);
+        self.at = now;
+        Duration::from_secs_f64(((1.0 - self.left) / PACE).max(0.0))
+    }
+
+    fn take(&mut self) {
+        self.left -= 1.0;
+    }
+}
+
+/// The next frame, not before the pace allows it. Cancel safe.
+async fn read(socket: &mut WebSocket, pace: &mut Pace) -> Option<Result<Message, axum::Error>> {
+    let wait = pace.wait(Instant::now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let frame = socket.next().await;
+    pace.take();
+    frame
+}
+
+/// After `join` and `reconnect` the client listens; before, it drops whatever comes.
+fn lets_in(response: &SignalResponse) -> bool {
+    use signal_response::Message::{Join, Reconnect};
+    matches!(response.message, Some(Join(_) | Reconnect(_)))
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_a_flood_is_slowed() {
+        let start = Instant::now();
+        let mut pace = Pace { left: BURST, at: start };
+        for _ in 0..BURST as u32 {
+            assert!(pace.wait(start).is_zero());
+            pace.take();
+        }
+        assert_eq!(pace.wait(start), Duration::from_millis(10));
+        assert!(pace.wait(start + Duration::from_millis(10)).is_zero());
+        pace.take();
+        assert!(!pace.wait(start + Duration::from_millis(10)).is_zero());
+    }
+}
