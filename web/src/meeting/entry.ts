@@ -1,6 +1,5 @@
 import type { Api } from '../api';
 import type { Role } from '../api/platform';
-import { mediaAddress } from '../live/meeting';
 
 /** The way into a meeting, or to its door. */
 export interface Ticket {
@@ -15,9 +14,8 @@ export interface Ticket {
   /** `waiting`: the token opens the waiting room alone. */
   status: 'joined' | 'waiting';
   token: string;
-  mediaUrl: string;
-  /** For networks that let nothing through: the server's own STUN and TURN; `null`: as the media server says. */
-  iceServers: RTCIceServer[] | null;
+  /** Where the media are, as the server words it: `mediaAddress` knows where that is for us. */
+  urls: { livekit_url: string; websocket_url: string };
 }
 
 export interface Application {
@@ -45,8 +43,7 @@ export async function enter(
       role: 'participant',
       status: joined.status,
       token: joined.token,
-      mediaUrl: mediaAddress(joined),
-      iceServers: null,
+      urls: joined,
     };
   }
   const joined = await api.platform.join(code, {
@@ -64,7 +61,6 @@ export async function enter(
     role: joined.role,
     status: joined.status,
     token: joined.meeting_token,
-    mediaUrl: mediaAddress(joined),
-    iceServers: null,
+    urls: joined,
   };
 }

@@ -57,7 +57,11 @@ test('a refusal is told as what it is', async () => {
 test.each([
   ['NotAllowedError', 'Permission denied', 'blocked'],
   ['NotAllowedError', 'Permission denied by system', 'system'],
-  ['NotAllowedError', 'The request is not allowed by the user agent or the platform in the current context.', 'system'],
+  [
+    'NotAllowedError',
+    'The request is not allowed by the user agent or the platform in the current context.',
+    'system',
+  ],
   ['NotFoundError', 'Requested device not found', 'missing'],
   ['NotReadableError', 'Device in use', 'busy'],
   ['TypeError', 'nonsense', 'failed'],

@@ -145,7 +145,7 @@ type Blurring = MediaTrackCapabilities & { backgroundBlur?: boolean[] };
 /** Whether the camera, or the system behind it, can blur what is behind the person, and lets us say so. */
 export function canBlur(track: MediaStreamTrack | undefined): boolean {
   const can = (track?.getCapabilities?.() as Blurring | undefined)?.backgroundBlur;
-  return can !== undefined && can.includes(true) && can.includes(false);
+  return can?.includes(true) === true && can.includes(false);
 }
 
 export async function blur(track: MediaStreamTrack, on: boolean): Promise<void> {

@@ -86,9 +86,7 @@ export function promote(
     undefined,
   );
   if (silent === undefined) return order;
-  return order.map((identity) =>
-    identity === speaker ? silent : identity === silent ? speaker : identity,
-  );
+  return order.map((identity) => (identity === speaker ? silent : identity === silent ? speaker : identity));
 }
 
 /** Who was there keeps their place, who came goes to the end. */

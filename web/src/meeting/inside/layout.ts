@@ -40,7 +40,7 @@ export const RULES: GridRules = {
 };
 
 /** The columns, rows and tile size that show `count` tiles as large as they go. */
-function fit(count: number, room: Size, rules: GridRules): { columns: number; rows: number; tile: Size } {
+function largest(count: number, room: Size, rules: GridRules): { columns: number; rows: number; tile: Size } {
   let best = { columns: 1, rows: count, tile: { width: 0, height: 0 } };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
@@ -68,14 +68,14 @@ function shaped(width: number, height: number, { narrowest, widest }: GridRules)
 /** The grid for `count` tiles in `room`. Pages are filled evenly: nobody sits alone on the last one. */
 export function grid(count: number, room: Size, rules: GridRules = RULES): Grid {
   const fits = (n: number) => {
-    const { tile } = fit(n, room, rules);
+    const { tile } = largest(n, room, rules);
     return tile.width >= rules.least.width && tile.height >= rules.least.height;
   };
   let capacity = Math.max(1, Math.min(count, rules.most));
   while (capacity > 1 && !fits(capacity)) capacity--;
   const pages = Math.max(1, Math.ceil(count / capacity));
   const perPage = Math.max(1, Math.ceil(count / pages));
-  return { ...fit(perPage, room, rules), perPage, pages };
+  return { ...largest(perPage, room, rules), perPage, pages };
 }
 
 /** The places of `count` tiles of a page: rows from the top, each row and the whole in the middle. */

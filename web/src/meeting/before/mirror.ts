@@ -17,6 +17,8 @@ export class Mirror {
     microphone: atom<Preview>({ status: 'off' }),
   };
   private readonly wanted = { camera: false, microphone: false };
+  /** Which opening is the last: an earlier one that takes longer is not wanted any more. */
+  private readonly turn = { camera: 0, microphone: 0 };
   private readonly level = atom(0);
   private readonly heard = atom(false);
   private readonly blurs = atom(false);
@@ -63,9 +65,10 @@ export class Mirror {
     this.shut(kind);
     if (!on) return;
     this.previews[kind].set({ status: 'opening' });
+    const turn = ++this.turn[kind];
     const opened = await this.devices.open(kind);
     const stream = typeof opened === 'string' ? null : opened;
-    if (!this.wanted[kind] || this.over || this.previews[kind].get().status !== 'opening') {
+    if (turn !== this.turn[kind] || this.over) {
       stop(stream);
       return;
     }
@@ -97,11 +100,15 @@ export class Mirror {
     }
   }
 
-  /** Lets go of the devices: the meeting takes them over, or nobody. */
-  dispose(): void {
-    this.over = true;
+  /** Lets go of the devices, for the meeting to take; what is wanted stays wanted. */
+  rest(): void {
     this.shut('camera');
     this.shut('microphone');
+  }
+
+  dispose(): void {
+    this.over = true;
+    this.rest();
   }
 
   private async see(stream: MediaStream): Promise<void> {
@@ -127,6 +134,7 @@ export class Mirror {
   }
 
   private shut(kind: Kind): void {
+    this.turn[kind]++;
     const before = this.previews[kind].get();
     if (before.status === 'on') stop(before.stream);
     if (kind === 'microphone') {

@@ -1,0 +1,345 @@
+import { atom, computed, type ReadableAtom } from 'nanostores';
+import type { Api } from '../../api';
+import type { MeetingSettings } from '../../api/platform';
+import { explain } from '../../i18n/explain';
+import { type Text, text } from '../../i18n/i18n';
+import { mediaAddress } from '../../live/line';
+import { MeetingLine } from '../../live/meeting';
+import type { Notices } from '../../ui/notices';
+import { blur, canBlur, type DeviceKind, type Devices, problemOf } from '../before/devices';
+import { PROBLEMS } from '../before/problems';
+import type { Ticket } from '../entry';
+import { MeetingChat } from './chat';
+import { Hosting } from './hosting';
+import { Media, type MediaEvents } from './media';
+import { Members } from './members';
+import { type Person, people } from './people';
+import { PictureInPicture } from './pip';
+import { Reactions } from './reactions';
+import { Stage } from './stage';
+
+/** How a meeting was over for somebody. */
+export interface Farewell {
+  why: 'left' | 'ended' | 'removed' | 'elsewhere' | 'loggedOut' | 'failed';
+  seconds: number;
+  peopleMet: number;
+  messages: number;
+}
+
+export type Panel = 'chat' | 'people';
+
+/** How one's connections are: of the media, of the meeting's events, or of both. */
+export type Connection = 'ok' | 'connecting' | 'reconnecting';
+
+export interface CallServices {
+  api: Pick<Api, 'platform'>;
+  notices: Pick<Notices, 'say' | 'warn'>;
+  devices: Devices;
+}
+
+export interface CallOptions {
+  ticket: Ticket;
+  microphone: boolean;
+  camera: boolean;
+  /** Called once, when it is over. */
+  onOver: (farewell: Farewell) => void;
+}
+
+/** A meeting from the inside: its people, its stage, its chat, and what one does there. */
+export class Call {
+  readonly line: MeetingLine;
+  readonly media: Media;
+  readonly members: Members;
+  readonly hosting: Hosting;
+  readonly chat: MeetingChat;
+  readonly reactions: Reactions;
+  readonly stage: Stage;
+  readonly pip: PictureInPicture;
+  readonly ticket: Ticket;
+  readonly devices: Devices;
+  readonly since = Date.now();
+  readonly $people: ReadableAtom<readonly Person[]>;
+  readonly $me: ReadableAtom<Person | null>;
+  readonly $connection: ReadableAtom<Connection>;
+  /** Whether browser, system and host let one share a screen. */
+  readonly $mayShare: ReadableAtom<boolean>;
+  /** Whether one is host or co-host. */
+  readonly $hosts: ReadableAtom<boolean>;
+  private readonly panel = atom<Panel | null>(null);
+  private readonly title = atom<string | null>(null);
+  private readonly settings = atom<MeetingSettings | null>(null);
+  private readonly asked = atom(false);
+  private readonly said = atom<Text | null>(null);
+  private over = false;
+
+  constructor(
+    private readonly services: CallServices,
+    private readonly options: CallOptions,
+    /** Tests bring their own. */
+    parts: { line?: MeetingLine; media?: Media } = {},
+  ) {
+    const { ticket } = options;
+    this.ticket = ticket;
+    this.devices = services.devices;
+    this.line = parts.line ?? new MeetingLine(ticket.code, async () => ticket.token);
+    this.media = parts.media ?? this.makeMedia();
+    this.members = new Members(this.line.events, ticket.participantId);
+    this.hosting = new Hosting(services, ticket.code, this.line.events, this.members);
+    this.$people = this.joinLists();
+    this.$me = computed(this.$people, (all) => all.find((person) => person.isMe) ?? null);
+    this.$hosts = computed(this.$me, (me) => (me?.role ?? ticket.role) !== 'participant');
+    const canShare = Boolean(globalThis.navigator?.mediaDevices?.getDisplayMedia);
+    this.$mayShare = computed(
+      [this.media.$permitted, this.settings],
+      ({ screen }, settings) => canShare && screen && settings?.screen_sharing_enabled !== false,
+    );
+    this.$connection = computed([this.line.state, this.media.$state], (line, media) => {
+      if (line.status === 'waiting' || media === 'reconnecting') return 'reconnecting';
+      return line.status === 'open' && media === 'connected' ? 'ok' : 'connecting';
+    });
+    this.chat = new MeetingChat({ api: services.api, line: this.line, nameOf: this.nameOf }, ticket);
+    this.reactions = new Reactions(this.line);
+    this.stage = new Stage(this.$people);
+    this.pip = new PictureInPicture(this.$people, this.stage.$scene, this.stage.$speaker);
+    this.stage.$scene.subscribe(({ tiles }) => this.media.watch(tiles.map(({ tile }) => tile)));
+    this.listen();
+    void this.lookAround();
+  }
+
+  get $panel(): ReadableAtom<Panel | null> {
+    return this.panel;
+  }
+
+  /** `null`: guests are not told. */
+  get $title(): ReadableAtom<string | null> {
+    return this.title;
+  }
+
+  /** What the host allows; `null`: not known, so tried. */
+  get $settings(): ReadableAtom<MeetingSettings | null> {
+    return this.settings;
+  }
+
+  /** A host asks to unmute: the answer is the person's own. */
+  get $asked(): ReadableAtom<boolean> {
+    return this.asked;
+  }
+
+  /** The last thing that happened, for those who do not see it. */
+  get $said(): ReadableAtom<Text | null> {
+    return this.said;
+  }
+
+  togglePanel(panel: Panel): void {
+    this.setPanel(this.panel.get() === panel ? null : panel);
+  }
+
+  setPanel(panel: Panel | null): void {
+    this.panel.set(panel);
+    this.chat.setOpen(panel === 'chat');
+  }
+
+  setMicrophone(on: boolean): void {
+    this.asked.set(false);
+    void this.media.setMicrophone(on);
+  }
+
+  toggleMicrophone(): void {
+    this.setMicrophone(!this.$me.get()?.microphone);
+  }
+
+  toggleCamera(): void {
+    void this.media.setCamera(!this.$me.get()?.camera.on);
+  }
+
+  toggleScreen(): void {
+    void this.media.setScreen(!this.$me.get()?.screen.on);
+  }
+
+  toggleHand(): void {
+    this.line.send({ type: 'raise_hand', data: { raised: this.$me.get()?.hand == null } });
+  }
+
+  nextLayout(): void {
+    const names = {
+      grid: 'meeting.layoutGrid',
+      speaker: 'meeting.layoutSpeaker',
+      spotlight: 'meeting.layoutSpotlight',
+    } as const;
+    this.tell(text(names[this.stage.nextMode()]));
+  }
+
+  keepMuted(): void {
+    this.asked.set(false);
+  }
+
+  chooseDevice(kind: DeviceKind, id: string): void {
+    this.devices.choose(kind, id);
+    void this.media.use(kind, id);
+  }
+
+  /** Whether the camera in use can blur what is behind the person. */
+  get canBlur(): boolean {
+    return canBlur(this.media.cameraTrack);
+  }
+
+  setBlur(on: boolean): void {
+    this.devices.setBlur(on);
+    const track = this.media.cameraTrack;
+    if (track) void blur(track, on);
+  }
+
+  leave(): void {
+    if (this.over) return;
+    const { code, participantId, userId } = this.ticket;
+    if (userId === null) this.line.send({ type: 'leave_meeting', data: {} });
+    // The closed line says it too; this one says it now, and where the line is down.
+    else this.services.api.platform.leave(code, participantId).catch(() => {});
+    this.finish('left');
+  }
+
+  async endForAll(): Promise<void> {
+    try {
+      await this.services.api.platform.end(this.ticket.code);
+      this.finish('ended');
+    } catch (error) {
+      this.services.notices.warn(explain(error));
+    }
+  }
+
+  /** The page goes away. */
+  dispose(): void {
+    if (!this.over) this.leave();
+  }
+
+  private makeMedia(): Media {
+    const { ticket, microphone, camera } = this.options;
+    return new Media({
+      url: mediaAddress(ticket.urls),
+      token: () => ticket.token,
+      devices: this.devices.$choice.get(),
+      microphone,
+      camera,
+    });
+  }
+
+  private joinLists(): ReadableAtom<readonly Person[]> {
+    let before: readonly Person[] = [];
+    const { $inside, $hands } = this.members;
+    return computed([$inside, this.media.$people, $hands], (members, media, hands) => {
+      before = people(members, media, hands, this.ticket.participantId, before);
+      return before;
+    });
+  }
+
+  /** What the meeting is called and allows, and, for hosts, who waits already. Guests are not told. */
+  private async lookAround(): Promise<void> {
+    if (this.ticket.userId === null) return;
+    try {
+      const meeting = await this.services.api.platform.meeting(this.ticket.code);
+      this.title.set(meeting.title);
+      this.settings.set(meeting.settings);
+      this.hosting.begin(meeting);
+    } catch {
+      // The meeting goes on without its title.
+    }
+  }
+
+  private listen(): void {
+    const { events, state } = this.line;
+    const { notices } = this.services;
+    const me = this.ticket.participantId;
+    const isMe = ({ participant_id }: { participant_id: string | null }) => participant_id === me;
+    events.on('meeting_updated', ({ title }) => this.title.set(title));
+    events.on('meeting_ended', () => this.finish('ended'));
+    events.on('participant_removed', (participant) => isMe(participant) && this.finish('removed'));
+    events.on('participant_muted', (participant) => {
+      if (!isMe(participant)) return;
+      void this.media.setMicrophone(false);
+      notices.warn(text('meeting.mutedByHost'));
+    });
+    events.on('unmute_requested', (request) => {
+      if (isMe(request) && !this.$me.get()?.microphone) this.asked.set(true);
+    });
+    events.on('error', ({ code }) =>
+      notices.warn(text(code === 'RATE_LIMIT_EXCEEDED' ? 'error.tooMany' : 'error.unknown')),
+    );
+    events.on(
+      'participant_joined',
+      (who) => isMe(who) || this.tell(text('meeting.saidJoined', { name: who.display_name })),
+    );
+    events.on(
+      'participant_left',
+      (who) => isMe(who) || this.tell(text('meeting.saidLeft', { name: who.display_name })),
+    );
+    events.on('raise_hand', (who) => {
+      const { display_name: name } = who;
+      if (!isMe(who))
+        this.tell(who.raised ? text('meeting.saidHand', { name }) : text('meeting.saidHandDown', { name }));
+    });
+    events.on('chat_message', (message) => {
+      const mine = message.sender_id
+        ? message.sender_id === this.ticket.userId
+        : message.sender_participant_id === me;
+      const { sender_name: name, content } = message;
+      if (!mine) this.tell(text('meeting.saidMessage', { name, text: content }));
+    });
+    state.listen((now) => {
+      if (now.status !== 'closed') return;
+      this.finish(({ 4401: 'loggedOut', 4403: 'removed', 1000: 'left' } as const)[now.code] ?? 'failed');
+    });
+    this.media.events.on('expelled', (why) => this.finish(why));
+    this.media.events.on('deviceFailed', (failure) => this.deviceFailed(failure));
+    this.tellDevices();
+  }
+
+  private tell(what: Text): void {
+    this.said.set(what);
+  }
+
+  /** Others, who may know no LiveKit, hear whether the microphone and the camera are on. */
+  private tellDevices(): void {
+    const $devices = computed(this.media.$people, (all) => {
+      const me = all.get(this.ticket.identity);
+      return me ? `${me.microphone} ${me.camera.on}` : null;
+    });
+    const tell = () => {
+      const me = this.media.$people.get().get(this.ticket.identity);
+      if (!me || this.media.$state.get() !== 'connected') return;
+      const data = { audio_enabled: me.microphone, video_enabled: me.camera.on };
+      this.line.send({ type: 'join_meeting', data });
+    };
+    $devices.listen(tell);
+    this.line.events.on('connected', tell);
+  }
+
+  private deviceFailed({ kind, error }: MediaEvents['deviceFailed']): void {
+    // Whoever closes the browser's choice of screens meant to.
+    if (kind === 'screen') {
+      if (problemOf(error) !== 'blocked') this.services.notices.warn(text('meeting.shareFailed'));
+      return;
+    }
+    this.services.notices.warn(PROBLEMS[kind][problemOf(error)].title);
+  }
+
+  private readonly nameOf = (id: string): string | null => {
+    const all = [...this.members.$inside.get().values()];
+    const found = all.find(({ user_id, participant_id }) => user_id === id || participant_id === id);
+    return found?.display_name ?? null;
+  };
+
+  private finish(why: Farewell['why']): void {
+    if (this.over) return;
+    this.over = true;
+    const farewell = {
+      why,
+      seconds: Math.round((Date.now() - this.since) / 1000),
+      peopleMet: this.members.peopleMet,
+      messages: this.chat.sent,
+    };
+    for (const part of [this.pip, this.stage, this.chat, this.reactions]) part.dispose();
+    this.media.close();
+    this.line.close();
+    this.options.onOver(farewell);
+  }
+}

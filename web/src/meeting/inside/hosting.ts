@@ -1,0 +1,101 @@
+import { atom, type ReadableAtom } from 'nanostores';
+import type { Api } from '../../api';
+import type { HostAct, MeetingDetails, Participant } from '../../api/platform';
+import { explain } from '../../i18n/explain';
+import { type Text, text } from '../../i18n/i18n';
+import type { MeetingLine } from '../../live/meeting';
+import type { Notices } from '../../ui/notices';
+import type { Members } from './members';
+
+interface Services {
+  api: { platform: Pick<Api['platform'], 'control' | 'lock' | 'muteAll'> };
+  notices: Pick<Notices, 'say' | 'warn'>;
+}
+
+/** What hosts and co-hosts do. The server lets nobody else; so the buttons are theirs alone. */
+export class Hosting {
+  private readonly locked = atom(false);
+
+  constructor(
+    private readonly services: Services,
+    private readonly code: string,
+    events: MeetingLine['events'],
+    private readonly members: Members,
+  ) {
+    events.on('meeting_locked', () => this.locked.set(true));
+    events.on('meeting_unlocked', () => this.locked.set(false));
+  }
+
+  /** Nobody new comes in. */
+  get $locked(): ReadableAtom<boolean> {
+    return this.locked;
+  }
+
+  /** How things stood when one came. */
+  begin(meeting: Pick<MeetingDetails, 'is_locked' | 'participants'>): void {
+    this.locked.set(meeting.is_locked);
+    this.members.expect(meeting.participants.filter(({ status }) => status === 'waiting'));
+  }
+
+  admit(who: Participant): Promise<void> {
+    return this.act(who.participant_id, 'admit');
+  }
+
+  async admitAll(): Promise<void> {
+    await Promise.all(this.members.$waiting.get().map((who) => this.admit(who)));
+  }
+
+  deny(who: Participant): Promise<void> {
+    return this.act(who.participant_id, 'deny');
+  }
+
+  mute(participantId: string): Promise<void> {
+    return this.act(participantId, 'mute');
+  }
+
+  askToUnmute(participantId: string): Promise<void> {
+    return this.act(participantId, 'ask-unmute', text('meeting.askedToUnmute'));
+  }
+
+  remove(participantId: string): Promise<void> {
+    return this.act(participantId, 'remove');
+  }
+
+  makeCoHost(participantId: string): Promise<void> {
+    return this.act(participantId, 'co-host');
+  }
+
+  async readmit(who: Participant): Promise<void> {
+    await this.attempt(
+      async () => {
+        await this.services.api.platform.control(this.code, who.participant_id, 'readmit');
+        this.members.backIn(who);
+      },
+      text('meeting.mayComeBack', { name: who.display_name }),
+    );
+  }
+
+  async setLocked(locked: boolean): Promise<void> {
+    await this.attempt(async () => {
+      const { is_locked } = await this.services.api.platform.lock(this.code, locked);
+      this.locked.set(is_locked);
+    });
+  }
+
+  async muteAll(): Promise<void> {
+    await this.attempt(() => this.services.api.platform.muteAll(this.code), text('meeting.mutedAll'));
+  }
+
+  private act(participantId: string, act: HostAct, done?: Text): Promise<void> {
+    return this.attempt(() => this.services.api.platform.control(this.code, participantId, act), done);
+  }
+
+  private async attempt(act: () => Promise<unknown>, done?: Text): Promise<void> {
+    try {
+      await act();
+      if (done) this.services.notices.say(done);
+    } catch (error) {
+      this.services.notices.warn(explain(error));
+    }
+  }
+}

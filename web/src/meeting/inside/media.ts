@@ -1,0 +1,417 @@
+import type * as LiveKit from 'livekit-client';
+import type { Participant, RemoteTrackPublication, Room, Track } from 'livekit-client';
+import { atom, type ReadableAtom } from 'nanostores';
+import { backoff } from '../../live/backoff';
+import { Emitter } from '../../store/emitter';
+import type { DeviceChoice, DeviceKind } from '../before/devices';
+import { keyOf, type TileKey } from './arrange';
+
+/** A moving picture that can be put into any number of `<video>`s. */
+export interface Picture {
+  /** Shows it; the answer takes it away. The size of the element chooses how much of it is fetched. */
+  attach(video: HTMLVideoElement): () => void;
+  /** One's own face, as in a mirror. */
+  mirrored: boolean;
+}
+
+export interface Source {
+  /** Somebody sends this, and has not paused it. */
+  on: boolean;
+  /** It is here; `null` while it is on its way, or not asked for. */
+  picture: Picture | null;
+}
+
+export type Quality = 'good' | 'poor' | 'lost' | 'unknown';
+
+/** What the media server knows of somebody. */
+export interface MediaPerson {
+  identity: string;
+  name: string;
+  isMe: boolean;
+  microphone: boolean;
+  camera: Source;
+  screen: Source;
+  speaking: boolean;
+  quality: Quality;
+}
+
+export type MediaState = 'connecting' | 'connected' | 'reconnecting' | 'closed';
+
+export interface MediaEvents {
+  /** A device that was asked for does not work. */
+  deviceFailed: { kind: 'camera' | 'microphone' | 'screen'; error: unknown };
+  /** The server put an end to it: removed, or the room was closed. */
+  expelled: 'removed' | 'ended' | 'elsewhere';
+}
+
+export interface MediaOptions {
+  url: string;
+  /** Asked for before each try. */
+  token: () => string;
+  devices: DeviceChoice;
+  microphone: boolean;
+  camera: boolean;
+}
+
+/** A picture that is out of sight is kept coming this long, in milliseconds: eyes and speakers wander. */
+const LINGER = 8_000;
+
+/**
+ * Sound and pictures of a meeting, by LiveKit. The only module that knows livekit-client, which is loaded when a
+ * meeting is entered. Everybody's sound is heard; pictures come only for tiles that are shown (`watch`), in the size in
+ * which they are shown. It comes back by itself after a lost network or a restarted server.
+ */
+export class Media {
+  readonly events = new Emitter<MediaEvents>();
+  private readonly state = atom<MediaState>('connecting');
+  private readonly people = atom<ReadonlyMap<string, MediaPerson>>(new Map());
+  private readonly silent = atom(false);
+  private readonly permitted = atom({ screen: true });
+  private kit: typeof LiveKit | null = null;
+  private room: Room | null = null;
+  private attempt = 0;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private watched: ReadonlySet<string> = new Set();
+  private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>();
+  private wanted: { microphone: boolean; camera: boolean };
+  private choice: DeviceChoice;
+
+  constructor(private readonly options: MediaOptions) {
+    this.wanted = { microphone: options.microphone, camera: options.camera };
+    this.choice = options.devices;
+    void this.open();
+  }
+
+  get $state(): ReadableAtom<MediaState> {
+    return this.state;
+  }
+
+  /** By LiveKit identity; those who did not change are the same objects as before. */
+  get $people(): ReadableAtom<ReadonlyMap<string, MediaPerson>> {
+    return this.people;
+  }
+
+  /** The browser plays no sound until the person presses something: then `startAudio`. */
+  get $silent(): ReadableAtom<boolean> {
+    return this.silent;
+  }
+
+  /** What this meeting lets one send. */
+  get $permitted(): ReadableAtom<{ screen: boolean }> {
+    return this.permitted;
+  }
+
+  async setMicrophone(on: boolean): Promise<void> {
+    this.wanted.microphone = on;
+    await this.device('microphone', () => this.room?.localParticipant.setMicrophoneEnabled(on, this.audio()));
+  }
+
+  async setCamera(on: boolean): Promise<void> {
+    this.wanted.camera = on;
+    await this.device('camera', () => this.room?.localParticipant.setCameraEnabled(on, this.video()));
+  }
+
+  /** The browser asks which screen, window or tab; with its sound where the system can. */
+  async setScreen(on: boolean): Promise<void> {
+    await this.device('screen', () =>
+      this.room?.localParticipant.setScreenShareEnabled(on, {
+        audio: true,
+        // A tab brings its own sound; the whole system's would bring everybody's voices back.
+        systemAudio: 'exclude',
+        selfBrowserSurface: 'exclude',
+        surfaceSwitching: 'include',
+        contentHint: 'detail',
+      }),
+    );
+  }
+
+  async use(kind: DeviceKind, id: string): Promise<void> {
+    this.choice = { ...this.choice, [kind]: id };
+    const name = ({ camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const)[kind];
+    await this.device(kind === 'speaker' ? 'microphone' : kind, () =>
+      this.room?.switchActiveDevice(name, id),
+    );
+  }
+
+  /** The track of one's own camera, to set what only the browser knows (blur). */
+  get cameraTrack(): MediaStreamTrack | undefined {
+    const source = this.kit?.Track.Source.Camera;
+    return source && this.room?.localParticipant.getTrackPublication(source)?.track?.mediaStreamTrack;
+  }
+
+  startAudio(): void {
+    void this.room?.startAudio();
+  }
+
+  /** Which tiles are shown now: pictures of others stop coming after a little. */
+  watch(tiles: readonly TileKey[]): void {
+    this.watched = new Set(tiles.map(keyOf));
+    for (const person of this.room?.remoteParticipants.values() ?? []) this.subscribe(person.identity);
+  }
+
+  close(): void {
+    this.state.set('closed');
+    clearTimeout(this.retry);
+    globalThis.removeEventListener?.('online', this.hurry);
+    for (const timer of this.leaving.values()) clearTimeout(timer);
+    void this.room?.disconnect();
+    this.people.set(new Map());
+  }
+
+  private get over(): boolean {
+    return this.state.get() === 'closed';
+  }
+
+  private async open(): Promise<void> {
+    clearTimeout(this.retry);
+    try {
+      this.kit ??= await import('livekit-client');
+      if (this.over) return;
+      const room = this.makeRoom(this.kit);
+      await room.connect(this.options.url, this.options.token(), { autoSubscribe: false, maxRetries: 0 });
+      if (this.over) return void room.disconnect();
+      this.attempt = 0;
+      this.settled(room);
+    } catch {
+      // Nobody answers, or the server restarts: whether one may come in at all the meeting's own line tells.
+      this.later();
+    }
+  }
+
+  /** After the browser, the server or livekit-client gave up: from the beginning. */
+  private later(): void {
+    if (this.over) return;
+    this.state.set(this.attempt === 0 && this.state.get() === 'connecting' ? 'connecting' : 'reconnecting');
+    this.attempt++;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => void this.open(), backoff(this.attempt));
+    globalThis.addEventListener?.('online', this.hurry);
+  }
+
+  private readonly hurry = (): void => {
+    globalThis.removeEventListener?.('online', this.hurry);
+    if (this.state.get() === 'reconnecting') void this.open();
+  };
+
+  private settled(room: Room): void {
+    this.state.set('connected');
+    this.silent.set(!room.canPlaybackAudio);
+    this.permit(room);
+    for (const person of [room.localParticipant, ...room.remoteParticipants.values()]) this.see(person);
+    for (const person of room.remoteParticipants.values()) this.subscribe(person.identity);
+    if (this.wanted.microphone) void this.setMicrophone(true);
+    if (this.wanted.camera) void this.setCamera(true);
+    if (this.choice.speaker) {
+      // Not every browser lets a page choose where sound comes out.
+      room.switchActiveDevice('audiooutput', this.choice.speaker).catch(() => {});
+    }
+  }
+
+  private makeRoom(kit: typeof LiveKit): Room {
+    const { Room, RoomEvent, VideoPresets, ScreenSharePresets } = kit;
+    kit.setLogLevel('warn');
+    const room = new Room({
+      adaptiveStream: { pixelDensity: 'screen' },
+      dynacast: true,
+      stopLocalTrackOnUnpublish: true,
+      audioCaptureDefaults: this.audio(),
+      videoCaptureDefaults: this.video(),
+      publishDefaults: {
+        simulcast: true,
+        videoSimulcastLayers: [VideoPresets.h180, VideoPresets.h360],
+        videoEncoding: VideoPresets.h720.encoding,
+        screenShareEncoding: ScreenSharePresets.h1080fps15.encoding,
+        red: true,
+        dtx: true,
+      },
+    });
+    this.room = room;
+    const about = (person: Participant) => room === this.room && this.see(person);
+    room
+      .on(RoomEvent.ParticipantConnected, (person) => {
+        about(person);
+        this.subscribe(person.identity);
+      })
+      .on(RoomEvent.ParticipantDisconnected, ({ identity }) => room === this.room && this.forget(identity))
+      .on(RoomEvent.TrackPublished, (_, person) => {
+        this.subscribe(person.identity);
+        about(person);
+      })
+      .on(RoomEvent.TrackUnpublished, (_, person) => about(person))
+      .on(RoomEvent.TrackSubscribed, (track, _, person) => {
+        if (track.kind === kit.Track.Kind.Audio) track.attach();
+        about(person);
+      })
+      .on(RoomEvent.TrackUnsubscribed, (track, _, person) => {
+        track.detach();
+        about(person);
+      })
+      .on(RoomEvent.TrackMuted, (_, person) => about(person))
+      .on(RoomEvent.TrackUnmuted, (_, person) => about(person))
+      .on(RoomEvent.LocalTrackPublished, (_, person) => about(person))
+      .on(RoomEvent.LocalTrackUnpublished, (_, person) => about(person))
+      .on(RoomEvent.ParticipantNameChanged, (_, person) => about(person))
+      .on(RoomEvent.ConnectionQualityChanged, (_, person) => about(person))
+      .on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.hear(room, speakers))
+      .on(RoomEvent.ParticipantPermissionsChanged, () => this.permit(room))
+      .on(RoomEvent.AudioPlaybackStatusChanged, () => this.silent.set(!room.canPlaybackAudio))
+      .on(RoomEvent.Reconnecting, () => this.over || this.state.set('reconnecting'))
+      .on(RoomEvent.SignalReconnecting, () => this.over || this.state.set('reconnecting'))
+      .on(RoomEvent.Reconnected, () => this.over || this.settledAgain(room))
+      .on(RoomEvent.Disconnected, (reason) => this.disconnected(room, reason));
+    return room;
+  }
+
+  private settledAgain(room: Room): void {
+    this.state.set('connected');
+    for (const person of [room.localParticipant, ...room.remoteParticipants.values()]) this.see(person);
+    const here = new Set([room.localParticipant.identity, ...room.remoteParticipants.keys()]);
+    for (const identity of this.people.get().keys()) if (!here.has(identity)) this.forget(identity);
+  }
+
+  private disconnected(room: Room, reason: LiveKit.DisconnectReason | undefined): void {
+    if (room !== this.room || this.over || !this.kit) return;
+    const { DisconnectReason } = this.kit;
+    this.people.set(new Map());
+    if (reason === DisconnectReason.PARTICIPANT_REMOVED) this.events.emit('expelled', 'removed');
+    else if (reason === DisconnectReason.ROOM_DELETED) this.events.emit('expelled', 'ended');
+    else if (reason === DisconnectReason.DUPLICATE_IDENTITY) this.events.emit('expelled', 'elsewhere');
+    // The room's own first failure is told by `connect`.
+    else if (this.state.get() !== 'connecting') this.later();
+  }
+
+  private permit(room: Room): void {
+    const permissions = room.localParticipant.permissions;
+    const sources = permissions?.canPublishSources ?? [];
+    // None named means all of them (protobuf TrackSource: SCREEN_SHARE is 3).
+    const screen = permissions?.canPublish !== false && (sources.length === 0 || sources.includes(3));
+    this.permitted.set({ screen });
+  }
+
+  private hear(room: Room, speakers: readonly Participant[]): void {
+    if (room !== this.room) return;
+    const speaking = new Set(speakers.map(({ identity }) => identity));
+    for (const person of this.people.get().values()) {
+      if (person.speaking !== speaking.has(person.identity)) {
+        this.keep({ ...person, speaking: !person.speaking });
+      }
+    }
+  }
+
+  /** Looks at somebody anew. */
+  private see(person: Participant): void {
+    if (!this.kit) return;
+    const { Source } = this.kit.Track;
+    const before = this.people.get().get(person.identity);
+    const microphone = person.getTrackPublication(Source.Microphone);
+    this.keep({
+      identity: person.identity,
+      name: person.name ?? '',
+      isMe: person.isLocal,
+      microphone: microphone !== undefined && !microphone.isMuted,
+      camera: this.source(person, Source.Camera, before?.camera),
+      screen: this.source(person, Source.ScreenShare, before?.screen),
+      speaking: person.isSpeaking,
+      quality: qualityOf(person.connectionQuality),
+    });
+  }
+
+  private source(person: Participant, source: Track.Source, before: Source | undefined): Source {
+    const publication = person.getTrackPublication(source);
+    const on = publication !== undefined && !publication.isMuted;
+    const track = on ? publication.videoTrack : undefined;
+    const mirrored = person.isLocal && source === this.kit?.Track.Source.Camera;
+    const picture = track ? pictureOf(track, mirrored) : null;
+    return before?.on === on && before.picture === picture ? before : { on, picture };
+  }
+
+  private keep(person: MediaPerson): void {
+    const all = this.people.get();
+    const before = all.get(person.identity);
+    const same =
+      before && (Object.keys(person) as (keyof MediaPerson)[]).every((key) => before[key] === person[key]);
+    if (!same) this.people.set(new Map(all).set(person.identity, person));
+  }
+
+  private forget(identity: string): void {
+    const all = new Map(this.people.get());
+    if (all.delete(identity)) this.people.set(all);
+  }
+
+  /** Sound always; pictures when they are looked at. */
+  private subscribe(identity: string): void {
+    const person = this.room?.remoteParticipants.get(identity);
+    if (!person || !this.kit) return;
+    const { Source } = this.kit.Track;
+    for (const publication of person.trackPublications.values()) {
+      if (publication.source === Source.Camera) this.follow(publication, { identity, source: 'camera' });
+      else if (publication.source === Source.ScreenShare) {
+        this.follow(publication, { identity, source: 'screen' });
+      } else publication.setSubscribed(true);
+    }
+  }
+
+  private follow(publication: RemoteTrackPublication, tile: TileKey): void {
+    const key = keyOf(tile);
+    if (this.watched.has(key)) {
+      clearTimeout(this.leaving.get(key));
+      this.leaving.delete(key);
+      if (!publication.isDesired) publication.setSubscribed(true);
+    } else if (publication.isDesired && !this.leaving.has(key)) {
+      const leave = () => {
+        this.leaving.delete(key);
+        if (!this.watched.has(key)) publication.setSubscribed(false);
+      };
+      this.leaving.set(key, setTimeout(leave, LINGER));
+    }
+  }
+
+  private async device(kind: MediaEvents['deviceFailed']['kind'], act: () => unknown): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.events.emit('deviceFailed', { kind, error });
+    }
+  }
+
+  private audio() {
+    const { microphone } = this.choice;
+    return {
+      ...(microphone ? { deviceId: { ideal: microphone } } : {}),
+      echoCancellation: true,
+      noiseSuppression: true,
+      autoGainControl: true,
+    };
+  }
+
+  private video() {
+    const { camera } = this.choice;
+    const resolution = this.kit?.VideoPresets.h720.resolution;
+    return {
+      ...(camera ? { deviceId: { ideal: camera } } : {}),
+      ...(resolution ? { resolution } : {}),
+    };
+  }
+}
+
+/** One picture for one track, however often it is looked at: tiles are not drawn anew for nothing. */
+const PICTURES = new WeakMap<Track, Picture>();
+
+function pictureOf(track: Track, mirrored: boolean): Picture {
+  const known = PICTURES.get(track);
+  if (known) return known;
+  const picture: Picture = {
+    attach(video) {
+      track.attach(video);
+      return () => void track.detach(video);
+    },
+    mirrored,
+  };
+  PICTURES.set(track, picture);
+  return picture;
+}
+
+function qualityOf(quality: string): Quality {
+  if (quality === 'poor' || quality === 'lost') return quality;
+  return quality === 'unknown' ? 'unknown' : 'good';
+}

@@ -1,0 +1,297 @@
+import { atom, type ReadableAtom } from 'nanostores';
+import type { Api } from '../api';
+import { ApiError } from '../api/errors';
+import type { Participant } from '../api/platform';
+import { explain } from '../i18n/explain';
+import type { Text } from '../i18n/i18n';
+import { text } from '../i18n/i18n';
+import { MeetingLine } from '../live/meeting';
+import type { Session } from '../session/session';
+import { stored } from '../store/stored';
+import type { Notices } from '../ui/notices';
+import { Devices } from './before/devices';
+import { Mirror } from './before/mirror';
+import { enter, type Ticket } from './entry';
+import { Call, type Farewell } from './inside/call';
+
+export type Phase =
+  | { at: 'lobby' }
+  /** At the door, until somebody opens it. */
+  | { at: 'waiting'; ticket: Ticket }
+  | { at: 'denied' }
+  | { at: 'inside'; call: Call }
+  | { at: 'after'; farewell: Farewell }
+  /** There is no such meeting, or no longer. */
+  | { at: 'nowhere'; problem: Text };
+
+/** What is known of the meeting before one is in. */
+export interface Outlook {
+  /** `null`: only who has an account is told. */
+  title: string | null;
+  /** How many are inside; `null`: not known. */
+  inside: number | null;
+  /** Who is inside, for those who may know. */
+  names: readonly string[];
+  /** Whether a host opens the door. */
+  waitingRoom: boolean;
+  passcode: boolean;
+}
+
+const UNKNOWN: Outlook = { title: null, inside: null, names: [], waitingRoom: false, passcode: false };
+
+interface Services {
+  api: Pick<Api, 'platform' | 'guest'>;
+  session: Pick<Session, 'profile' | 'state'>;
+  notices: Pick<Notices, 'say' | 'warn'>;
+}
+
+/** What a visit is made of; tests bring their own. */
+export interface Parts {
+  devices: Devices;
+  line: (code: string, token: () => Promise<string>) => MeetingLine;
+  call: (...args: ConstructorParameters<typeof Call>) => Call;
+}
+
+const REAL: Omit<Parts, 'devices'> = {
+  line: (code, token) => new MeetingLine(code, token),
+  call: (...args) => new Call(...args),
+};
+
+/** Who is inside is looked up this often while one stands before the door, in milliseconds. */
+const LOOK = 10_000;
+
+/** A visit to a meeting: before, at the door, inside, after. */
+export class Visit {
+  readonly devices: Devices;
+  readonly mirror: Mirror;
+  /** The guest's name, remembered on this device. */
+  readonly $name: ReturnType<typeof stored<string>>;
+  readonly $passcode = atom('');
+  private readonly phase = atom<Phase>({ at: 'lobby' });
+  private readonly outlook = atom<Outlook>(UNKNOWN);
+  private readonly problem = atom<Text | null>(null);
+  private readonly nameProblem = atom<Text | null>(null);
+  private readonly passcodeProblem = atom<Text | null>(null);
+  private readonly asksPasscode = atom(false);
+  private readonly busy = atom(false);
+  private readonly parts: Parts;
+  private readonly timer: ReturnType<typeof setInterval>;
+  private doorLine: MeetingLine | null = null;
+  private prepared = false;
+
+  constructor(
+    private readonly services: Services,
+    readonly code: string,
+    parts: Partial<Parts> = {},
+  ) {
+    this.parts = { devices: parts.devices ?? new Devices(), ...REAL, ...parts };
+    this.devices = this.parts.devices;
+    this.mirror = new Mirror(this.devices);
+    this.$name = stored('convo.guestName', '', (value) => (typeof value === 'string' ? value : ''));
+    void this.look();
+    this.timer = setInterval(() => this.phase.get().at === 'lobby' && void this.look(), LOOK);
+  }
+
+  get $phase(): ReadableAtom<Phase> {
+    return this.phase;
+  }
+
+  get $outlook(): ReadableAtom<Outlook> {
+    return this.outlook;
+  }
+
+  /** Why one did not get in. */
+  get $problem(): ReadableAtom<Text | null> {
+    return this.problem;
+  }
+
+  get $nameProblem(): ReadableAtom<Text | null> {
+    return this.nameProblem;
+  }
+
+  get $passcodeProblem(): ReadableAtom<Text | null> {
+    return this.passcodeProblem;
+  }
+
+  /** Whether the meeting wants a passcode that this person was not seen to need before. */
+  get $asksPasscode(): ReadableAtom<boolean> {
+    return this.asksPasscode;
+  }
+
+  get $busy(): ReadableAtom<boolean> {
+    return this.busy;
+  }
+
+  /** What others will call one. */
+  get name(): string {
+    return (this.services.session.profile?.display_name ?? this.$name.get()).trim();
+  }
+
+  get isGuest(): boolean {
+    return this.services.session.profile === null;
+  }
+
+  /** Turns on what the person likes to come in with; the second time, what they chose the first time. */
+  async prepare(): Promise<void> {
+    const defaults = this.services.session.profile?.meeting_settings;
+    const first = !this.prepared;
+    this.prepared = true;
+    const wants = (kind: 'camera' | 'microphone', usual = true) => (first ? usual : this.mirror.wants(kind));
+    await Promise.all([
+      this.mirror.set('microphone', wants('microphone', defaults?.default_audio_enabled)),
+      this.mirror.set('camera', wants('camera', defaults?.default_video_enabled)),
+    ]);
+  }
+
+  async join(): Promise<void> {
+    if (this.busy.get()) return;
+    const { name } = this;
+    this.nameProblem.set(name ? null : text('meeting.nameNeeded'));
+    if (!name) return;
+    this.busy.set(true);
+    this.problem.set(null);
+    this.passcodeProblem.set(null);
+    const [camera, microphone] = [this.mirror.wants('camera'), this.mirror.wants('microphone')];
+    const passcode = this.$passcode.get().trim();
+    try {
+      const application = { code: this.code, name, passcode, camera, microphone };
+      const ticket = await enter(this.services.api, this.isGuest, application);
+      if (ticket.status === 'waiting') this.wait(ticket);
+      else this.goIn(ticket);
+    } catch (error) {
+      this.refused(error, passcode);
+    } finally {
+      this.busy.set(false);
+    }
+  }
+
+  /** Back to where one may come in. */
+  again(): void {
+    this.problem.set(null);
+    this.phase.set({ at: 'lobby' });
+    void this.look();
+  }
+
+  /** Goes away from the door. */
+  giveUp(): void {
+    this.doorLine?.send({ type: 'leave_meeting', data: {} });
+    this.doorLine?.close();
+    this.doorLine = null;
+    this.again();
+  }
+
+  dispose(): void {
+    clearInterval(this.timer);
+    this.doorLine?.close();
+    this.mirror.dispose();
+    this.devices.dispose();
+    const phase = this.phase.get();
+    if (phase.at === 'inside') phase.call.dispose();
+  }
+
+  private async look(): Promise<void> {
+    try {
+      this.outlook.set(await (this.isGuest ? this.lookAsGuest() : this.lookAsPerson()));
+      if (this.outlook.get().passcode) this.asksPasscode.set(true);
+    } catch (error) {
+      if (error instanceof ApiError && GONE.has(error.code) && this.phase.get().at === 'lobby') {
+        this.phase.set({ at: 'nowhere', problem: explain(error) });
+      }
+    }
+  }
+
+  private async lookAsPerson(): Promise<Outlook> {
+    const meeting = await this.services.api.platform.meeting(this.code);
+    if (meeting.status === 'ended' || meeting.status === 'cancelled') {
+      throw new ApiError({ status: 400, code: 'MEETING_ENDED', message: 'Meeting has ended' });
+    }
+    const isHost = meeting.host_user_id === this.services.session.profile?.id;
+    const inside = meeting.participants.filter(({ status }) => status === 'joined');
+    const known = meeting.participants.some(({ user_id }) => user_id === this.services.session.profile?.id);
+    return {
+      title: meeting.title,
+      inside: meeting.current_participant_count,
+      names: inside.map(({ display_name }) => display_name),
+      waitingRoom: meeting.settings.waiting_room_enabled && !isHost,
+      // Who was in before is not asked again; whether that is so only the server knows.
+      passcode: meeting.settings.require_password && !isHost && !known,
+    };
+  }
+
+  private async lookAsGuest(): Promise<Outlook> {
+    const { num_participants } = await this.services.api.guest.info(this.code);
+    return { ...UNKNOWN, inside: num_participants };
+  }
+
+  private refused(error: unknown, passcode: string): void {
+    if (error instanceof ApiError && error.code === 'INVALID_PASSCODE') {
+      this.asksPasscode.set(true);
+      this.passcodeProblem.set(text(passcode ? 'error.passcode' : 'meeting.passcodeNeeded'));
+    } else if (error instanceof ApiError && GONE.has(error.code)) {
+      this.phase.set({ at: 'nowhere', problem: explain(error) });
+    } else this.problem.set(explain(error));
+  }
+
+  /** At the door: the meeting's line tells when it opens. */
+  private wait(ticket: Ticket): void {
+    this.phase.set({ at: 'waiting', ticket });
+    const line = this.parts.line(ticket.code, async () => ticket.token);
+    this.doorLine = line;
+    const admitted = (token: string | null) => this.goIn({ ...ticket, token: token ?? ticket.token });
+    line.events.on('participant_admitted', (who: Participant & { meeting_token: string | null }) => {
+      if (who.participant_id === ticket.participantId) admitted(who.meeting_token);
+    });
+    // Let in while the line was down: the token of the door does not open the media, but a new join does.
+    line.events.on('connected', ({ status }) => status === 'joined' && void this.comeBack());
+    line.events.on('participant_denied', (who) => {
+      if (who.participant_id === ticket.participantId) this.phase.set({ at: 'denied' });
+    });
+    line.events.on('meeting_ended', () =>
+      this.leaveDoor({ at: 'nowhere', problem: text('error.meetingEnded') }),
+    );
+    line.state.listen((state) => {
+      if (state.status === 'closed' && this.phase.get().at === 'waiting') {
+        this.leaveDoor(state.code === 4403 ? { at: 'denied' } : { at: 'lobby' });
+      }
+    });
+  }
+
+  private async comeBack(): Promise<void> {
+    this.leaveDoor({ at: 'lobby' });
+    await this.join();
+  }
+
+  private leaveDoor(phase: Phase): void {
+    const line = this.doorLine;
+    this.doorLine = null;
+    this.phase.set(phase);
+    line?.close();
+  }
+
+  private goIn(ticket: Ticket): void {
+    const [camera, microphone] = [this.mirror.wants('camera'), this.mirror.wants('microphone')];
+    // The meeting opens the devices anew: a camera gives its picture to one at a time on some systems.
+    this.mirror.rest();
+    const { api, notices } = this.services;
+    const onOver = (farewell: Farewell) => this.phase.set({ at: 'after', farewell });
+    const call = this.parts.call(
+      { api, notices, devices: this.devices },
+      { ticket: { ...ticket, status: 'joined' }, camera, microphone, onOver },
+    );
+    this.phase.set({ at: 'inside', call });
+    this.closeDoorBehind(call);
+  }
+
+  /** The line of the waiting room is let go when the meeting's own stands: else the seat would be given back. */
+  private closeDoorBehind(call: Call): void {
+    const line = this.doorLine;
+    if (!line) return;
+    this.doorLine = null;
+    const end = call.line.events.on('connected', () => {
+      end();
+      line.close();
+    });
+  }
+}
+
+const GONE = new Set<string>(['MEETING_ENDED', 'MEETING_NOT_FOUND', 'RESOURCE_NOT_FOUND']);
