@@ -41,8 +41,22 @@ export function offsetOf(zone: string, date: Date): number {
 type Part = 'year' | 'month' | 'day' | 'hour' | 'minute' | 'second';
 
 function partsIn(zone: string, date: Date): Record<Part, string> {
-  const format = new Intl.DateTimeFormat('en-US', {
+  const parts = clockOf(zone)
+    .formatToParts(date)
+    .map(({ type, value }) => [type, value] as const);
+  return Object.fromEntries(parts) as Record<Part, string>;
+}
+
+/** Making one takes long, and they are asked often: they are kept. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+function clockOf(zone: string): Intl.DateTimeFormat {
+  const known = clocks.get(zone);
+  if (known) return known;
+  const clock = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
+    calendar: 'gregory',
+    numberingSystem: 'latn',
     hourCycle: 'h23',
     year: 'numeric',
     month: '2-digit',
@@ -51,6 +65,6 @@ function partsIn(zone: string, date: Date): Record<Part, string> {
     minute: '2-digit',
     second: '2-digit',
   });
-  const parts = format.formatToParts(date).map(({ type, value }) => [type, value] as const);
-  return Object.fromEntries(parts) as Record<Part, string>;
+  clocks.set(zone, clock);
+  return clock;
 }
