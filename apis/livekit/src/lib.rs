@@ -13,8 +13,14 @@ mod join;
 mod roster;
 mod socket;
 mod token;
+mod twirp;
 
-use axum::{Router, http::Uri, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::Uri,
+    routing::{get, post},
+};
 use convo_kit::Shared;
 use convo_media::{EventStream, Media};
 use std::{sync::Arc, time::Duration};
@@ -54,6 +60,8 @@ pub fn routes<S>(doors: House) -> Router<S> {
         .route("/rtc/validate", get(door::validate_v0))
         .route("/rtc/v1", get(door::connect_v1))
         .route("/rtc/v1/validate", get(door::validate_v1))
+        .route("/twirp/{service}/{method}", post(twirp::serve).fallback(twirp::wrong_method))
+        .layer(DefaultBodyLimit::max(twirp::BODY))
         .layer(CatchPanicLayer::new())
         .layer(cors)
         .with_state(doors)

@@ -396,6 +396,20 @@ impl Domain {
             .await
     }
 
+    /// The operator's word: the meeting is over. `false`: it was before.
+    pub async fn close_meeting(&self, id: RoomId) -> Result<bool> {
+        let now = self.now();
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
+                if open(&room).is_err() {
+                    return Ok(false);
+                }
+                end(tx, room, Status::Ended, EndReason::Deleted, now).map(|_| true)
+            })
+            .await
+    }
+
     /// Deletes a meeting: a scheduled one is cancelled, a running one ends. One made without an account belongs to
     /// whoever knows its code.
     pub async fn delete_meeting(&self, actor: Option<&Actor>, by: RoomRef) -> Result<Room> {

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     event::{Audience, Event, Who},
     id::{ParticipantId, RoomId, UserId},
+    limit,
     ports::Tokens,
     room::{MemberStanding, Role, Room, RoomKind, RoomRef, act::member_of, rules::open},
     store::{Key, Tx},
@@ -56,6 +57,25 @@ impl Domain {
                 let found = tx.participant(target)?.filter(|p| p.room == id);
                 let participant = found.ok_or_else(|| Error::not_found("Participant"))?;
                 apply(tx, &mut room, (caller.user, role), participant, control, &tokens, now)
+            })
+            .await
+    }
+
+    /// The operator's removal: as a host's, though it reaches the host too, who may come back. `false`: nobody of that
+    /// identity ever was there.
+    pub async fn expel(&self, id: RoomId, identity: &str) -> Result<bool> {
+        let (identity, now) = (text::bounded("identity", identity, limit::IDENTITY_CHARS)?, self.now());
+        self.store
+            .write(Key::Room(id), move |tx| {
+                let room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
+                let Some(participant) = tx.participant_by_identity(id, &identity)? else { return Ok(false) };
+                let is_host = participant.user.is_some() && participant.user == room.host;
+                match is_host {
+                    true if participant.presence.present() => seat::vacate(tx, participant, Presence::Gone, now)?,
+                    true => {}
+                    false => drop(remove(tx, &room, participant, now)?),
+                }
+                Ok(true)
             })
             .await
     }
