@@ -64,6 +64,13 @@ function Framed() {
           <SchedulePage />
         </Person>
       </Route>
+      <Route path="/schedule/:id">
+        {({ id }) => (
+          <Person>
+            <SchedulePage id={id} key={id} />
+          </Person>
+        )}
+      </Route>
       <Route path="/settings">
         <Person>
           <SettingsPage />

@@ -2,6 +2,8 @@ import { useStore } from '@nanostores/react';
 import { Link } from 'wouter';
 import { navigate } from 'wouter/use-browser-location';
 import { useModel, useServices } from '../app/services';
+import { ChatLink } from '../chat/ChatList';
+import { useChats } from '../chat/useChats';
 import { useI18n } from '../i18n/react';
 import { Failure } from '../ui/Failure';
 import { CalendarIcon, MeetingIcon, ScheduleIcon } from '../ui/icons';
@@ -11,6 +13,9 @@ import { Agenda, type AgendaGroup } from './agenda';
 import styles from './HomePage.module.css';
 import { JoinByCode } from './JoinByCode';
 import { MeetingItem } from './MeetingItem';
+
+/** So many chats are shown beside the agenda. */
+const CHATS = 5;
 
 export default function HomePage() {
   const { t, day, locale } = useI18n();
@@ -52,6 +57,7 @@ export default function HomePage() {
             </Link>
           </div>
           <JoinByCode />
+          <RecentChats />
         </div>
         <section className={styles.agenda} aria-label={t('home.meetings')}>
           <AgendaList agenda={agenda} />
@@ -94,6 +100,27 @@ function Group({ group, agenda }: { group: AgendaGroup; agenda: Agenda }) {
       <ul className={styles.list}>
         {group.meetings.map((meeting) => (
           <MeetingItem key={meeting.id} meeting={meeting} agenda={agenda} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** The chats that something happened in last. */
+function RecentChats() {
+  const { t } = useI18n();
+  const state = useStore(useChats().$state);
+  const chats = state.status === 'ready' ? state.chats.slice(0, CHATS) : [];
+  if (chats.length === 0) return null;
+  return (
+    <section className={styles.chats}>
+      <header>
+        <h2>{t('chat.chats')}</h2>
+        <Link href="/chat">{t('home.allChats')}</Link>
+      </header>
+      <ul className={styles.list}>
+        {chats.map((chat) => (
+          <ChatLink key={chat.id} chat={chat} />
         ))}
       </ul>
     </section>

@@ -1,25 +1,24 @@
+import { useState } from 'react';
+import { navigate } from 'wouter/use-browser-location';
 import type { MeetingRow } from '../api/platform';
-import { useServices } from '../app/services';
-import { text } from '../i18n/i18n';
 import { useI18n } from '../i18n/react';
 import { Button, LinkButton } from '../ui/Button';
-import { DeleteIcon, LinkIcon, MoreIcon } from '../ui/icons';
+import { Dialog } from '../ui/Dialog';
+import { DeleteIcon, EditIcon, InviteIcon, MoreIcon } from '../ui/icons';
 import { Menu, MenuItem, MenuLine } from '../ui/Menu';
 import type { Agenda } from './agenda';
+import { InvitationDialog } from './InvitationCard';
 import styles from './MeetingItem.module.css';
 
 /** One meeting of the agenda: when, what, how many are inside, and the way in. */
 export function MeetingItem({ meeting, agenda }: { meeting: MeetingRow; agenda: Agenda }) {
   const { t, time } = useI18n();
-  const { notices } = useServices();
   const start = meeting.scheduled_start_time && new Date(meeting.scheduled_start_time);
   const end = meeting.scheduled_end_time && new Date(meeting.scheduled_end_time);
   const running = meeting.status === 'active';
   const path = `/meeting/${meeting.meeting_id}`;
-  const copy = async () => {
-    await navigator.clipboard.writeText(new URL(path, location.href).href);
-    notices.say(text('home.copied'));
-  };
+  const [inviting, setInviting] = useState(false);
+  const [cancelling, setCancelling] = useState(false);
   return (
     <li className={styles.item} data-running={running || undefined}>
       {start && (
@@ -45,13 +44,19 @@ export function MeetingItem({ meeting, agenda }: { meeting: MeetingRow; agenda: 
           </Button>
         }
       >
-        <MenuItem icon={<LinkIcon aria-hidden />} onClick={() => void copy()}>
-          {t('home.copyLink')}
+        <MenuItem icon={<InviteIcon aria-hidden />} onClick={() => setInviting(true)}>
+          {t('home.invitation')}
         </MenuItem>
         {agenda.isHost(meeting) && !running && (
           <>
+            <MenuItem
+              icon={<EditIcon aria-hidden />}
+              onClick={() => navigate(`/schedule/${meeting.meeting_id}`)}
+            >
+              {t('home.change')}
+            </MenuItem>
             <MenuLine />
-            <MenuItem danger icon={<DeleteIcon aria-hidden />} onClick={() => void agenda.cancel(meeting)}>
+            <MenuItem danger icon={<DeleteIcon aria-hidden />} onClick={() => setCancelling(true)}>
               {t('home.cancelMeeting')}
             </MenuItem>
           </>
@@ -64,6 +69,24 @@ export function MeetingItem({ meeting, agenda }: { meeting: MeetingRow; agenda: 
       >
         {t('home.join')}
       </LinkButton>
+      <InvitationDialog id={inviting ? meeting.id : null} onClose={() => setInviting(false)} />
+      <Dialog
+        open={cancelling}
+        onClose={() => setCancelling(false)}
+        title={t('home.cancelMeeting')}
+        actions={
+          <>
+            <Button look="quiet" onClick={() => setCancelling(false)}>
+              {t('home.keep')}
+            </Button>
+            <Button look="danger" onClick={() => void agenda.cancel(meeting)}>
+              {t('home.cancelMeeting')}
+            </Button>
+          </>
+        }
+      >
+        <p>{t('home.cancelText', { title: meeting.title })}</p>
+      </Dialog>
     </li>
   );
 }

@@ -74,7 +74,7 @@ const event: CalendarEvent = {
   uid: 'meeting-1@meet.example',
   sequence: 3,
   title: 'Retro; with, cake \\ tea',
-  description: 'First line\nSecond: ' + 'ü'.repeat(60),
+  description: `First line\nSecond: ${'ü'.repeat(60)}`,
   url: 'https://meet.example/meeting/123-456-789',
   start: new Date('2026-03-30T13:00:00Z'),
   end: new Date('2026-03-30T13:30:00Z'),
