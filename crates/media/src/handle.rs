@@ -155,6 +155,7 @@ fn room_of(ask: &Ask) -> Option<&str> {
         Ask::PerformRpc(ask) => &ask.room,
         Ask::ForwardParticipant(ask) => &ask.room,
         Ask::MoveParticipant(ask) => &ask.room,
+        Ask::Move { request, .. } => &request.room,
     })
 }
 

@@ -39,3 +39,7 @@ pub(crate) fn track(source: livekit_protocol::TrackSource, video: bool) -> Strin
 pub(crate) fn data_track() -> String {
     prefixed("DTR_")
 }
+
+pub(crate) fn rpc() -> String {
+    prefixed("RPC_")
+}

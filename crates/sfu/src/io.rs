@@ -115,6 +115,11 @@ pub enum Ask {
     PerformRpc(proto::PerformRpcRequest),
     ForwardParticipant(proto::ForwardParticipantRequest),
     MoveParticipant(proto::MoveParticipantRequest),
+    /// As `MoveParticipant`, with the participant's token for the other room, which may live on another worker.
+    Move {
+        request: proto::MoveParticipantRequest,
+        token: String,
+    },
     /// Everybody is told to reconnect elsewhere; then the machine is empty.
     Drain,
 }
@@ -139,6 +144,8 @@ pub enum Refusal {
     InvalidArgument(&'static str),
     #[error("{0}")]
     FailedPrecondition(&'static str),
+    #[error("{0}")]
+    Unimplemented(&'static str),
     /// The worker stopped, or lost its rooms, before it answered. Said by the hands, never by the machine.
     #[error("{0}")]
     Unavailable(&'static str),

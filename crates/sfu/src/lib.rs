@@ -14,6 +14,7 @@
 mod check;
 pub mod config;
 pub mod forward;
+pub mod fuzz;
 mod id;
 pub mod io;
 mod peer;
@@ -36,8 +37,8 @@ use std::{
 };
 use wake::{Demux, Due, ParticipantKey, PeerRef, RoomKey, Wake};
 
-/// The protocol version that this crate speaks (research: 18 adds pre-negotiated data channels).
-pub const PROTOCOL: i32 = 17;
+/// The protocol version that this crate speaks.
+pub const PROTOCOL: i32 = 18;
 /// How often the names of connections whose participants are gone are forgotten.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -96,8 +97,7 @@ impl Sfu {
                 self.with(now, connection, |room, key, cx| room.on_command(key, command, cx));
             }
             Input::Ask { id, ask } => {
-                let answer = self.on_ask(now, *ask);
-                self.out.push_back(Output::Answer { id, answer });
+                self.on_ask(now, id, *ask);
             }
             Input::Timeout => {}
         }

@@ -49,6 +49,15 @@ pub(crate) enum Lane {
 impl Lane {
     pub(crate) const ALL: [Lane; 3] = [Lane::Reliable, Lane::Lossy, Lane::DataTrack];
 
+    /// Protocol 18 fixes the SCTP streams of the three; nothing is then said in-band.
+    fn stream(self) -> u16 {
+        match self {
+            Lane::Reliable => 100,
+            Lane::Lossy => 101,
+            Lane::DataTrack => 102,
+        }
+    }
+
     pub(crate) fn label(self) -> &'static str {
         match self {
             Lane::Reliable => "_reliable",
@@ -153,6 +162,14 @@ impl Peer {
         }
         let (channels, deadline) = ([None; 3], now);
         Self { rtc, channels, pending: None, connected: false, dead: false, deadline, scheduled: None, dirty: false }
+    }
+
+    /// The data channels are there from the start, without a word in-band (protocol 18).
+    pub(crate) fn open_channels(&mut self) {
+        for lane in Lane::ALL {
+            let config = ChannelConfig { negotiated: Some(lane.stream()), ..lane.config() };
+            self.channels[lane as usize] = Some(self.rtc.direct_api().create_data_channel(config));
+        }
     }
 
     /// Our `ice-ufrag`: what STUN requests to this peer name first.

@@ -80,6 +80,7 @@ impl From<Refusal> for Fault {
             Refusal::InvalidArgument(text) => Self::new(Code::InvalidArgument, text),
             Refusal::FailedPrecondition(text) => Self::new(Code::FailedPrecondition, text),
             Refusal::Unavailable(text) => Self::new(Code::Unavailable, text),
+            Refusal::Unimplemented(text) => Self::new(Code::Unimplemented, text),
             Refusal::Rpc { code, message, data } => {
                 let meta = BTreeMap::from([("rpc_code", code.to_string()), ("rpc_data", data)]);
                 Self { meta, ..Self::new(rpc(code), message) }

@@ -275,7 +275,7 @@ pub fn ceiling_for(pixels: [Option<u32>; MAX_LAYERS], wanted: u32) -> Layer {
     let known = || pixels.iter().enumerate().filter_map(|(layer, pixels)| Some((layer as Layer, (*pixels)?)));
     known()
         .find(|(_, pixels)| enough(*pixels))
-        .or_else(|| known().last())
+        .or_else(|| known().next_back())
         .map_or(MAX_LAYERS as Layer - 1, |(layer, _)| layer)
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Sfu,
-    io::{Answer, Ask, Refusal},
+    io::{Answer, Ask, AskId, Refusal},
     peer::Lane,
 };
 
@@ -14,7 +14,24 @@ const NO_PARTICIPANT: Refusal = Refusal::NotFound("participant does not exist");
 const NO_TRACK: Refusal = Refusal::NotFound("track is not found");
 
 impl Sfu {
-    pub(crate) fn on_ask(&mut self, now: Instant, ask: Ask) -> Answered {
+    pub(crate) fn on_ask(&mut self, now: Instant, id: AskId, ask: Ask) {
+        let answer = match ask {
+            Ask::PerformRpc(request) => match self.perform_rpc(now, id, request) {
+                Ok(()) => return, // The participant answers.
+                Err(refusal) => Err(refusal),
+            },
+            ask => self.answer(now, ask),
+        };
+        self.out.push_back(Output::Answer { id, answer });
+    }
+
+    fn perform_rpc(&mut self, now: Instant, id: AskId, request: proto::PerformRpcRequest) -> Result<(), Refusal> {
+        let key = *self.names.get(&request.room).ok_or(NO_ROOM)?;
+        let (room, mut cx) = self.room(now, key).ok_or(NO_ROOM)?;
+        room.perform_rpc(id, request, &mut cx)
+    }
+
+    fn answer(&mut self, now: Instant, ask: Ask) -> Answered {
         match ask {
             Ask::CreateRoom(request) => self.create_room(now, request),
             Ask::ListRooms(request) => Ok(Answer::Rooms(self.list_rooms(&request.names))),
@@ -60,9 +77,13 @@ impl Sfu {
                 room.say_all(Message::RoomUpdate(proto::RoomUpdate { room: Some(room.info.clone()) }), cx);
                 Ok(Answer::Room(Box::new(room.info.clone())))
             }),
-            Ask::PerformRpc(_) | Ask::ForwardParticipant(_) | Ask::MoveParticipant(_) => {
-                Err(Refusal::FailedPrecondition("not yet"))
-            }
+            Ask::Move { request, token } => self.person(now, &request.room, &request.identity, |room, key, cx| {
+                room.send_elsewhere(key, &request.destination_room, token.clone(), cx);
+                Ok(Answer::Done)
+            }),
+            Ask::MoveParticipant(_) => Err(Refusal::FailedPrecondition("needs a token for the other room")),
+            Ask::ForwardParticipant(_) => Err(Refusal::Unimplemented("forwarding between rooms")),
+            Ask::PerformRpc(_) => Err(Refusal::FailedPrecondition("is answered by the participant")),
             Ask::Drain => {
                 self.drain(now);
                 Ok(Answer::Done)
@@ -154,6 +175,19 @@ impl Room {
         }
         self.update_details(key, r.name, r.metadata, r.attributes, cx);
         Ok(Answer::Participant(Box::new(self.info_of(key))))
+    }
+
+    /// The client comes again, with a new session, in the other room, for which it gets the token.
+    fn send_elsewhere(&mut self, key: ParticipantKey, name: &str, token: String, cx: &mut Cx<'_>) {
+        let room = proto::Room { sid: id::room(), name: name.to_owned(), ..Default::default() };
+        let participant = Some(self.info_of(key));
+        let moved = proto::RoomMovedResponse { room: Some(room), token, participant, ..Default::default() };
+        self.say(key, Message::RoomMoved(moved), cx);
+        if let Some(connection) = self.people[key].connection.take() {
+            let reason = proto::DisconnectReason::Migration;
+            super::join::leave(connection, reason, proto::leave_request::Action::Reconnect, cx);
+        }
+        self.remove(key, proto::DisconnectReason::Migration, cx);
     }
 
     fn send_data(&mut self, r: proto::SendDataRequest, cx: &mut Cx<'_>) {

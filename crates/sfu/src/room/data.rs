@@ -91,7 +91,10 @@ impl Room {
             person.data.last_reliable = packet.sequence;
         }
         sign(&mut packet, &person.info);
-        if person.keeps_chat && self.collect_chat(from, &packet, cx) {
+        if !self.calls.is_empty() && self.takes_answer(from, &packet, cx) {
+            return;
+        }
+        if self.people[from].keeps_chat && self.collect_chat(from, &packet, cx) {
             return;
         }
         self.relay(Some(from), lane, packet, cx);

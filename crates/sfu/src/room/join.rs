@@ -7,6 +7,8 @@ use std::time::Duration;
 /// What clients are told of pings, in seconds.
 const PING_INTERVAL: i32 = 5;
 const PING_TIMEOUT: i32 = 15;
+/// From this protocol on, a client with one connection opens its data channels on fixed streams.
+const NEGOTIATED_CHANNELS: i32 = 18;
 
 impl Room {
     /// Takes the participant in, or back. `None`: refused, and the client was told why.
@@ -70,6 +72,10 @@ impl Room {
             ..Default::default()
         };
         let single = join.mode == Mode::Single;
+        let mut publisher = Peer::new(cx.config, single, cx.now);
+        if single && client.protocol >= NEGOTIATED_CHANNELS {
+            publisher.open_channels();
+        }
         let person = Participant {
             connection: Some(connection),
             last_connection: connection,
@@ -77,7 +83,7 @@ impl Room {
             mode: join.mode,
             keeps_chat: join.keeps_chat,
             settings: join.request.connection_settings.unwrap_or_default(),
-            publisher: Peer::new(cx.config, single, cx.now),
+            publisher,
             subscriber: (!single).then(|| Peer::new(cx.config, true, cx.now)),
             pending: vec![],
             tracks: vec![],

@@ -11,6 +11,7 @@ mod join;
 mod media;
 mod negotiate;
 mod publish;
+mod rpc;
 mod signal;
 mod subscribe;
 mod tick;
@@ -62,6 +63,8 @@ pub(crate) struct Room {
     tracks: SlotMap<TrackKey, Track>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
     data_tracks: Vec<data::DataTrack>,
+    /// RPC of the server's own, under way.
+    calls: Vec<rpc::Call>,
     /// Since when nobody is here.
     empty_since: Option<Instant>,
     ever_joined: bool,
@@ -161,6 +164,7 @@ impl Room {
             tracks: SlotMap::with_key(),
             subscriptions: SlotMap::with_key(),
             data_tracks: vec![],
+            calls: vec![],
             empty_since: Some(now),
             ever_joined: false,
             sif_trailer: id::random(12).into_bytes(),

@@ -35,6 +35,7 @@ impl Room {
             return true;
         }
         self.give_up_lost(cx);
+        self.give_up_calls(cx);
         self.late_pictures(cx);
         self.wanted_pictures(cx);
         self.dynacast(cx);
