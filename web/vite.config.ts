@@ -4,12 +4,15 @@ import { defineConfig } from 'vitest/config';
 /** Where the API is while the app is developed or previewed; in production the same server answers for both. */
 const api = process.env.CONVO_URL ?? 'http://localhost:8000';
 
+/** Where the media are, when an outside LiveKit server serves them (LIVEKIT_URL) and PUBLIC_URL says that it is here. */
+const media = process.env.CONVO_MEDIA_URL ?? api;
+
 const http = { target: api, changeOrigin: false };
 const socket = { ...http, ws: true };
 const proxy = {
   '/api': socket, // a conversation's WebSocket is under /api too
   '/ws': socket,
-  '/rtc': socket,
+  '/rtc': { ...socket, target: media },
   '/socket.io': socket,
   '/docs': http,
   '/openapi.json': http,

@@ -19,6 +19,9 @@ export async function world(env = {}) {
   const data = await mkdtemp(join(tmpdir(), 'convo-web-'));
   const [api, app] = [await freePort(), await freePort()];
   const url = `http://localhost:${app}`;
+  // LIVEKIT_URL (with key and secret): an outside media server. The page's own host stands before it, so that the
+  // content security policy, which knows no other host, holds here too.
+  const outside = process.env.LIVEKIT_URL?.replace(/^ws/, 'http');
   const server = await start(BINARY, ['serve'], `http://127.0.0.1:${api}/readyz`, {
     CONVO_DATA_DIR: data,
     CONVO_LISTEN: `127.0.0.1:${api}`,
@@ -27,10 +30,16 @@ export async function world(env = {}) {
     CONVO_MEDIA_TCP: '0',
     CONVO_TURN: '0',
     FRONTEND_URL: url,
+    ...(outside && { PUBLIC_URL: outside }),
     ...env,
   });
   const vite = [join(WEB, 'node_modules/vite/bin/vite.js'), 'preview', '--port', String(app), '--strictPort'];
-  const front = await start(process.execPath, vite, url, { CONVO_URL: `http://127.0.0.1:${api}` });
+  // Another build than dist/, for who builds while others test.
+  if (process.env.WEB_DIST) vite.push('--outDir', process.env.WEB_DIST);
+  const front = await start(process.execPath, vite, url, {
+    CONVO_URL: `http://127.0.0.1:${api}`,
+    ...(outside && { CONVO_MEDIA_URL: outside }),
+  });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -38,6 +47,8 @@ export async function world(env = {}) {
       '--no-sandbox',
       '--use-fake-device-for-media-stream',
       '--use-fake-ui-for-media-stream',
+      // What is shared when a screen is asked for: this tab, there is no screen.
+      '--auto-select-tab-capture-source-by-title=Convo',
     ],
   });
   return {

@@ -8,12 +8,12 @@ import type { Call } from './call';
 /** What must be seen now: a lost connection, somebody at the door, silence, one's own screen. */
 export function Banners({ call }: { call: Call }) {
   return (
-    <div className={styles.banners}>
+    <>
       <ConnectionBanner call={call} />
       <DoorBanner call={call} />
       <SilenceBanner call={call} />
       <SharingBanner call={call} />
-    </div>
+    </>
   );
 }
 
