@@ -4,14 +4,14 @@ use crate::{
     House,
     admit::{Refused, Visitor},
     join::{Query, Version},
-    socket,
+    line, socket,
 };
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Query as Queried, State, WebSocketUpgrade},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
-use convo_kit::{door::client_address, pump};
+use convo_kit::door::client_address;
 use std::net::SocketAddr;
 
 pub(crate) async fn connect_v0(doors: State<House>, request: Request) -> Response {
@@ -34,8 +34,7 @@ async fn connect(State(doors): State<House>, version: Version, request: Request)
     let upgrade = request.upgrade.ok_or(Refused(StatusCode::NOT_FOUND, "this is a WebSocket".into()))?;
     let visitor = greet(&doors, version, &request.parts)?;
     let (join, place) = doors.enter(&visitor).await?;
-    let upgrade = pump::sized(upgrade).max_message_size(socket::MESSAGE_BYTES).max_frame_size(socket::MESSAGE_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| socket::run(socket, doors, visitor, join, place)))
+    Ok(line::sized(upgrade).on_upgrade(move |socket| socket::run(socket, doors, visitor, join, place)))
 }
 
 async fn validate(State(doors): State<House>, version: Version, request: Request) -> Result<&'static str, Refused> {
@@ -55,7 +54,7 @@ fn greet(doors: &House, version: Version, parts: &Parts) -> Result<Visitor, Refu
 /// A request that is a WebSocket's, or is not.
 pub(crate) struct Request {
     parts: Parts,
-    upgrade: Option<WebSocketUpgrade>,
+    pub(crate) upgrade: Option<WebSocketUpgrade>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Request {

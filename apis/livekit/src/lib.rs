@@ -5,11 +5,13 @@
 //! word to the media and the media's news to the meeting.
 
 mod admit;
+mod agent;
 mod attendee;
 mod chat;
 mod door;
 mod hall;
 mod join;
+mod line;
 mod roster;
 mod socket;
 mod token;
@@ -37,6 +39,7 @@ pub struct Doors {
     media: Media,
     keys: Keys,
     hall: hall::Hall,
+    agents: agent::Agents,
 }
 
 /// The state of the handlers here.
@@ -44,7 +47,7 @@ pub type House = Arc<Doors>;
 
 impl Doors {
     pub fn new(app: Shared, media: Media, keys: Keys) -> House {
-        Arc::new(Self { app, media, keys, hall: hall::Hall::default() })
+        Arc::new(Self { app, media, keys, hall: Default::default(), agents: Default::default() })
     }
 }
 
@@ -64,6 +67,7 @@ pub fn routes<S>(doors: House) -> Router<S> {
         .layer(DefaultBodyLimit::max(twirp::BODY))
         .layer(CatchPanicLayer::new())
         .layer(cors)
+        .route("/agent", get(agent::connect))
         .with_state(doors)
 }
 
@@ -88,6 +92,7 @@ pub fn tidied(uri: &Uri) -> Option<Uri> {
 pub async fn run(doors: House, mut events: EventStream) {
     while let Some(event) = events.next().await {
         doors.hall.tell(&event);
+        doors.tell_agents(&event);
     }
 }
 

@@ -4,24 +4,19 @@ use crate::{
     House,
     admit::{Place, Visitor},
     attendee::Attendee,
+    line::{Frame, Line, Over},
 };
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{Message, WebSocket, close_code};
 use bytes::Bytes;
 use convo_media::Connection;
 use convo_sfu::Join;
-use futures_util::{SinkExt, StreamExt};
 use livekit_protocol::{SignalRequest, SignalResponse, signal_response};
-use prost::Message as _;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-/// Bytes of one signalling message.
-pub(crate) const MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 const PING: Duration = Duration::from_secs(10);
 /// Clients answer pings, and say something every five seconds.
 const SILENCE: Duration = Duration::from_secs(30);
-/// A write that takes longer has nobody at its other end.
-const WRITE: Duration = Duration::from_secs(20);
 /// A client gets a fresh token this often, to reconnect with.
 const REFRESH: Duration = Duration::from_secs(300);
 /// Requests a second, and at once: publishing twenty tracks is a burst, more is a flood, which is read more slowly.
@@ -31,6 +26,7 @@ const BURST: f64 = 500.0;
 /// Serves one client until either side ends it.
 pub(crate) async fn run(socket: WebSocket, doors: House, visitor: Visitor, join: Join, place: Place) {
     let (name, resumes) = ((join.room.clone(), join.identity.clone()), join.request.reconnect);
+    doors.agents.dispatches.plan(&join.room, &join.room_config.agents);
     let connection = doors.media.connect(join);
     let id = connection.id();
     if !matches!(place, Place::Elsewhere)
@@ -49,6 +45,7 @@ pub(crate) async fn run(socket: WebSocket, doors: House, visitor: Visitor, join:
     signal.run().await;
     if !signal.joined {
         doors.hall.refused(id);
+        doors.agents.dispatches.unplan(&name.0);
     }
 }
 
@@ -62,13 +59,10 @@ struct Signal {
     pace: Pace,
 }
 
-/// The connection is over.
-struct Over;
-
 impl Signal {
     fn new(socket: WebSocket, connection: Connection, doors: House, visitor: Visitor) -> Self {
         let now = Instant::now();
-        let line = Line { socket, json: false };
+        let line = Line::new(socket);
         Self { line, connection, doors, visitor, joined: false, heard: now, pace: Pace { left: BURST, at: now } }
     }
 
@@ -76,7 +70,7 @@ impl Signal {
         let (mut ping, mut refresh) = (every(PING), every(REFRESH));
         loop {
             let done = tokio::select! {
-                frame = read(&mut self.line.socket, &mut self.pace) => self.frame(frame).await,
+                frame = read(&mut self.line, &mut self.pace) => self.frame(frame).await,
                 response = self.connection.next() => self.say(response).await,
                 _ = ping.tick() => self.ping().await,
                 _ = refresh.tick(), if self.joined => self.refresh().await,
@@ -87,31 +81,12 @@ impl Signal {
         }
     }
 
-    async fn frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Over> {
+    async fn frame(&mut self, frame: Frame) -> Result<(), Over> {
         self.heard = Instant::now();
-        let request = match frame {
-            Some(Ok(Message::Binary(bytes))) => {
-                self.line.json = false;
-                SignalRequest::decode(bytes).ok()
-            }
-            Some(Ok(Message::Text(text))) => {
-                self.line.json = true;
-                serde_json::from_str(&text).ok()
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
-            Some(Ok(Message::Close(_))) | None => return Err(Over),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a signalling connection broke");
-                return self.line.close(close_code::SIZE, "the message is too large or broken").await;
-            }
-        };
-        match request {
-            Some(request) => {
-                self.connection.send(request).await;
-                Ok(())
-            }
-            None => self.line.close(close_code::INVALID, "this is no SignalRequest").await,
+        if let Some(request) = self.line.hear::<SignalRequest>(frame).await? {
+            self.connection.send(request).await;
         }
+        Ok(())
     }
 
     /// All that waits leaves in one write.
@@ -120,10 +95,10 @@ impl Signal {
         let mut out = Vec::new();
         let mut next = Some(first);
         while let Some(response) = next {
-            out.push(self.line.encode(&response));
+            out.push(self.line.word(&response));
             if lets_in(&response) && !self.joined {
                 self.joined = true;
-                out.push(self.line.encode(&self.fresh_token()));
+                out.push(self.line.word(&self.fresh_token()));
             }
             next = self.connection.try_next();
         }
@@ -131,7 +106,7 @@ impl Signal {
     }
 
     async fn refresh(&mut self) -> Result<(), Over> {
-        let token = self.line.encode(&self.fresh_token());
+        let token = self.line.word(&self.fresh_token());
         self.line.send(vec![token]).await
     }
 
@@ -145,40 +120,6 @@ impl Signal {
             return Err(Over);
         }
         self.line.send(vec![Message::Ping(Bytes::new())]).await
-    }
-}
-
-/// The client's socket, and which of the two framings it speaks.
-struct Line {
-    socket: WebSocket,
-    json: bool,
-}
-
-impl Line {
-    fn encode(&self, response: &SignalResponse) -> Message {
-        match self.json {
-            // Protobuf messages are JSON objects without fail.
-            true => Message::Text(serde_json::to_string(response).unwrap_or_default().into()),
-            false => Message::Binary(response.encode_to_vec().into()),
-        }
-    }
-
-    async fn send(&mut self, out: Vec<Message>) -> Result<(), Over> {
-        let write = async {
-            for message in out {
-                self.socket.feed(message).await?;
-            }
-            self.socket.flush().await
-        };
-        match tokio::time::timeout(WRITE, write).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Over),
-        }
-    }
-
-    async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Over> {
-        let _ = self.send(vec![Message::Close(Some(CloseFrame { code, reason: reason.into() }))]).await;
-        Err(Over)
     }
 }
 
@@ -203,12 +144,12 @@ impl Pace {
 }
 
 /// The next frame, not before the pace allows it. Cancel safe.
-async fn read(socket: &mut WebSocket, pace: &mut Pace) -> Option<Result<Message, axum::Error>> {
+async fn read(line: &mut Line, pace: &mut Pace) -> Frame {
     let wait = pace.wait(Instant::now());
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
-    let frame = socket.next().await;
+    let frame = line.next().await;
     pace.take();
     frame
 }

@@ -2,12 +2,12 @@
 
 mod call;
 mod fault;
-mod rooms;
+pub(crate) mod rooms;
 
 pub(crate) use call::Call;
 pub(crate) use fault::{Code, Fault};
 
-use crate::{Doors, House};
+use crate::{House, agent};
 use axum::{
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
@@ -18,7 +18,7 @@ use axum::{
 /// Bytes of a request's body.
 pub(crate) const BODY: usize = 10 * 1024 * 1024;
 
-type Answer = Result<Vec<u8>, Fault>;
+pub(crate) type Answer = Result<Vec<u8>, Fault>;
 
 /// `POST /twirp/livekit.<Service>/<Method>`
 pub(crate) async fn serve(
@@ -39,7 +39,7 @@ pub(crate) async fn wrong_method() -> Response {
 }
 
 async fn answer(
-    doors: &Doors,
+    doors: &House,
     service: &str,
     method: &str,
     headers: &HeaderMap,
@@ -48,6 +48,7 @@ async fn answer(
     let call = Call::new(doors, headers, body)?;
     let answer = match service {
         "livekit.RoomService" => rooms::serve(doors, &call, method).await,
+        "livekit.AgentDispatchService" => agent::serve(doors, &call, method).await,
         "livekit.Egress" | "livekit.Ingress" | "livekit.SIP" | "livekit.Connector" | "livekit.PhoneNumberService" => {
             let text =
                 format!("{service} is not part of this server; run LiveKit's own service beside a LiveKit server");

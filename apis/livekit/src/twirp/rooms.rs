@@ -41,13 +41,13 @@ async fn create(doors: &Doors, call: &Call) -> Answer {
     }
     metadata(&ask.metadata)?;
     for agent in &ask.agents {
-        metadata(&agent.metadata)?;
-        attributes(&agent.attributes)?;
+        check_dispatch(&agent.metadata, &agent.attributes)?;
     }
     if ask.egress.is_some() {
         return Err(Fault::new(Code::Unimplemented, "egress is not part of this server"));
     }
     ask.name = doors.media_name(ask.name).await?;
+    doors.agents.dispatches.plan(&ask.name, &ask.agents);
     room(call, doors.media.ask(Ask::CreateRoom(ask)).await?)
 }
 
@@ -199,7 +199,7 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
 
 impl Doors {
     /// A meeting's media room has its code for a name; its id names it too.
-    async fn media_name(&self, name: String) -> Result<String, Fault> {
+    pub(crate) async fn media_name(&self, name: String) -> Result<String, Fault> {
         match RoomId::parse(&name) {
             Some(_) => Ok(self.meeting(&name).await?.map_or(name, |room| room.code)),
             None => Ok(name),
@@ -236,6 +236,12 @@ fn participant(call: &Call, said: Said) -> Answer {
 fn unexpected(said: &Said) -> Fault {
     tracing::error!(?said, "the media machine answered something else than it was asked");
     Fault::new(Code::Internal, "the media machine answered something else")
+}
+
+/// The limits of what a dispatch carries.
+pub(crate) fn check_dispatch(text: &str, pairs: &HashMap<String, String>) -> Result<(), Fault> {
+    metadata(text)?;
+    attributes(pairs)
 }
 
 fn metadata(text: &str) -> Result<(), Fault> {
