@@ -65,11 +65,11 @@ test('where the server asks for verification, the code is the next step, and the
   api.platform.verifyEmail.mockRejectedValueOnce(
     new ApiError({ status: 422, code: 'VALIDATION_ERROR', message: 'no' }),
   );
-  model.verification.set('code', 'wrong');
+  model.verification.form.set('code', 'wrong');
   await model.verify();
-  expect(model.verification.$problems.get().code?.key).toBe('accounts.codeWrong');
+  expect(model.verification.form.$problems.get().code?.key).toBe('accounts.codeWrong');
 
-  model.verification.set('code', ' right ');
+  model.verification.form.set('code', ' right ');
   await model.verify();
   expect(api.platform.verifyEmail).toHaveBeenLastCalledWith('right');
   expect(session.logIn).toHaveBeenCalledTimes(2);

@@ -1,11 +1,11 @@
 import { atom, type ReadableAtom } from 'nanostores';
-import { type Api, ApiError } from '../api';
+import { ApiError } from '../api';
 import { explain } from '../i18n/explain';
 import { text } from '../i18n/i18n';
 import type { Session } from '../session/session';
 import { Form, type Problems } from '../store/form';
-import type { Notices } from '../ui/notices';
 import { isEmail, isPhone, isStrong, plainPhone } from './rules';
+import { Verification, type VerificationServices } from './verification';
 
 export interface Person {
   firstName: string;
@@ -15,11 +15,7 @@ export interface Person {
   password: string;
 }
 
-interface Services {
-  api: { platform: Pick<Api['platform'], 'verifyEmail' | 'verifyPhone' | 'resendVerification'> };
-  session: Pick<Session, 'register' | 'logIn'>;
-  notices: Pick<Notices, 'say' | 'warn'>;
-}
+type Services = VerificationServices & { session: Pick<Session, 'register' | 'logIn'> };
 
 /** From nobody to somebody logged in: who they are, then the code that was sent to them, if the server asks for it. */
 export class Registration {
@@ -28,15 +24,12 @@ export class Registration {
     check: checkPerson,
     refused: refusedPerson,
   });
-  readonly verification = new Form({
-    initial: { code: '' },
-    check: ({ code }): Problems<{ code: string }> => (code.trim() ? {} : { code: text('accounts.required') }),
-    refused: (error) =>
-      error.status === 422 || error.status === 400 ? { code: text('accounts.codeWrong') } : null,
-  });
+  readonly verification: Verification;
   private readonly step = atom<'person' | 'code'>('person');
 
-  constructor(private readonly services: Services) {}
+  constructor(private readonly services: Services) {
+    this.verification = new Verification(services, () => this.contact);
+  }
 
   /** For an account that registered before, and logged in with this password just now. */
   static ofUnverified(services: Services, contact: string, password: string): Registration {
@@ -61,21 +54,7 @@ export class Registration {
   }
 
   async verify(): Promise<void> {
-    await this.verification.submit(async ({ code }) => {
-      const { platform } = this.services.api;
-      if (isEmail(this.contact)) await platform.verifyEmail(code.trim());
-      else await platform.verifyPhone(code.trim());
-      await this.logIn();
-    });
-  }
-
-  async resend(): Promise<void> {
-    try {
-      await this.services.api.platform.resendVerification(this.contact);
-      this.services.notices.say(text('accounts.resent'));
-    } catch (error) {
-      this.services.notices.warn(explain(error));
-    }
+    await this.verification.verify(() => this.logIn());
   }
 
   /** Where the server asks for verification first, the code is the next step. */
@@ -88,7 +67,8 @@ export class Registration {
     }
   }
 
-  private get contact(): string {
+  /** The address that is registered. */
+  get contact(): string {
     const { contact } = this.person.$fields.get();
     return isEmail(contact) ? contact.trim() : plainPhone(contact);
   }

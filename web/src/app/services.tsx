@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from 'react';
+import { Settling } from '../accounts/settle';
 import { type Api, createApi } from '../api';
 import { ChatKeeper } from '../chat/keeper';
 import { I18n } from '../i18n/i18n';
@@ -17,8 +18,9 @@ export interface Services {
 export function createServices(): Services {
   const api = createApi();
   const session = new Session(api);
-  const chats = new ChatKeeper({ api, session });
-  return { api, session, i18n: new I18n(), notices: new Notices(), chats };
+  const i18n = new I18n();
+  new Settling({ session, i18n });
+  return { api, session, i18n, notices: new Notices(), chats: new ChatKeeper({ api, session }) };
 }
 
 const Context = createContext<Services | null>(null);

@@ -53,8 +53,19 @@ export class Session {
 
   async update(change: ProfileChange): Promise<void> {
     await this.api.platform.updateProfile(change);
+    await this.refresh();
+  }
+
+  /** Reads the profile again, and stays as it is while that takes. */
+  async refresh(): Promise<void> {
     const profile = await this.api.platform.profile();
     this.$state.set({ status: 'person', profile });
+  }
+
+  /** The account is gone then, and so is everybody's session in it. */
+  async deleteAccount(): Promise<void> {
+    await this.api.platform.deleteAccount();
+    this.api.tokens.set(null);
   }
 
   /** On this device at once; on all others as soon as the server hears of it. */
