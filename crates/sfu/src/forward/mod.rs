@@ -10,13 +10,27 @@
 //! | [`munger`] | Which sequence number and timestamp does the subscriber see? |
 //! | [`vp8`] | Which picture id, TL0PICIDX and KEYIDX? Which temporal layers? |
 //! | [`selector`] | Which simulcast layer does the subscriber get, and of which is a keyframe needed? |
+//! | [`dd`], [`vp9`] | Where is a packet in the layers of its stream, and what does it refer to? |
+//! | [`svc`] | Which of these layers does the subscriber get? |
 //! | [`allocate`] | Who gets how much of a subscriber's downlink? |
 //! | [`red`] | What is in a packet of redundant audio, and how is one made? |
 //! | [`speaker`] | Who speaks? |
 //! | [`quality`] | How good is a connection? |
+//!
+//! A packet's way to one subscriber:
+//!
+//! 1. [`LayerSelector::select`] for its layer. `Drop`: done. `Late`: go to 4. `switched`: [`RtpMunger::switch`], then 5.
+//! 2. With layers within the stream, [`svc`]; of VP8, [`Vp8Munger::wants`].
+//! 3. Not wanted: [`RtpMunger::drop`], whose answer, if any, is sent as an empty packet. Done.
+//! 4. [`RtpMunger::forward`]; `None`: done.
+//! 5. Of VP8, [`Vp8Munger::rewrite`].
+//!
+//! During a pause nothing is told to the munger; the selector makes the first packet after it a switch.
 
 pub mod allocate;
 mod bytes;
+pub mod dd;
+mod fuzz;
 pub mod keyframe;
 pub mod munger;
 pub mod quality;
@@ -24,9 +38,11 @@ pub mod red;
 mod renumber;
 pub mod selector;
 pub mod speaker;
+pub mod svc;
 pub mod vp8;
 pub mod vp9;
 
+pub use fuzz::fuzz;
 pub use keyframe::{Codec, is_keyframe, picture_size};
 pub use munger::{Incoming, Outgoing, RtpMunger, SenderReport, Source};
 pub use selector::{Decision, Layer, LayerPacket, LayerSelector, LayerTracker, Layers, MAX_LAYERS};

@@ -114,29 +114,29 @@ impl<const WORDS: usize> Renumber<WORDS> {
 
 /// A set of the last `64 * WORDS` numbers.
 #[derive(Debug, Clone)]
-struct Bits<const WORDS: usize>([u64; WORDS]);
+pub(super) struct Bits<const WORDS: usize>([u64; WORDS]);
 
 impl<const WORDS: usize> Bits<WORDS> {
-    const NONE: Self = Self([0; WORDS]);
+    pub(super) const NONE: Self = Self([0; WORDS]);
 
     fn spot(number: u64) -> (usize, u64) {
         ((number / 64) as usize % WORDS, number % 64)
     }
 
-    fn contains(&self, number: u64) -> bool {
+    pub(super) fn contains(&self, number: u64) -> bool {
         let (word, bit) = Self::spot(number);
         self.0[word] >> bit & 1 == 1
     }
 
     /// Puts the number in, and says whether it was in.
-    fn replace(&mut self, number: u64) -> bool {
+    pub(super) fn replace(&mut self, number: u64) -> bool {
         let (word, bit) = Self::spot(number);
         let was = self.contains(number);
         self.0[word] |= 1 << bit;
         was
     }
 
-    fn clear(&mut self, number: u64) {
+    pub(super) fn clear(&mut self, number: u64) {
         let (word, bit) = Self::spot(number);
         self.0[word] &= !(1 << bit);
     }
