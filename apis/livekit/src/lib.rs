@@ -16,6 +16,7 @@ mod roster;
 mod socket;
 mod token;
 mod twirp;
+mod webhook;
 
 use axum::{
     Router,
@@ -26,6 +27,7 @@ use axum::{
 use convo_kit::Shared;
 use convo_media::{EventStream, Media};
 use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowHeaders, Any, CorsLayer},
@@ -40,14 +42,23 @@ pub struct Doors {
     keys: Keys,
     hall: hall::Hall,
     agents: agent::Agents,
+    webhooks: webhook::Webhooks,
 }
 
 /// The state of the handlers here.
 pub type House = Arc<Doors>;
 
 impl Doors {
-    pub fn new(app: Shared, media: Media, keys: Keys) -> House {
-        Arc::new(Self { app, media, keys, hall: Default::default(), agents: Default::default() })
+    /// `webhooks`: the addresses that hear what happens in the rooms.
+    pub fn new(app: Shared, media: Media, keys: Keys, webhooks: Vec<String>) -> House {
+        Arc::new(Self {
+            app,
+            media,
+            keys,
+            hall: Default::default(),
+            agents: Default::default(),
+            webhooks: webhook::Webhooks::new(webhooks),
+        })
     }
 }
 
@@ -90,9 +101,13 @@ pub fn tidied(uri: &Uri) -> Option<Uri> {
 
 /// Carries what happens in the rooms to whom it concerns. Runs until the media stops.
 pub async fn run(doors: House, mut events: EventStream) {
+    let (record, recorded) = mpsc::unbounded_channel();
+    tokio::spawn(webhook::record(doors.clone(), recorded));
+    tokio::spawn(webhook::send(doors.clone()));
     while let Some(event) = events.next().await {
         doors.hall.tell(&event);
         doors.tell_agents(&event);
+        doors.webhooks.tell(event, &record, doors.app.domain.now());
     }
 }
 

@@ -24,6 +24,7 @@ pub mod store;
 pub mod sweep;
 pub mod text;
 pub mod user;
+pub mod webhook;
 
 pub use error::{Error, Kind, Result};
 

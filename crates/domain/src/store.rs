@@ -8,12 +8,13 @@ use crate::{
     message::store::MessageStore,
     room::store::RoomStore,
     user::store::UserStore,
+    webhook::store::WebhookStore,
 };
 use async_trait::async_trait;
 use std::any::Any;
 
 /// One transaction.
-pub trait Tx: UserStore + RoomStore + MessageStore {
+pub trait Tx: UserStore + RoomStore + MessageStore + WebhookStore {
     /// Says it on the bus once the transaction is committed, in commit order; never if it is not.
     fn tell(&mut self, tell: Tell);
 }

@@ -68,6 +68,9 @@ pub(crate) struct Given {
     /// LiveKit clients may ask for failures, as their test suites do
     #[arg(long = "media-simulate", env = "CONVO_MEDIA_SIMULATE", global = true)]
     pub convo_media_simulate: Option<String>,
+    /// Addresses that are told what happens in the media rooms, by commas
+    #[arg(long, env = "CONVO_WEBHOOK_URLS", hide_env_values = true, global = true)]
+    pub convo_webhook_urls: Option<String>,
     /// Port of the embedded STUN and TURN server
     #[arg(long = "turn", env = "CONVO_TURN", global = true)]
     pub convo_turn: Option<String>,
@@ -157,6 +160,7 @@ impl Given {
             convo_media_workers,
             convo_media_external_ip,
             convo_media_simulate,
+            convo_webhook_urls,
             convo_turn,
             turn_url,
             turn_secret,
@@ -224,6 +228,7 @@ pub(crate) struct Config {
     /// Addresses under which the world finds the media ports.
     pub media_external: Vec<IpAddr>,
     pub media_simulate: bool,
+    pub webhook_urls: Vec<String>,
     pub turn: Port,
     pub turn_url: Option<String>,
     pub turn_secret: Option<Secret>,
@@ -273,6 +278,7 @@ impl Config {
             media_workers: workers(given.convo_media_workers.as_deref())?,
             media_external: addresses("CONVO_MEDIA_EXTERNAL_IP", given.convo_media_external_ip.as_deref())?,
             media_simulate: flag("CONVO_MEDIA_SIMULATE", given.convo_media_simulate, false)?,
+            webhook_urls: web_urls("CONVO_WEBHOOK_URLS", given.convo_webhook_urls.as_deref())?,
             turn: port("CONVO_TURN", given.convo_turn, 3478)?,
             turn_url: scheme_url("TURN_URL", given.turn_url, &["turn", "turns"])?,
             turn_secret: secret("TURN_SECRET", given.turn_secret)?,
@@ -343,6 +349,7 @@ impl Config {
             ("CONVO_MEDIA_WORKERS", self.media_workers.map_or(String::new(), |n| n.to_string())),
             ("CONVO_MEDIA_EXTERNAL_IP", list(&self.media_external)),
             ("CONVO_MEDIA_SIMULATE", switch(self.media_simulate)),
+            ("CONVO_WEBHOOK_URLS", self.webhook_urls.iter().map(|url| mask(url)).collect::<Vec<_>>().join(",")),
             ("CONVO_TURN", port(self.turn)),
             ("TURN_URL", text(&self.turn_url)),
             ("TURN_SECRET", masked(&self.turn_secret)),
@@ -392,6 +399,12 @@ fn own_url(scheme: &str, listen: SocketAddr) -> String {
 fn web_url(name: &str, value: Option<String>) -> Result<Option<String>> {
     let url = scheme_url(name, value, &["http", "https"])?;
     Ok(url.map(|url| url.trim_end_matches('/').to_owned()))
+}
+
+fn web_urls(name: &str, value: Option<&str>) -> Result<Vec<String>> {
+    let parts = value.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
+    let urls = parts.map(|part| scheme_url(name, Some(part.to_owned()), &["http", "https"]));
+    urls.filter_map(Result::transpose).collect()
 }
 
 fn scheme_url(name: &str, value: Option<String>, schemes: &[&str]) -> Result<Option<String>> {

@@ -43,6 +43,11 @@ enum Command {
         #[command(subcommand)]
         command: cmd::user::Command,
     },
+    /// Look at webhooks, and send them again
+    Webhooks {
+        #[command(subcommand)]
+        command: cmd::webhooks::Command,
+    },
     /// Bring the database up to date and stop
     Migrate,
     /// Say what works and what will not
@@ -76,6 +81,7 @@ fn start() -> Result<()> {
                 Ok(())
             }
             Command::User { command } => cmd::user::run(&config, command).await,
+            Command::Webhooks { command } => cmd::webhooks::run(&config, command).await,
             Command::Migrate => cmd::migrate::run(&config).await,
             Command::Doctor => cmd::doctor::run(&config).await,
         }

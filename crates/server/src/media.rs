@@ -31,7 +31,7 @@ pub(crate) fn start(config: &Config, app: &Shared, parts: &Parts) -> Result<Opti
     }
     let (media, events) = Media::start(settings(config)).context("the media server cannot start")?;
     let keys = Keys::new(&parts.secrets.livekit_key, &parts.secrets.livekit_secret.0);
-    let doors = convo_livekit::Doors::new(app.clone(), media.clone(), keys);
+    let doors = convo_livekit::Doors::new(app.clone(), media.clone(), keys, config.webhook_urls.clone());
     tokio::spawn(convo_livekit::run(doors.clone(), events));
     Ok(Some(Embedded { media, doors }))
 }

@@ -1,6 +1,6 @@
 //! The Store port on SQLite (the default, one file) and Postgres.
 //!
-//! The SQL is written once, in [`user`], [`room`] and [`message`], over the small driver in [`sql`]; the two databases
+//! The SQL is written once, in [`user`], [`room`], [`message`] and [`webhook`], over the small driver in [`sql`]; the two databases
 //! differ in how they are opened, how writes queue up, and in the words of [`migrate`].
 
 mod codec;
@@ -14,6 +14,7 @@ mod sqlite;
 mod threads;
 mod tx;
 mod user;
+mod webhook;
 
 use convo_domain::{bus::Bus, error::Result, store::Store};
 use std::{path::Path, sync::Arc};

@@ -7,7 +7,8 @@ use convo_domain::{
     error::{Error, Result},
 };
 
-const ALL: [(i64, &str); 1] = [(1, include_str!("../migrations/0001_start.sql"))];
+const ALL: [(i64, &str); 2] =
+    [(1, include_str!("../migrations/0001_start.sql")), (2, include_str!("../migrations/0002_webhooks.sql"))];
 
 /// The words in which the databases differ.
 pub(crate) struct Words {

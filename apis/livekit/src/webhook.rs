@@ -1,0 +1,186 @@
+//! Webhooks: what happens in the rooms, told to programs elsewhere. Signed as LiveKit signs them; stored before they are
+//! sent, so that a restart loses nothing; in order per room; tried again until they are taken.
+
+use crate::{Doors, House};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use convo_domain::{
+    clock::Timestamp,
+    room::code,
+    webhook::{Delivery, News},
+};
+use convo_sfu::{Event, EventKind};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use livekit_protocol::{self as proto, WebhookEvent};
+use reqwest::{Client, header, redirect};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio::sync::{
+    Notify,
+    mpsc::{UnboundedReceiver, UnboundedSender},
+};
+
+/// Recorded in one transaction at most.
+const RECORDED: usize = 64;
+/// Under way at once.
+const SENT: i64 = 16;
+/// How long an address may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The queue is looked at this often without being told: tries fall due, another process replays.
+const LOOK: Duration = Duration::from_secs(2);
+/// Seconds that a signature is good.
+const SIGNATURE: i64 = 300;
+/// The store did not answer; it is asked again after this.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The addresses.
+pub(crate) struct Webhooks {
+    urls: Vec<String>,
+    news: Notify,
+}
+
+impl Webhooks {
+    pub(crate) fn new(urls: Vec<String>) -> Self {
+        Self { urls, news: Notify::new() }
+    }
+
+    /// Hands an event to [`record`].
+    pub(crate) fn tell(&self, event: Event, record: &UnboundedSender<News>, now: Timestamp) {
+        if self.urls.is_empty() {
+            return;
+        }
+        if let Some(news) = word(event, now) {
+            let _ = record.send(news);
+        }
+    }
+}
+
+/// Stores what happened, in the order in which it did. Nothing is lost while the store does not answer.
+pub(crate) async fn record(doors: House, mut recorded: UnboundedReceiver<News>) {
+    let mut batch = Vec::with_capacity(RECORDED);
+    while recorded.recv_many(&mut batch, RECORDED).await > 0 {
+        while let Err(error) = doors.app.domain.record_news(batch.clone(), doors.webhooks.urls.clone()).await {
+            tracing::warn!(%error, "webhooks wait for the store");
+            tokio::time::sleep(RETRY).await;
+        }
+        batch.clear();
+        doors.webhooks.news.notify_one();
+    }
+}
+
+/// Sends what is due, as long as the server runs; also what was left from before a restart.
+pub(crate) async fn send(doors: House) {
+    let client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).user_agent("Convo").build();
+    let Ok(client) = client else { return tracing::error!("there is no HTTP client for webhooks") };
+    let mut forgotten = doors.app.domain.now();
+    loop {
+        if !send_due(&doors, &client).await {
+            let _ = tokio::time::timeout(LOOK, doors.webhooks.news.notified()).await;
+        }
+        let now = doors.app.domain.now();
+        if now.seconds_since(forgotten) > 3600 {
+            forgotten = now;
+            if let Err(error) = doors.app.domain.forget_news().await {
+                tracing::warn!(%error, "old webhooks could not be forgotten");
+            }
+        }
+    }
+}
+
+/// One round: of each room and address the first that is due. Whether there was something.
+async fn send_due(doors: &House, client: &Client) -> bool {
+    let due = match doors.app.domain.due_news(SENT).await {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::warn!(%error, "webhooks could not be read");
+            return false;
+        }
+    };
+    let any = !due.is_empty();
+    let mut sending: FuturesUnordered<_> = due.into_iter().map(|delivery| deliver(doors, client, delivery)).collect();
+    while sending.next().await.is_some() {}
+    any
+}
+
+async fn deliver(doors: &Doors, client: &Client, delivery: Delivery) {
+    let outcome = post(doors, client, &delivery).await;
+    if let Err(error) = &outcome {
+        tracing::info!(url = delivery.url, event = delivery.event, id = delivery.id, error, "a webhook was not taken");
+    }
+    if let Err(error) = doors.app.domain.settle_news(delivery, outcome).await {
+        tracing::warn!(%error, "what became of a webhook could not be stored");
+    }
+}
+
+async fn post(doors: &Doors, client: &Client, delivery: &Delivery) -> Result<(), String> {
+    let request = client
+        .post(&delivery.url)
+        .header(header::CONTENT_TYPE, "application/webhook+json")
+        .header(header::AUTHORIZATION, doors.signature(&delivery.body))
+        .body(delivery.body.clone());
+    let response = request.send().await.map_err(|error| error.without_url().to_string())?;
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(format!("status {}", status.as_u16())),
+    }
+}
+
+impl Doors {
+    /// A token with the body's hash, by which the receiver knows who sent it.
+    fn signature(&self, body: &str) -> String {
+        let now = self.app.domain.now().seconds();
+        match json!({"nbf": now, "exp": now + SIGNATURE, "sha256": STANDARD.encode(Sha256::digest(body))}) {
+            Value::Object(claims) => self.keys.sign(&claims),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The event as LiveKit words it; `None`: not for webhooks.
+fn word(event: Event, now: Timestamp) -> Option<News> {
+    let (name, participant, track, reason) = match event.kind {
+        EventKind::RoomStarted => ("room_started", None, None, None),
+        EventKind::RoomFinished(reason) => ("room_finished", None, None, Some(reason)),
+        EventKind::ParticipantJoined { info, .. } => ("participant_joined", Some(info), None, None),
+        EventKind::ParticipantLeft { info, .. } => ("participant_left", Some(info), None, None),
+        EventKind::ParticipantAborted { info, .. } => ("participant_connection_aborted", Some(info), None, None),
+        EventKind::TrackPublished { info, track } => ("track_published", Some(info), Some(track), None),
+        EventKind::TrackUnpublished { info, track } => ("track_unpublished", Some(info), Some(track), None),
+        EventKind::MediaState { .. } | EventKind::Chat { .. } => return None,
+    };
+    let (id, room) = (format!("EV_{}", code::hex(6)), event.room.name.clone());
+    let told = WebhookEvent {
+        event: name.into(),
+        room: Some(event.room),
+        participant,
+        track,
+        id: id.clone(),
+        created_at: now.seconds(),
+        room_end_reason: reason.unwrap_or(proto::RoomEndReason::default()) as i32,
+        ..WebhookEvent::default()
+    };
+    // Protobuf messages are JSON objects without fail.
+    let body = serde_json::to_string(&told).unwrap_or_default();
+    Some(News { id, room, event: name.into(), body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_as_livekit_words_it() {
+        let room = proto::Room { name: "r".into(), sid: "RM_1".into(), ..Default::default() };
+        let news =
+            word(Event { room: room.clone(), kind: EventKind::RoomStarted }, Timestamp::from_seconds(7)).unwrap();
+        let body: Value = serde_json::from_str(&news.body).unwrap();
+        assert_eq!((&news.event[..], &news.room[..]), ("room_started", "r"));
+        assert_eq!(
+            (&body["event"], &body["createdAt"], &body["room"]["sid"]),
+            (&json!("room_started"), &json!("7"), &json!("RM_1"))
+        );
+        assert_eq!(body["id"], json!(news.id));
+        let chat = EventKind::MediaState { connection: convo_sfu::ConnectionId(1), audio: true, video: true };
+        assert!(word(Event { room, kind: chat }, Timestamp(0)).is_none());
+    }
+}
