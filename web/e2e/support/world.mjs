@@ -1,7 +1,7 @@
 /** A server of its own with an empty database, the built app in front of it, and a browser. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', imp
 
 /**
  * `env`: more of the server's configuration. Answers with `url`, `open(options)` for a page in a browser of its own
- * person, `outbox()`, and `end()`.
+ * person, `code(address)` for the verification code that was mailed there last, and `end()`.
  */
 export async function world(env = {}) {
   const data = await mkdtemp(join(tmpdir(), 'convo-web-'));
@@ -56,12 +56,22 @@ export async function world(env = {}) {
     data,
     browser,
     open: (options) => open(browser, url, options),
+    code: (address) => code(data, address),
     async end() {
       await browser.close();
       for (const child of [front, server]) await stop(child);
       await rm(data, { recursive: true, force: true });
     },
   };
+}
+
+async function code(data, address) {
+  const outbox = join(data, 'outbox');
+  const mails = await Promise.all(
+    (await readdir(outbox)).sort().map((file) => readFile(join(outbox, file), 'utf8')),
+  );
+  const mail = mails.findLast((mail) => mail.includes(address));
+  return /code is:\s+(\S+)/.exec(mail)[1];
 }
 
 /** A page of somebody's own browser. What no page may do (another host, an error in the console) is in `page.wrongs`. */

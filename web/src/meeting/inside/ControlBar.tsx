@@ -76,9 +76,8 @@ export function Control({ icon, word, label, look, badge, className, ...rest }: 
       <span className={styles.icon}>
         {icon}
         {badge !== undefined && badge > 0 && (
-          <span className={styles.badge} aria-hidden>
-            {badge > 99 ? '99+' : badge}
-          </span>
+          // Drawn, not written: the label says it in words.
+          <span className={styles.badge} data-count={badge > 99 ? '99+' : badge} aria-hidden />
         )}
       </span>
       <span className={styles.word}>{word}</span>

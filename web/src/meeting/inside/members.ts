@@ -26,14 +26,12 @@ export class Members {
     events.on('participant_left', (participant) => {
       this.leaveDoor(participant);
       this.drop(participant);
+      // To the others a removal is a leaving.
+      if (participant.status === 'removed') this.shutOut(participant);
     });
     events.on('participant_waiting', (participant) => this.arrive(participant));
     events.on('participant_admitted', (participant) => this.leaveDoor(participant));
     events.on('participant_denied', (participant) => this.leaveDoor(participant));
-    events.on('participant_removed', (participant) => {
-      this.drop(participant);
-      this.out.set([...without(this.out.get(), participant), participant]);
-    });
   }
 
   /** By participant id. */
@@ -94,6 +92,10 @@ export class Members {
     const inside = new Map(this.inside.get());
     if (inside.delete(id)) this.inside.set(inside);
     if (this.raised.get().includes(id)) this.raised.set(this.raised.get().filter((other) => other !== id));
+  }
+
+  private shutOut(participant: Participant): void {
+    this.out.set([...without(this.out.get(), participant), participant]);
   }
 
   private arrive(participant: Participant): void {

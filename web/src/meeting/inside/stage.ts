@@ -61,9 +61,11 @@ export class Stage {
       computed([$people, this.order], (people, order) => inOrder(people, order)),
       samePresent,
     );
-    this.arrangement = computed(
-      [$present, this.$mode, this.pinned, this.speaker],
-      (present, mode, pinned, speaker) => arrange(present, { mode, pinned, speaker }),
+    this.arrangement = steady(
+      computed([$present, this.$mode, this.pinned, this.speaker], (present, mode, pinned, speaker) =>
+        arrange(present, { mode, pinned, speaker }),
+      ),
+      sameArrangement,
     );
     this.scene = computed([this.arrangement, this.size, this.wantedPage], compose);
     this.end = $people.subscribe((people) => this.follow(people));
@@ -155,6 +157,12 @@ function inOrder(people: readonly Person[], order: readonly string[]): readonly 
 const samePresent = (a: readonly Present[], b: readonly Present[]) =>
   a.length === b.length &&
   a.every(({ identity, sharing }, index) => b[index]?.identity === identity && b[index]?.sharing === sharing);
+
+const sameArrangement = (a: Arrangement, b: Arrangement) =>
+  sameTile(a.main, b.main) &&
+  sameTile(a.corner, b.corner) &&
+  a.others.length === b.others.length &&
+  a.others.every((tile, index) => sameTile(tile, b.others[index] ?? null));
 
 /** The same value as before while it is equal: somebody who speaks moves nothing. */
 function steady<T>($value: ReadableAtom<T>, equal: (a: T, b: T) => boolean): ReadableAtom<T> {

@@ -1,0 +1,162 @@
+import { beforeEach, expect, test } from 'vitest';
+import type { Api } from '../../api';
+import type { Text } from '../../i18n/i18n';
+import { Devices } from '../before/devices';
+import type { Ticket } from '../entry';
+import { Call, type Farewell } from './call';
+import { FakeLine, FakeMedia, participant } from './testing';
+
+const TICKET: Ticket = {
+  code: '123-456-789',
+  participantId: 'participant-me',
+  userId: 'user-me',
+  identity: 'me',
+  name: 'Me',
+  role: 'host',
+  status: 'joined',
+  token: 'secret',
+  urls: { livekit_url: '', websocket_url: '' },
+};
+
+let line: FakeLine;
+let media: FakeMedia;
+let call: Call;
+let warned: Text[];
+let over: Farewell[];
+let asked: string[];
+
+const platform = {
+  meeting: async () => ({
+    title: 'Retro',
+    is_locked: true,
+    settings: { screen_sharing_enabled: true },
+    participants: [participant('early', { status: 'waiting' })],
+  }),
+  messages: async () => ({ messages: [], pagination: { pages: 0 } }),
+  leave: async (_: string, id: string) => void asked.push(`leave ${id}`),
+  end: async () => void asked.push('end'),
+} as unknown as Api['platform'];
+
+const make = (ticket: Ticket = TICKET) =>
+  new Call(
+    {
+      api: { platform },
+      notices: { say: () => {}, warn: (text) => void warned.push(text) },
+      devices: new Devices(undefined),
+    },
+    { ticket, microphone: true, camera: true, onOver: (farewell) => over.push(farewell) },
+    { line: line.asLine, media: media.asMedia },
+  );
+
+beforeEach(() => {
+  [line, media, warned, over, asked] = [new FakeLine(), new FakeMedia(), [], [], []];
+  call = make();
+  call.$people.listen(() => {});
+  line.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    participants: [participant('me', { role: 'host' }), participant('ann')],
+  });
+});
+
+test('a host learns what the meeting is called, that it is locked, and who waits already', async () => {
+  await Promise.resolve();
+  expect(call.$title.get()).toBe('Retro');
+  expect(call.hosting.$locked.get()).toBe(true);
+  expect(call.members.$waiting.get().map(({ display_name }) => display_name)).toEqual(['early']);
+});
+
+test('muted by a host the microphone is off, and one is told', () => {
+  call.setMicrophone(true);
+  line.events.emit('participant_muted', { ...participant('me'), by: 'user-ann' });
+  expect(call.$me.get()?.microphone).toBe(false);
+  expect(warned).toEqual([{ key: 'meeting.mutedByHost' }]);
+  line.events.emit('participant_muted', { ...participant('ann'), by: 'user-me' });
+  expect(warned).toHaveLength(1);
+});
+
+test('asked to unmute the person decides', () => {
+  line.events.emit('unmute_requested', { participant_id: 'participant-me', by: 'user-ann' });
+  expect(call.$asked.get()).toBe(true);
+  expect(call.$me.get()?.microphone).toBe(false);
+  call.setMicrophone(true);
+  expect(call.$asked.get()).toBe(false);
+  line.events.emit('unmute_requested', { participant_id: 'participant-me', by: 'user-ann' });
+  expect(call.$asked.get()).toBe(false);
+});
+
+test('others hear of one’s microphone and camera, again after a reconnection', () => {
+  line.sent.length = 0;
+  call.setMicrophone(true);
+  const last = () => line.sent.filter(({ type }) => type === 'join_meeting').at(-1)?.data;
+  expect(last()).toEqual({ audio_enabled: true, video_enabled: false });
+  line.sent.length = 0;
+  line.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    participants: [participant('me')],
+  });
+  expect(last()).toEqual({ audio_enabled: true, video_enabled: false });
+});
+
+test('only who is on the stage is watched', () => {
+  call.stage.resize({ width: 1200, height: 640 });
+  expect(media.watched.map(({ identity }) => identity).sort()).toEqual(['ann', 'me']);
+  line.events.emit('participant_left', participant('ann', { status: 'left' }));
+  expect(media.watched.map(({ identity }) => identity)).toEqual(['me']);
+});
+
+test('what others do is said, what oneself does is not', () => {
+  line.events.emit('participant_joined', participant('bob'));
+  expect(call.$said.get()).toEqual({ key: 'meeting.saidJoined', values: { name: 'bob' } });
+  line.events.emit('raise_hand', {
+    participant_id: 'participant-me',
+    user_id: 'user-me',
+    display_name: 'me',
+    raised: true,
+  });
+  expect(call.$said.get()).toMatchObject({ key: 'meeting.saidJoined' });
+});
+
+test('leaving says goodbye once and lets go of everything', () => {
+  call.leave();
+  call.leave();
+  expect(asked).toEqual(['leave participant-me']);
+  expect(over).toMatchObject([{ why: 'left', peopleMet: 1, messages: 0 }]);
+  expect([line.closed, media.closed]).toEqual([true, true]);
+});
+
+test('a guest leaves by the line', () => {
+  const guest = make({ ...TICKET, userId: null });
+  line.sent.length = 0;
+  guest.leave();
+  expect(line.sent).toEqual([{ type: 'leave_meeting', data: {} }]);
+});
+
+test.each([
+  ['meeting_ended', { meeting_code: '', reason: 'ended', ended_at: null }, 'ended'],
+  ['participant_removed', participant('me', { status: 'removed' }), 'removed'],
+] as const)('%s is the end', (name, data, why) => {
+  line.events.emit(name, data as never);
+  expect(over).toMatchObject([{ why }]);
+});
+
+test.each([
+  [4401, 'loggedOut'],
+  [4403, 'removed'],
+  [404, 'failed'],
+] as const)('a line closed with %i is the end', (code, why) => {
+  line.state.set({ status: 'closed', code, reason: '' });
+  expect(over).toMatchObject([{ why }]);
+});
+
+test('a lost connection of either kind is shown', () => {
+  expect(call.$connection.get()).toBe('ok');
+  media.$state.set('reconnecting');
+  expect(call.$connection.get()).toBe('reconnecting');
+  media.$state.set('connected');
+  line.state.set({ status: 'waiting', attempt: 1, retryAt: 0 });
+  expect(call.$connection.get()).toBe('reconnecting');
+});

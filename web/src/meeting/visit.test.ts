@@ -1,0 +1,215 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { Api } from '../api';
+import { ApiError, type ErrorCode } from '../api/errors';
+import type { Profile } from '../api/platform';
+import { Devices } from './before/devices';
+import type { Ticket } from './entry';
+import type { Call } from './inside/call';
+import { FakeLine, participant } from './inside/testing';
+import { Visit } from './visit';
+
+let line: FakeLine;
+let callLine: FakeLine;
+let tickets: Ticket[];
+let refusal: ErrorCode | null;
+let status: 'joined' | 'waiting';
+let passcodes: (string | undefined)[];
+
+const urls = { livekit_url: 'ws://x', websocket_url: 'ws://x' };
+const guest = {
+  async join(code: string, name: string, passcode?: string) {
+    passcodes.push(passcode);
+    if (refusal) throw new ApiError({ status: 403, code: refusal, message: '' });
+    return {
+      ...urls,
+      meeting_id: code,
+      token: 'door',
+      user_name: name,
+      user_id: 'me',
+      participant_id: 'participant-me',
+      status,
+    };
+  },
+  info: async () => ({ num_participants: 3 }),
+} as unknown as Api['guest'];
+
+const platform = {
+  async join() {
+    return {
+      ...urls,
+      participant_id: 'participant-me',
+      status,
+      role: 'host',
+      meeting_token: 'all',
+      user_id: 'user-me',
+      identity: 'me',
+    };
+  },
+  meeting: async () => ({
+    title: 'Retro',
+    status: 'active',
+    host_user_id: 'user-ann',
+    settings: { waiting_room_enabled: true, require_password: true },
+    current_participant_count: 1,
+    participants: [],
+  }),
+} as unknown as Api['platform'];
+
+const ME = {
+  id: 'user-me',
+  display_name: 'Me',
+  meeting_settings: { default_audio_enabled: false, default_video_enabled: true },
+} as Profile;
+
+function make(profile: Profile | null = null): Visit {
+  const session = { profile } as unknown as ConstructorParameters<typeof Visit>[0]['session'];
+  const notices = { say: () => {}, warn: () => {} };
+  const call = (_: unknown, { ticket }: { ticket: Ticket }) => {
+    tickets.push(ticket);
+    return { line: callLine.asLine, dispose: () => {} } as unknown as Call;
+  };
+  const visit = new Visit({ api: { platform, guest }, session, notices }, '123-456-789', {
+    devices: new Devices(undefined),
+    line: () => line.asLine,
+    call,
+  });
+  visit.$name.set('');
+  return visit;
+}
+
+beforeEach(() => {
+  [line, callLine, tickets, refusal, status, passcodes] = [
+    new FakeLine(),
+    new FakeLine(),
+    [],
+    null,
+    'joined',
+    [],
+  ];
+});
+
+test('a guest needs a name and nothing else', async () => {
+  const visit = make();
+  await visit.join();
+  expect(visit.$nameProblem.get()).toEqual({ key: 'meeting.nameNeeded' });
+  visit.$name.set(' Bob ');
+  await visit.join();
+  expect(visit.$phase.get().at).toBe('inside');
+  expect(tickets[0]).toMatchObject({ name: 'Bob', userId: null, token: 'door' });
+  expect(passcodes).toEqual([undefined]);
+  visit.dispose();
+});
+
+test('a person with an account needs nothing, and comes in as their settings say', async () => {
+  const visit = make(ME);
+  await visit.prepare();
+  expect([visit.mirror.wants('microphone'), visit.mirror.wants('camera')]).toEqual([false, true]);
+  await visit.join();
+  expect(tickets[0]).toMatchObject({ name: 'Me', userId: 'user-me' });
+  visit.dispose();
+});
+
+test('before going in one learns how many are inside; who has an account learns more', async () => {
+  const visit = make();
+  await vi.waitFor(() => expect(visit.$outlook.get().inside).toBe(3));
+  expect(visit.$outlook.get().title).toBe(null);
+  visit.dispose();
+  const person = make(ME);
+  await vi.waitFor(() => expect(person.$outlook.get()).toMatchObject({ title: 'Retro', waitingRoom: true }));
+  expect(person.$asksPasscode.get()).toBe(true);
+  person.dispose();
+});
+
+test('the passcode is asked for when it is needed', async () => {
+  const visit = make();
+  visit.$name.set('Bob');
+  refusal = 'INVALID_PASSCODE';
+  await visit.join();
+  expect(visit.$asksPasscode.get()).toBe(true);
+  expect(visit.$passcodeProblem.get()).toEqual({ key: 'meeting.passcodeNeeded' });
+  visit.$passcode.set('1');
+  await visit.join();
+  expect(visit.$passcodeProblem.get()).toEqual({ key: 'error.passcode' });
+  refusal = null;
+  visit.$passcode.set('123456');
+  await visit.join();
+  expect(passcodes.at(-1)).toBe('123456');
+  expect(visit.$phase.get().at).toBe('inside');
+  visit.dispose();
+});
+
+test.each([
+  ['MEETING_LOCKED', 'lobby', 'error.meetingLocked'],
+  ['MEETING_FULL', 'lobby', 'error.meetingFull'],
+  ['MEETING_NOT_STARTED', 'lobby', 'error.meetingNotStarted'],
+] as const)('%s leaves one before the door, told why', async (code, at, key) => {
+  const visit = make();
+  visit.$name.set('Bob');
+  refusal = code;
+  await visit.join();
+  expect(visit.$phase.get().at).toBe(at);
+  expect(visit.$problem.get()).toEqual({ key });
+  visit.dispose();
+});
+
+test('an ended meeting is nowhere', async () => {
+  const visit = make();
+  visit.$name.set('Bob');
+  refusal = 'MEETING_ENDED';
+  await visit.join();
+  expect(visit.$phase.get()).toMatchObject({ at: 'nowhere', problem: { key: 'error.meetingEnded' } });
+  visit.dispose();
+});
+
+async function waiting(): Promise<Visit> {
+  const visit = make();
+  visit.$name.set('Bob');
+  status = 'waiting';
+  await visit.join();
+  expect(visit.$phase.get().at).toBe('waiting');
+  return visit;
+}
+
+test('admitted one is inside, with the token that opens it', async () => {
+  const visit = await waiting();
+  line.events.emit('participant_admitted', { ...participant('other'), meeting_token: null });
+  expect(visit.$phase.get().at).toBe('waiting');
+  line.events.emit('participant_admitted', { ...participant('me'), meeting_token: 'all' });
+  expect(visit.$phase.get().at).toBe('inside');
+  expect(tickets[0]).toMatchObject({ token: 'all', status: 'joined' });
+  // The seat is held by the line of the waiting room until the meeting's own stands.
+  expect(line.closed).toBe(false);
+  callLine.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    participants: [],
+  });
+  expect(line.closed).toBe(true);
+  visit.dispose();
+});
+
+test('denied one is told, and can ask again', async () => {
+  const visit = await waiting();
+  line.events.emit('participant_denied', participant('me', { status: 'denied' }));
+  expect(visit.$phase.get().at).toBe('denied');
+  visit.again();
+  expect(visit.$phase.get().at).toBe('lobby');
+  visit.dispose();
+});
+
+test('denied while the connection was down, the closed line says so', async () => {
+  const visit = await waiting();
+  line.state.set({ status: 'closed', code: 4403, reason: 'denied' });
+  expect(visit.$phase.get().at).toBe('denied');
+  visit.dispose();
+});
+
+test('whoever gives up leaves the door', async () => {
+  const visit = await waiting();
+  visit.giveUp();
+  expect(line.sent).toEqual([{ type: 'leave_meeting', data: {} }]);
+  expect(line.closed).toBe(true);
+  expect(visit.$phase.get().at).toBe('lobby');
+  visit.dispose();
+});
