@@ -379,6 +379,17 @@ mod tests {
     }
 
     #[test]
+    fn a_new_structure_numbers_its_targets_anew() {
+        let mut stream = Stream::new(L1T2);
+        stream.send([0, 2]);
+        assert_eq!(stream.selector.current(), Some(S0T1));
+        stream.shape = L2T1;
+        let last = |decision| matches!(decision, SvcDecision::Forward { last: true, active_targets: None });
+        assert_eq!([0, 2, 1, 3].map(|template| last(stream.one(template))), [false, true, false, true]);
+        assert_eq!(stream.selector.current(), Some(S1T0));
+    }
+
+    #[test]
     fn a_frame_is_forwarded_whole_and_late() {
         let mut stream = Stream::new(L1T2);
         stream.send([0]);
