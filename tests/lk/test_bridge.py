@@ -1,0 +1,179 @@
+"""Meetings through LiveKit's own client (PyPI livekit): presence, chat and what hosts do."""
+
+import asyncio
+import contextlib
+
+import pytest
+from livekit import rtc
+
+pytestmark = pytest.mark.one_store
+
+SECONDS = 15
+
+
+class Client:
+    """A LiveKit client, and what it hears."""
+
+    def __init__(self):
+        self.room = rtc.Room()
+        self.chats: list[tuple[str, str, dict[str, str]]] = []
+        self.reason = None
+        self.tasks = set()
+        self.room.register_text_stream_handler("lk.chat", self._stream)
+        self.room.on("disconnected", self._gone)
+
+    def _stream(self, reader, identity):
+        async def read():
+            text = await reader.read_all()
+            self.chats.append((identity, text, dict(reader.info.attributes or {})))
+
+        task = asyncio.create_task(read())
+        self.tasks.add(task)
+
+    def _gone(self, reason):
+        self.reason = reason
+
+    async def connect(self, url, token):
+        await asyncio.wait_for(self.room.connect(url, token), SECONDS)
+        return self
+
+    async def until(self, condition):
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def connect(world):
+    clients = []
+
+    async def start(joined_or_token):
+        token = joined_or_token if isinstance(joined_or_token, str) else joined_or_token["meeting_token"]
+        client = Client()
+        clients.append(client)
+        return await client.connect(world.server.ws_url, token)
+
+    yield start
+    for client in clients:
+        with contextlib.suppress(Exception):
+            await client.room.disconnect()
+
+
+async def join(person, room, **body):
+    return await person.via("platform").join(room, **body)
+
+
+async def participants(person, room):
+    return (await person.get(f"/api/v1/meetings/{room.code}"))["participants"]
+
+
+async def until(read, condition):
+    async with asyncio.timeout(SECONDS):
+        while not condition(last := await read()):
+            await asyncio.sleep(0.05)
+    return last
+
+
+@pytest.fixture
+async def ann(world):
+    return await world.person("Ann")
+
+
+@pytest.fixture
+async def room(ann):
+    return await ann.via("platform").create_room()
+
+
+async def test_the_joins_answer_says_where_and_who(world, ann, room, connect):
+    joined = await join(ann, room)
+    assert joined["livekit_url"] == world.server.ws_url
+    client = await connect(joined)
+    assert client.room.name == room.code
+    assert client.room.local_participant.identity == joined["identity"]
+    assert client.room.local_participant.attributes["role"] == "host"
+
+
+async def test_chat_is_the_rooms_chat(world, ann, room, connect):
+    bob = await world.person("Bob")
+    from_ann, from_bob = await connect(await join(ann, room)), await connect(await join(bob, room))
+    await from_ann.room.local_participant.send_text("by LiveKit", topic="lk.chat")
+    history = await until(lambda: ann.via("platform").history(room), lambda messages: messages)
+    assert [post.text for post in history] == ["by LiveKit"]
+    await from_bob.until(lambda: from_bob.chats)
+    identity, text, attributes = from_bob.chats[0]
+    assert (identity, text) == (from_ann.room.local_participant.identity, "by LiveKit")
+    assert attributes["sender_name"].startswith("Ann")
+    await bob.via("platform").post(room, "by REST")
+    await from_ann.until(lambda: from_ann.chats)
+    await from_bob.until(lambda: len(from_bob.chats) == 2)
+    assert [text for _, text, _ in from_ann.chats] == ["by REST"], "one's own message does not come back"
+    assert from_ann.chats[0][0] == from_bob.room.local_participant.identity
+
+
+async def test_chat_with_a_destination_is_private(world, ann, room, connect):
+    bob, cid = await world.person("Bob"), await world.person("Cid")
+    clients = [await connect(await join(person, room)) for person in (ann, bob, cid)]
+    to = [clients[1].room.local_participant.identity]
+    await clients[0].room.local_participant.send_text("for Bob", topic="lk.chat", destination_identities=to)
+    await clients[1].until(lambda: clients[1].chats)
+    await ann.via("platform").post(room, "for all")
+    await clients[2].until(lambda: clients[2].chats)
+    assert [text for _, text, _ in clients[2].chats] == ["for all"]
+    assert clients[1].chats[0][2]["is_private"] == "true"
+    shown = {person: [post.text for post in await person.via("platform").history(room)] for person in (bob, cid)}
+    assert shown == {bob: ["for Bob", "for all"], cid: ["for all"]}
+
+
+async def test_the_operators_guest_is_seen_and_can_be_removed(ann, room, connect, token):
+    await connect(await join(ann, room))
+    robot = await connect(token("robot", room.code))
+    people = await until(lambda: participants(ann, room), lambda people: len(people) == 2)
+    seen = next(person for person in people if person["display_name"] == "robot")
+    assert seen["user_id"] is None
+    await robot.room.local_participant.send_text("beep", topic="lk.chat")
+    await until(lambda: ann.via("platform").history(room), lambda messages: messages)
+    await ann.post(f"/api/v1/meetings/{room.code}/participants/{seen['participant_id']}/remove")
+    await robot.until(lambda: robot.reason is not None)
+    assert robot.reason == rtc.DisconnectReason.PARTICIPANT_REMOVED
+    with pytest.raises(rtc.ConnectError):
+        await connect(token("robot", room.code))
+
+
+async def test_media_goes_with_the_meeting_and_the_log_in(world, ann, room, connect):
+    bob = await world.person("Bob")
+    hers, his = await connect(await join(ann, room)), await connect(await join(bob, room))
+    await bob.post("/api/v1/auth/logout")
+    await his.until(lambda: his.reason is not None)
+    assert hers.reason is None
+    await ann.post(f"/api/v1/meetings/{room.code}/end")
+    await hers.until(lambda: hers.reason is not None)
+    assert hers.reason == rtc.DisconnectReason.ROOM_DELETED
+
+
+async def test_who_disconnects_has_left(world, ann, room, connect):
+    bob = await world.person("Bob")
+    await connect(await join(ann, room))
+    his = await connect(await join(bob, room))
+    await until(lambda: participants(ann, room), lambda people: len(people) == 2)
+    await his.room.disconnect()
+    await until(lambda: participants(ann, room), lambda people: len(people) == 1)
+
+
+async def test_devices_and_muting(world, ann, room, connect):
+    bob = await world.person("Bob")
+    await connect(await join(ann, room))
+    joined = await join(bob, room, audio_enabled=False)
+    his = await connect(joined)
+    source = rtc.AudioSource(48_000, 1)
+    track = rtc.LocalAudioTrack.create_audio_track("mic", source)
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    publication = await his.room.local_participant.publish_track(track, options)
+
+    async def audio():
+        return next(p for p in await participants(ann, room) if p["display_name"] == "Bob")["audio_enabled"]
+
+    await until(audio, lambda on: on)
+    path = f"/api/v1/meetings/{room.code}/participants/{joined['participant_id']}/mute"
+    await ann.post(path)
+    await his.until(lambda: publication.muted)
+    assert not await audio()

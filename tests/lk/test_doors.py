@@ -1,0 +1,110 @@
+"""`/rtc`, `/rtc/v1` and their `validate`: who is let in, and how the others are told."""
+
+import base64
+
+import pytest
+from livekit.protocol import models
+from livekit.protocol import rtc as proto
+
+pytestmark = pytest.mark.one_store
+
+
+def join_request(**fields):
+    info = models.ClientInfo(protocol=17)
+    inner = proto.JoinRequest(client_info=info, **fields).SerializeToString()
+    return base64.urlsafe_b64encode(proto.WrappedJoinRequest(join_request=inner).SerializeToString()).decode()
+
+
+async def validate(world, path="/rtc/validate", **query):
+    return await world.http.get(world.server.url + path, params=query, headers={"Origin": "https://elsewhere.example"})
+
+
+async def test_a_good_token(world, token):
+    good = token("ann", "room")
+    for path, more in [
+        ("/rtc/validate", {}),
+        ("/rtc/validate", {"join_request": join_request()}),
+        ("/rtc/v1/validate", {"join_request": join_request()}),
+        ("//rtc//v1/validate", {"join_request": join_request()}),
+    ]:
+        answer = await validate(world, path, access_token=good, **more)
+        assert (answer.status_code, answer.text) == (200, "success"), path
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    by_header = await world.http.get("/rtc/validate", headers={"Authorization": f"Bearer {good}"})
+    assert by_header.status_code == 200
+
+
+async def test_refusals(world, token):
+    good = token("ann", "room")
+    for status, query in [
+        (401, {}),
+        (401, {"access_token": "no.such.token"}),
+        (401, {"access_token": good[:-2]}),
+        (401, {"access_token": token("ann", "room", room_join=False)}),
+        (401, {"access_token": token("ann", "room", seconds=-61)}),
+        (400, {"access_token": token("", "room")}),
+        (400, {"access_token": token("ann", "")}),
+        (400, {"access_token": token("a" * 257, "room")}),
+        (400, {"access_token": good, "join_request": "%"}),
+        (401, {"access_token": good, "join_request": join_request(metadata="mine")}),
+        (401, {"access_token": token("ann", "room", can_publish=False), "publish": "cam"}),
+    ]:
+        answer = await validate(world, **query)
+        assert answer.status_code == status, (query, answer.text)
+        assert answer.text and "<" not in answer.text and answer.headers["Access-Control-Allow-Origin"] == "*"
+    missing = await validate(world, "/rtc/v1/validate", access_token=good)
+    assert (missing.status_code, missing.text) == (400, "join_request is required")
+    assert (await validate(world, access_token=token("ann", "room", seconds=-30))).status_code == 200
+
+
+async def test_who_does_not_upgrade(world, token):
+    for path in ("/rtc", "/rtc/v1"):
+        assert (await world.http.get(path, params={"access_token": token("ann", "room")})).status_code == 404
+
+
+async def test_any_page_may_ask(world):
+    headers = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "GET"}
+    headers["Access-Control-Request-Headers"] = "authorization"
+    for path in ("/rtc/validate", "/rtc/v1/validate", "/twirp/livekit.RoomService/ListRooms"):
+        answer = await world.http.options(path, headers=headers)
+        assert answer.is_success and answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
+    answer = await world.http.options("/api/v1/auth/me", headers=headers)
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def meeting(world, **settings):
+    ann = await world.person("Ann")
+    return ann, await ann.via("platform").create_room(**settings)
+
+
+async def join(person, room):
+    return await person.via("platform").join(room)
+
+
+async def test_a_meeting_token_dies_with_the_log_in(world):
+    ann, room = await meeting(world)
+    joined = await join(ann, room)
+    held = joined["meeting_token"]
+    assert (await validate(world, access_token=held)).status_code == 200
+    await ann.post("/api/v1/auth/logout")
+    assert (await validate(world, access_token=held)).status_code == 401
+
+
+async def test_who_waits_gets_no_media(world):
+    ann, room = await meeting(world, waiting_room_enabled=True)
+    await join(ann, room)
+    waiting = await join(await world.person("Bob"), room)
+    assert waiting["status"] == "waiting"
+    assert (await validate(world, access_token=waiting["meeting_token"])).status_code == 401
+
+
+async def test_an_ended_meeting_is_closed_to_the_operators_tokens_too(world, token):
+    ann, room = await meeting(world)
+    await join(ann, room)
+    assert (await validate(world, access_token=token("robot", room.code))).status_code == 200
+    people = await ann.get(f"/api/v1/meetings/{room.code}")
+    assert "robot" not in str(people["participants"]), "asking whether one may come is not coming"
+    await ann.post(f"/api/v1/meetings/{room.code}/end")
+    refused = await validate(world, access_token=token("robot", room.code))
+    assert (refused.status_code, refused.text) == (403, "Meeting has ended")

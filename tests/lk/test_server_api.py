@@ -1,0 +1,122 @@
+"""LiveKit's server API, by its own client (PyPI livekit-api), and Twirp itself."""
+
+import pytest
+from livekit import api
+from livekit.protocol import room as proto
+
+pytestmark = pytest.mark.one_store
+
+
+async def twirp(world, method, token, body=b"{}", kind="application/json", service="livekit.RoomService"):
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+    return await world.http.post(f"/twirp/{service}/{method}", content=body, headers=headers)
+
+
+async def test_rooms(lk):
+    made = await lk.room.create_room(api.CreateRoomRequest(name="hall", max_participants=7, metadata="m"))
+    assert (made.name, made.max_participants, made.metadata) == ("hall", 7, "m") and made.sid.startswith("RM_")
+    assert (await lk.room.create_room(api.CreateRoomRequest(name="hall"))).sid == made.sid
+    rooms = (await lk.room.list_rooms(api.ListRoomsRequest())).rooms
+    assert [room.name for room in rooms] == ["hall"]
+    assert not (await lk.room.list_rooms(api.ListRoomsRequest(names=["other"]))).rooms
+    changed = await lk.room.update_room_metadata(api.UpdateRoomMetadataRequest(room="hall", metadata="n"))
+    assert changed.metadata == "n"
+    assert not (await lk.room.list_participants(api.ListParticipantsRequest(room="hall"))).participants
+    await lk.room.delete_room(api.DeleteRoomRequest(room="hall"))
+    assert not (await lk.room.list_rooms(api.ListRoomsRequest())).rooms
+
+
+async def test_what_is_not_there(lk):
+    for call in (
+        lk.room.get_participant(api.RoomParticipantIdentity(room="hall", identity="ann")),
+        lk.room.remove_participant(api.RoomParticipantIdentity(room="hall", identity="ann")),
+        lk.room.delete_room(api.DeleteRoomRequest(room="hall")),
+    ):
+        with pytest.raises(api.TwirpError) as refused:
+            await call
+        assert (refused.value.code, refused.value.status) == ("not_found", 404)
+
+
+async def test_grants(world, token):
+    # What each method asks for; a token that allows everything else is not enough.
+    everything = {
+        "room_create": True,
+        "room_list": True,
+        "room_admin": True,
+        "room": "hall",
+        "destination_room": "cellar",
+    }
+    for method, needed, body in [
+        ("CreateRoom", "room_create", {"name": "hall"}),
+        ("DeleteRoom", "room_create", {"room": "hall"}),
+        ("ListRooms", "room_list", {}),
+        ("ListParticipants", "room_admin", {"room": "hall"}),
+        ("GetParticipant", "room_admin", {"room": "hall", "identity": "a"}),
+        ("RemoveParticipant", "room_admin", {"room": "hall", "identity": "a"}),
+        ("MutePublishedTrack", "room_admin", {"room": "hall", "identity": "a", "trackSid": "TR_a"}),
+        ("UpdateParticipant", "room_admin", {"room": "hall", "identity": "a"}),
+        ("UpdateSubscriptions", "room_admin", {"room": "hall", "identity": "a"}),
+        ("SendData", "room_admin", {"room": "hall"}),
+        ("UpdateRoomMetadata", "room_admin", {"room": "hall"}),
+        ("PerformRpc", "room_admin", {"room": "hall", "destinationIdentity": "a"}),
+        ("ForwardParticipant", "destination_room", {"room": "hall", "destinationRoom": "cellar"}),
+        ("MoveParticipant", "destination_room", {"room": "hall", "destinationRoom": "cellar"}),
+    ]:
+        lacking = everything | ({needed: ""} if needed == "destination_room" else {needed: False})
+        answer = await world.http.post(
+            f"/twirp/livekit.RoomService/{method}",
+            json=body,
+            headers={"Authorization": f"Bearer {token('op', **lacking)}"},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), method
+        elsewhere = everything | {"room": "other"}
+        if needed == "room_admin":
+            answer = await world.http.post(
+                f"/twirp/livekit.RoomService/{method}",
+                json=body,
+                headers={"Authorization": f"Bearer {token('op', **elsewhere)}"},
+            )
+            assert answer.status_code == 401, f"{method}: the token is for another room"
+
+
+async def test_twirp_itself(world, token):
+    good = token("op", room_list=True, room_create=True)
+    for status, code, answer in [
+        (401, "unauthenticated", await twirp(world, "ListRooms", "nonsense")),
+        (404, "bad_route", await twirp(world, "NoSuchMethod", good)),
+        (404, "bad_route", await twirp(world, "ListRooms", good, kind="text/plain")),
+        (404, "bad_route", await twirp(world, "ListRooms", good, service="livekit.NoSuchService")),
+        (404, "bad_route", await world.http.get("/twirp/livekit.RoomService/ListRooms")),
+        (400, "malformed", await twirp(world, "ListRooms", good, b"{")),
+        (400, "malformed", await twirp(world, "ListRooms", good, b"\xff\xff", "application/protobuf")),
+        (400, "invalid_argument", await twirp(world, "CreateRoom", good, b'{"name": ""}')),
+        (400, "invalid_argument", await twirp(world, "CreateRoom", good, b'{"name": "' + b"x" * 257 + b'"}')),
+        (501, "unimplemented", await twirp(world, "ListEgress", good, service="livekit.Egress")),
+    ]:
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+        assert answer.json()["msg"] and answer.headers["Content-Type"] == "application/json"
+    as_json = await twirp(world, "CreateRoom", good, b'{"name": "hall", "unknown_field": 1}')
+    assert as_json.status_code == 200 and as_json.json()["name"] == "hall"
+    body = proto.ListRoomsRequest(names=["hall"]).SerializeToString()
+    as_protobuf = await twirp(world, "ListRooms", good, body, "application/protobuf")
+    assert as_protobuf.headers["Content-Type"] == "application/protobuf"
+    assert proto.ListRoomsResponse.FromString(as_protobuf.content).rooms[0].sid == as_json.json()["sid"]
+
+
+async def test_deleting_a_meetings_room_ends_the_meeting(world, lk):
+    ann = await world.person("Ann")
+    room = await ann.via("platform").create_room()
+    await ann.post(f"/api/v1/meetings/{room.code}/join", {}, 200)
+    await lk.room.delete_room(api.DeleteRoomRequest(room=room.code))
+    assert (await ann.get(f"/api/v1/meetings/{room.code}"))["status"] == "ended"
+
+
+async def test_a_participant_removed_by_the_operator_stays_out(world, lk):
+    ann, bob = await world.person("Ann"), await world.person("Bob")
+    room = await ann.via("platform").create_room()
+    await ann.post(f"/api/v1/meetings/{room.code}/join", {}, 200)
+    joined = await bob.post(f"/api/v1/meetings/{room.code}/join", {}, 200)
+    await lk.room.remove_participant(api.RoomParticipantIdentity(room=room.code, identity=joined["identity"]))
+    await bob.post(f"/api/v1/meetings/{room.code}/join", {}, 403)
+    refused = await world.http.get("/rtc/validate", params={"access_token": joined["meeting_token"]})
+    assert refused.status_code == 403
