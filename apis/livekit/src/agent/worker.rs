@@ -59,9 +59,9 @@ async fn run(socket: WebSocket, doors: House) {
 async fn register(line: &mut Line, out: mpsc::Sender<ServerMessage>) -> Result<Arc<Worker>, Over> {
     let request = loop {
         let frame = line.next().await;
-        match line.hear::<WorkerMessage>(frame).await?.and_then(|message| message.message) {
-            Some(Said::Register(request)) => break request,
-            Some(_) | None => {}
+        let said = line.hear::<WorkerMessage>(frame).await?.and_then(|message| message.message);
+        if let Some(Said::Register(request)) = said {
+            break request;
         }
     };
     if JobType::try_from(request.r#type).is_err() {
