@@ -49,7 +49,8 @@ pub(crate) fn explain(error: Error) -> anyhow::Error {
     }
 }
 
-pub(crate) fn app(config: &Config, parts: &Parts) -> Shared {
+/// `embedded`: the TURN server of our own, if there is one.
+pub(crate) fn app(config: &Config, parts: &Parts, embedded: Option<Turn>) -> Shared {
     let own = App {
         domain: parts.domain.clone(),
         limits: Limits::new(config.rate_limit),
@@ -58,7 +59,7 @@ pub(crate) fn app(config: &Config, parts: &Parts) -> Shared {
         frontend_url: config.frontend_url.clone(),
         livekit_url: String::new(),
         open_convo: config.api_open,
-        ice: Box::new(Turn::new(config)),
+        ice: Box::new(Turn::external(config).or(embedded).unwrap_or_default()),
     };
     let livekit_url = match &config.livekit_url {
         Some(url) => url.clone(),

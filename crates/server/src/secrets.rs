@@ -16,6 +16,8 @@ pub(crate) struct Secrets {
     pub jwt: Secret,
     pub livekit_key: String,
     pub livekit_secret: Secret,
+    /// Signs the credentials of the embedded TURN server.
+    pub turn: Secret,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -23,6 +25,7 @@ struct Kept {
     jwt_secret: Option<String>,
     livekit_api_key: Option<String>,
     livekit_api_secret: Option<String>,
+    turn_secret: Option<String>,
 }
 
 /// Makes the data folder if it is missing; nobody else may look into it.
@@ -66,10 +69,11 @@ pub(crate) fn load(config: &Config) -> Result<Secrets> {
         Some(secret) => secret.clone(),
         None => Secret(or_fresh(&mut kept.livekit_api_secret, || code::hex(32))),
     };
+    let turn = Secret(or_fresh(&mut kept.turn_secret, || code::hex(32)));
     if fresh {
         keep(&file, &toml::to_string(&kept)?).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(Secrets { jwt, livekit_key, livekit_secret })
+    Ok(Secrets { jwt, livekit_key, livekit_secret, turn })
 }
 
 /// Whole or not at all: a crash in the middle must not leave half a secret.

@@ -204,7 +204,8 @@ mod tests {
 
     fn jwt(secret: &str) -> Jwt {
         let livekit_secret = Secret("livekit".into());
-        let secrets = Secrets { jwt: Secret(secret.into()), livekit_key: "APIkey".into(), livekit_secret };
+        let (livekit_key, turn) = ("APIkey".into(), Secret("turn".into()));
+        let secrets = Secrets { jwt: Secret(secret.into()), livekit_key, livekit_secret, turn };
         Jwt::new(&secrets, JwtAlgorithm::Hs512)
     }
 

@@ -25,6 +25,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     findings.push(udp("media (UDP)", config, config.media_udp).await);
     findings.push(tcp("media (TCP)", config, config.media_tcp).await);
     findings.push(udp("STUN and TURN", config, config.turn).await);
+    findings.extend(outside(config));
     findings.push(reach("mail server", config.smtp_url.as_ref().map(|url| url.0.as_str()), 25).await);
     findings.push(reach("SMS gateway", config.sms_url.as_ref().map(|url| url.0.as_str()), 443).await);
     findings.push(agent(config).await);
@@ -96,6 +97,26 @@ async fn tcp(what: &str, config: &Config, port: Port) -> Finding {
     match TcpListener::bind(SocketAddr::new(config.listen.ip(), port)).await {
         Ok(_) => Good(format!("{what}: port {port} is free")),
         Err(error) => Hint(format!("{what}: port {port}: {error}")),
+    }
+}
+
+/// Whether media can come from other networks.
+fn outside(config: &Config) -> Option<Finding> {
+    if let Some(url) = &config.livekit_url {
+        return Some(Good(format!("media: by the LiveKit server at {url}")));
+    }
+    let ours = config.listen.ip();
+    match &config.media_external[..] {
+        _ if ours.is_loopback() => None,
+        [] => Some(Hint(
+            "media: clients are told this machine's own addresses; where the world knows it by another one (a cloud, a \
+             NAT with forwarded ports), set CONVO_MEDIA_EXTERNAL_IP"
+                .into(),
+        )),
+        external => {
+            let external: Vec<_> = external.iter().map(|ip| ip.to_string()).collect();
+            Some(Good(format!("media: clients are told {} too", external.join(", "))))
+        }
     }
 }
 

@@ -36,7 +36,9 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let tls = config.tls.as_ref().map(listen::tls).transpose()?;
     let parts = compose::parts(&config).await?;
     parts.domain.wake().await.map_err(compose::explain)?;
-    let app = compose::app(&config, &parts);
+    let media = media::bind(&config, &parts.secrets)?;
+    let turn = media.as_ref().map(|media| media.turn(&config, &parts.secrets));
+    let app = compose::app(&config, &parts, turn);
     let (stop, stopping) = watch::channel(false);
     let socket_io = convo_chatrooms::socket_io(&app);
     let extra = operation(&app, &parts, metrics, stopping.clone()).merge(socket_io.router());
@@ -47,7 +49,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         convo_conversations::api(&app),
         convo_chatrooms::api(&app),
     ];
-    let media = media::start(&config, &app, &parts)?;
+    let media = media.map(|media| media.open(&config, &app, &parts.secrets));
     let mut router = mount::mount(&app, apis, extra);
     if let Some(media) = &media {
         router = router.merge(media.routes());
