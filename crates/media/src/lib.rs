@@ -56,11 +56,11 @@ impl Media {
         let accepted = told.of(Protocol::Tcp, &listeners.iter().map(Listener::local).collect::<Vec<_>>());
         let (sender, events) = mpsc::unbounded_channel();
         let (mut ready, mut handles) = (Vec::new(), Vec::new());
-        for number in 0..workers {
+        for (number, prefix) in UFRAG_PREFIXES.iter().enumerate().take(workers) {
             let sockets = bind_udp(&config, number)?;
             let mut addresses = told.of(Protocol::Udp, &sockets.iter().map(UdpSocket::local).collect::<Vec<_>>());
             addresses.extend(&accepted);
-            let ufrag_prefix = char::from(UFRAG_PREFIXES[number]).to_string();
+            let ufrag_prefix = char::from(*prefix).to_string();
             let sfu = convo_sfu::Config { addresses: addresses.clone(), ufrag_prefix, ..config.sfu.clone() };
             let make = make.clone();
             let make = move || make(sfu.clone());

@@ -118,7 +118,8 @@ impl Framing {
             (Self::Ice, _) => length(0).map(|length| (2, length, 0)),
             (Self::Turn, None) => None,
             (Self::Turn, Some(0x00..0x40)) => length(2).map(|length| (20, length, 0)),
-            (Self::Turn, Some(0x40..0x50)) => length(2).map(|length| (4, length, length.next_multiple_of(4) - length)),
+            // RFC 8656 has channels up to 0x4fff, RFC 5766 up to 0x7fff; libwebrtc and coturn's client use the latter.
+            (Self::Turn, Some(0x40..0x80)) => length(2).map(|length| (4, length, length.next_multiple_of(4) - length)),
             (Self::Turn, Some(_)) => return Err(End::Close),
         };
         Ok(measured)
@@ -535,7 +536,7 @@ mod tests {
     #[test]
     fn turn_is_split_where_its_headers_say() {
         let stun = [&[0, 1, 0, 4][..], &[7; 16], &[1, 2, 3, 4]].concat();
-        let channel = [0x40, 0, 0, 5, 1, 2, 3, 4, 5];
+        let channel = [0x7f, 0, 0, 5, 1, 2, 3, 4, 5];
         let bytes = [&stun[..], &channel, &[0; 3], &stun[..10]].concat();
         assert_eq!(split(Framing::Turn, &bytes), (vec![&stun[..], &channel], 10));
         assert!(Framing::Turn.split(&mut &[0x80][..]).is_err(), "neither STUN nor ChannelData");

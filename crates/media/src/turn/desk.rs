@@ -138,7 +138,7 @@ impl Desk {
         self.effects.pop_front()
     }
 
-    pub(crate) fn from_client(&mut self, now: Instant, flow: Flow, contents: &[u8]) {
+    pub(crate) fn client_said(&mut self, now: Instant, flow: Flow, contents: &[u8]) {
         let message = Message::from_bytes(contents).ok();
         if !self.clients.contains_key(&flow) && !self.welcome(now, flow, message.as_ref()) {
             return;
@@ -155,7 +155,7 @@ impl Desk {
         }
     }
 
-    pub(crate) fn from_peer(&mut self, now: Instant, relayed: SocketAddr, peer: SocketAddr, contents: &[u8]) {
+    pub(crate) fn peer_said(&mut self, now: Instant, relayed: SocketAddr, peer: SocketAddr, contents: &[u8]) {
         if self.peers.permits(peer) {
             self.relay(now, relayed, peer, contents);
         }
@@ -247,12 +247,7 @@ impl Desk {
     ) {
         let Some(client) = self.clients.get_mut(&flow) else { return };
         let at = TurnInstant::from_nanos(now.saturating_duration_since(self.began).as_nanos() as i64);
-        let asked = catch_unwind(AssertUnwindSafe(|| {
-            let mut said: Vec<_> = ask(&mut client.machine, at).into_iter().collect();
-            let wants = wants(&mut client.machine, at);
-            said.extend(std::iter::from_fn(|| client.machine.poll_transmit(at)));
-            (said, wants)
-        }));
+        let asked = catch_unwind(AssertUnwindSafe(|| quietly(|| drive(&mut client.machine, at, ask))));
         let Ok((said, wants)) = asked else {
             tracing::error!("a TURN client's machine broke");
             return self.remove(flow);
@@ -292,6 +287,23 @@ impl Desk {
         let Some(client) = self.clients.remove(&flow) else { return };
         client.relayed.into_iter().for_each(|relayed| self.release(flow, relayed));
     }
+}
+
+/// The library logs every stranger as an error, with addresses: what matters of it is counted or said here.
+fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), act)
+}
+
+/// What the machine says, and wants, once it was asked.
+fn drive(
+    machine: &mut TurnServer,
+    at: TurnInstant,
+    ask: impl FnOnce(&mut TurnServer, TurnInstant) -> Option<Transmit<Vec<u8>>>,
+) -> (Vec<Transmit<Vec<u8>>>, Vec<Want>) {
+    let mut said: Vec<_> = ask(machine, at).into_iter().collect();
+    let wants = wants(machine, at);
+    said.extend(std::iter::from_fn(|| machine.poll_transmit(at)));
+    (said, wants)
 }
 
 /// What a machine wants of its sockets.

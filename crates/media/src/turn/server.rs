@@ -214,7 +214,7 @@ impl Server {
     fn receive_from_clients(&mut self, now: Instant) {
         let Self { desk, sockets, listeners, streams, buffers, meter, .. } = self;
         let mut take = |proto, Received { source, destination, contents }: Received<'_>| {
-            desk.from_client(now, Flow { proto, local: destination, client: source }, contents);
+            desk.client_said(now, Flow { proto, local: destination, client: source }, contents);
         };
         for socket in sockets {
             let mut calls = 0;
@@ -238,7 +238,7 @@ impl Server {
             while socket.readable && calls < CALLS_A_TURN {
                 calls += 1;
                 socket.receive(&mut self.buffers, &mut self.meter, |received| {
-                    desk.from_peer(now, *told, received.source, received.contents);
+                    desk.peer_said(now, *told, received.source, received.contents);
                 });
             }
             if socket.readable {
