@@ -209,12 +209,31 @@ test('a lost network is told, survived, and nothing said meanwhile is lost', asy
   await reads(bob, 'Are you there?');
   await say(bob, 'Back again');
   await reads(ann, 'Back again');
-  await seesMoving(bob, tile(bob, 'Ann Lee'), 40_000);
-  await seesMoving(ann, tile(ann, 'Bob'), 40_000);
+  await seesMoving(bob, tile(bob, 'Ann Lee'));
+  await seesMoving(ann, tile(ann, 'Bob'));
   // Without a network the browser and livekit-client say so for each try.
   bob.wrongs = bob.wrongs.filter(
     (wrong) => !/ERR_INTERNET_DISCONNECTED|WebSocket|Failed to fetch/.test(wrong),
   );
+  await done(ann, bob);
+});
+
+test('a server that restarts under a running meeting loses nobody', async () => {
+  const person = await host(convo);
+  const ann = await openAs(convo, person);
+  const bob = await convo.open();
+  await goIn(ann, person.code);
+  await goIn(bob, person.code, 'Bob');
+  await seesMoving(ann, tile(ann, 'Bob'));
+  await convo.restart();
+  for (const page of [ann, bob]) {
+    await page.getByText('Connection lost.').waitFor({ state: 'detached', timeout: 60_000 });
+  }
+  await say(ann, 'Still here');
+  await reads(bob, 'Still here');
+  await seesMoving(ann, tile(ann, 'Bob'));
+  await seesMoving(bob, tile(bob, 'Ann Lee'));
+  bob.wrongs = ann.wrongs = [];
   await done(ann, bob);
 });
 

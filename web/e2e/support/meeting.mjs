@@ -59,7 +59,7 @@ export const tile = (page, name) => page.locator(`li[data-person="${name}"]:not(
 /**
  * Waits until the tile's video moves: two of its frames, drawn small, differ in their pixels and are no single colour.
  */
-export async function seesMoving(page, locator, timeout = 20_000) {
+export async function seesMoving(page, locator, timeout = 60_000) {
   await locator.locator('video').waitFor({ timeout });
   const video = await locator.locator('video').elementHandle();
   await page.waitForFunction(

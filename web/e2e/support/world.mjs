@@ -22,7 +22,7 @@ export async function world(env = {}) {
   // LIVEKIT_URL (with key and secret): an outside media server. The page's own host stands before it, so that the
   // content security policy, which knows no other host, holds here too.
   const outside = process.env.LIVEKIT_URL?.replace(/^ws/, 'http');
-  const server = await start(BINARY, ['serve'], `http://127.0.0.1:${api}/readyz`, {
+  const configuration = {
     CONVO_DATA_DIR: data,
     CONVO_LISTEN: `127.0.0.1:${api}`,
     CONVO_RATE_LIMIT: 'off',
@@ -32,7 +32,9 @@ export async function world(env = {}) {
     FRONTEND_URL: url,
     ...(outside && { PUBLIC_URL: outside }),
     ...env,
-  });
+  };
+  const serve = () => start(BINARY, ['serve'], `http://127.0.0.1:${api}/readyz`, configuration);
+  let server = await serve();
   const vite = [join(WEB, 'node_modules/vite/bin/vite.js'), 'preview', '--port', String(app), '--strictPort'];
   // Another build than dist/, for who builds while others test.
   if (process.env.WEB_DIST) vite.push('--outDir', process.env.WEB_DIST);
@@ -45,7 +47,8 @@ export async function world(env = {}) {
     args: [
       '--headless=new',
       '--no-sandbox',
-      '--use-fake-device-for-media-stream',
+      // Few pictures a second, but moving: the tests share their processors with encoders and decoders.
+      '--use-fake-device-for-media-stream=device-count=2,fps=8',
       '--use-fake-ui-for-media-stream',
       // What is shared when a screen is asked for: this tab, there is no screen.
       '--auto-select-tab-capture-source-by-title=Convo',
@@ -57,6 +60,10 @@ export async function world(env = {}) {
     browser,
     open: (options) => open(browser, url, options),
     code: (address) => code(data, address),
+    async restart() {
+      await stop(server);
+      server = await serve();
+    },
     async end() {
       await browser.close();
       for (const child of [front, server]) await stop(child);
@@ -82,6 +89,7 @@ async function open(browser, url, options = {}) {
     timezoneId: 'Europe/Berlin',
     ...options,
   });
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   page.wrongs = [];
   page.on('request', (request) => {
@@ -124,7 +132,7 @@ async function start(command, args, ready, env) {
   });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (Date.now() < deadline && child.exitCode === null) {
     if (
       await fetch(ready).then(

@@ -1,7 +1,7 @@
 import { useStore } from '@nanostores/react';
 import type { ReactNode } from 'react';
 import { useI18n } from '../../i18n/react';
-import { LostIcon, ShareIcon, SoundIcon, WaitingIcon } from '../../ui/icons';
+import { OfflineIcon, ShareIcon, SoundIcon, WaitingIcon } from '../../ui/icons';
 import styles from './Banners.module.css';
 import type { Call } from './call';
 
@@ -23,7 +23,7 @@ function ConnectionBanner({ call }: { call: Call }) {
   return (
     <div role="status">
       {connection !== 'ok' && (
-        <Banner icon={<LostIcon aria-hidden />} warn={connection === 'reconnecting'}>
+        <Banner icon={<OfflineIcon aria-hidden />} warn={connection === 'reconnecting'}>
           {connection === 'reconnecting' ? t('meeting.reconnecting') : t('meeting.connecting')}
         </Banner>
       )}

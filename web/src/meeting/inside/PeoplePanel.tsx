@@ -9,11 +9,11 @@ import {
   HandIcon,
   HostIcon,
   LinkIcon,
-  LostIcon,
   MeetingIcon,
   MicIcon,
   MicOffIcon,
   MoreIcon,
+  OfflineIcon,
   PoorIcon,
   RemoveIcon,
   VideoOffIcon,
@@ -77,12 +77,20 @@ function Section({ title, aside, children }: { title: string; aside?: ReactNode;
   );
 }
 
-function Row({ name, detail, children }: { name: string; detail?: ReactNode; children?: ReactNode }) {
+interface RowProps {
+  name: string;
+  /** What stands there, if it is not the name alone. */
+  label?: string;
+  detail?: ReactNode;
+  children?: ReactNode;
+}
+
+function Row({ name, label = name, detail, children }: RowProps) {
   return (
     <li className={styles.row}>
       <Avatar name={name} size={32} />
       <span className={styles.name}>
-        <bdi>{name}</bdi>
+        <bdi>{label}</bdi>
         {detail}
       </span>
       {children}
@@ -127,7 +135,7 @@ function Waiting({ call }: { call: Call }) {
 function PersonRow({ call, person }: { call: Call; person: Person }) {
   const { t } = useI18n();
   const hosts = useStore(call.$hosts);
-  const name = person.isMe ? t('meeting.you', { name: person.name }) : person.name;
+  const label = person.isMe ? t('meeting.you', { name: person.name }) : person.name;
   const role =
     person.role === 'host' ? t('meeting.host') : person.role === 'co_host' ? t('meeting.coHost') : null;
   const detail = role && (
@@ -137,9 +145,9 @@ function PersonRow({ call, person }: { call: Call; person: Person }) {
     </span>
   );
   return (
-    <Row name={name} detail={detail}>
+    <Row name={person.name} label={label} detail={detail}>
       {person.quality === 'poor' && <Sign icon={PoorIcon} label={t('meeting.weak')} look="warn" />}
-      {person.quality === 'lost' && <Sign icon={LostIcon} label={t('meeting.lost')} look="warn" />}
+      {person.quality === 'lost' && <Sign icon={OfflineIcon} label={t('meeting.lost')} look="warn" />}
       {person.camera.on ? (
         <Sign icon={MeetingIcon} label={t('meeting.cameraOn')} />
       ) : (

@@ -1,7 +1,7 @@
 import { type CSSProperties, memo, useEffect, useRef } from 'react';
 import { useI18n } from '../../i18n/react';
 import { Avatar } from '../../ui/Avatar';
-import { HandIcon, LostIcon, MicOffIcon, PinIcon, PoorIcon, ShareIcon, UnpinIcon } from '../../ui/icons';
+import { HandIcon, MicOffIcon, OfflineIcon, PinIcon, PoorIcon, ShareIcon, UnpinIcon } from '../../ui/icons';
 import type { TileKey } from './arrange';
 import type { Picture } from './media';
 import type { Person } from './people';
@@ -57,7 +57,7 @@ export const Tile = memo(function Tile({ person, scene, pinned, onPin }: Props) 
           <bdi>{label}</bdi>
         </span>
         {!isScreen && person.quality === 'poor' && <Mark icon={PoorIcon} label={t('meeting.weak')} warn />}
-        {!isScreen && person.quality === 'lost' && <Mark icon={LostIcon} label={t('meeting.lost')} warn />}
+        {!isScreen && person.quality === 'lost' && <Mark icon={OfflineIcon} label={t('meeting.lost')} warn />}
       </div>
       {!isScreen && person.hand !== null && (
         <span className={styles.hand}>

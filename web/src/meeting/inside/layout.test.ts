@@ -38,7 +38,8 @@ test('the shape follows the stage', () => {
   expect(grid(2, LAPTOP)).toMatchObject({ columns: 2, rows: 1 });
   expect(grid(2, PHONE)).toMatchObject({ columns: 1, rows: 2 });
   expect(grid(4, LAPTOP)).toMatchObject({ columns: 2, rows: 2 });
-  expect(grid(25, WIDE)).toMatchObject({ pages: 1 });
+  expect(grid(7, LAPTOP)).toMatchObject({ columns: 3, rows: 3 });
+  expect(grid(25, WIDE)).toMatchObject({ columns: 5, rows: 5, pages: 1 });
 });
 
 test('what does not fit goes to pages that are filled evenly', () => {

@@ -49,12 +49,15 @@ function largest(count: number, room: Size, rules: GridRules): { columns: number
       (room.height - rules.gap * (rows - 1)) / rows,
       rules,
     );
-    if (area(tile) > area(best.tile)) best = { columns, rows, tile };
+    if (worth(tile, rules) > worth(best.tile, rules)) best = { columns, rows, tile };
   }
   return best;
 }
 
-const area = ({ width, height }: Size) => width * height;
+/** Large is good, and so is what is seen of a camera's wide picture: a tile that cuts it counts less. */
+function worth({ width, height }: Size, { widest }: GridRules): number {
+  return height === 0 ? 0 : width * height * Math.sqrt(Math.min(1, width / height / widest));
+}
 
 /** The largest tile of an allowed shape within a cell. */
 function shaped(width: number, height: number, { narrowest, widest }: GridRules): Size {
@@ -117,8 +120,10 @@ export function focus(room: Size, withStrip: boolean, gap: number = RULES.gap): 
     const tile = { width, height: Math.round((width * 9) / 16) };
     return { main: { ...whole, width: Math.max(0, room.width - width - gap) }, strip: 'column', tile };
   }
-  const height = Math.round(clamp(room.height / 6, 84, 150));
-  const tile = { width: Math.round((height * 4) / 3), height };
+  // Three fit on a phone.
+  const width = Math.floor(clamp((room.width - 2 * gap) / 3, 96, 180));
+  const height = Math.round((width * 3) / 4);
+  const tile = { width, height };
   return { main: { ...whole, height: Math.max(0, room.height - height - gap) }, strip: 'row', tile };
 }
 

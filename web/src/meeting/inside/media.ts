@@ -55,6 +55,8 @@ export interface MediaOptions {
 
 /** A picture that is out of sight is kept coming this long, in milliseconds: eyes and speakers wander. */
 const LINGER = 8_000;
+/** So long after a reconnection one's own tracks should be back, in milliseconds. */
+const MEND = 5_000;
 
 /**
  * Sound and pictures of a meeting, by LiveKit. The only module that knows livekit-client, which is loaded when a
@@ -69,8 +71,10 @@ export class Media {
   private readonly permitted = atom({ screen: true });
   private kit: typeof LiveKit | null = null;
   private room: Room | null = null;
+  private opening = false;
   private attempt = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
+  private mending: ReturnType<typeof setTimeout> | undefined;
   private watched: ReadonlySet<string> = new Set();
   private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>();
   private wanted: { microphone: boolean; camera: boolean };
@@ -152,6 +156,7 @@ export class Media {
   close(): void {
     this.state.set('closed');
     clearTimeout(this.retry);
+    clearTimeout(this.mending);
     globalThis.removeEventListener?.('online', this.hurry);
     for (const timer of this.leaving.values()) clearTimeout(timer);
     void this.room?.disconnect();
@@ -164,6 +169,7 @@ export class Media {
 
   private async open(): Promise<void> {
     clearTimeout(this.retry);
+    this.opening = true;
     try {
       this.kit ??= await import('livekit-client');
       if (this.over) return;
@@ -171,9 +177,11 @@ export class Media {
       await room.connect(this.options.url, this.options.token(), { autoSubscribe: false, maxRetries: 0 });
       if (this.over) return void room.disconnect();
       this.attempt = 0;
+      this.opening = false;
       this.settled(room);
     } catch {
       // Nobody answers, or the server restarts: whether one may come in at all the meeting's own line tells.
+      this.opening = false;
       this.later();
     }
   }
@@ -267,6 +275,16 @@ export class Media {
     for (const person of [room.localParticipant, ...room.remoteParticipants.values()]) this.see(person);
     const here = new Set([room.localParticipant.identity, ...room.remoteParticipants.keys()]);
     for (const identity of this.people.get().keys()) if (!here.has(identity)) this.forget(identity);
+    clearTimeout(this.mending);
+    this.mending = setTimeout(() => this.mend(room), MEND);
+  }
+
+  /** What one sends is sent anew after a reconnection; what did not make it is tried again. */
+  private mend(room: Room): void {
+    if (room !== this.room || this.state.get() !== 'connected') return;
+    const { isMicrophoneEnabled, isCameraEnabled } = room.localParticipant;
+    if (this.wanted.microphone && !isMicrophoneEnabled) void this.setMicrophone(true);
+    if (this.wanted.camera && !isCameraEnabled) void this.setCamera(true);
   }
 
   private disconnected(room: Room, reason: LiveKit.DisconnectReason | undefined): void {
@@ -276,8 +294,8 @@ export class Media {
     if (reason === DisconnectReason.PARTICIPANT_REMOVED) this.events.emit('expelled', 'removed');
     else if (reason === DisconnectReason.ROOM_DELETED) this.events.emit('expelled', 'ended');
     else if (reason === DisconnectReason.DUPLICATE_IDENTITY) this.events.emit('expelled', 'elsewhere');
-    // The room's own first failure is told by `connect`.
-    else if (this.state.get() !== 'connecting') this.later();
+    // That it could not be opened is told by `connect`.
+    else if (!this.opening) this.later();
   }
 
   private permit(room: Room): void {
