@@ -124,6 +124,21 @@ async def test_chat_with_a_destination_is_private(world, ann, room, connect):
     assert shown == {bob: ["for Bob", "for all"], cid: ["for all"]}
 
 
+async def test_several_destinations_are_as_many_private_messages(world, ann, room, connect):
+    others = [await world.person(name) for name in ("Bob", "Cid", "Dan")]
+    hers, *theirs = [await connect(await join(person, room)) for person in (ann, *others)]
+    to = [client.room.local_participant.identity for client in theirs[:2]]
+    await hers.room.local_participant.send_text("for two", topic="lk.chat", destination_identities=to)
+    for client in theirs[:2]:
+        await client.until(lambda client=client: client.chats)
+    await ann.via("platform").post(room, "for all")
+    for client in (hers, *theirs):
+        await client.until(lambda client=client: client.chats and client.chats[-1][1] == "for all")
+    assert len(hers.chats) == 1
+    heard = [[text for _, text, _ in client.chats] for client in theirs]
+    assert heard == [["for two", "for all"], ["for two", "for all"], ["for all"]]
+
+
 async def test_the_operators_guest_is_seen_and_can_be_removed(ann, room, connect, token):
     await connect(await join(ann, room))
     robot = await connect(token("robot", room.code))

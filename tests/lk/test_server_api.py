@@ -1,5 +1,9 @@
 """LiveKit's server API, by its own client (PyPI livekit-api), and Twirp itself."""
 
+import asyncio
+import json
+from pathlib import Path
+
 import pytest
 from livekit import api
 from livekit.protocol import room as proto
@@ -24,6 +28,15 @@ async def test_rooms(lk):
     assert not (await lk.room.list_participants(api.ListParticipantsRequest(room="hall"))).participants
     await lk.room.delete_room(api.DeleteRoomRequest(room="hall"))
     assert not (await lk.room.list_rooms(api.ListRoomsRequest())).rooms
+
+
+async def test_the_sdk_for_node(world, key):
+    scene = json.dumps({"url": world.server.url, "key": key[0], "secret": key[1]})
+    script = Path(__file__).resolve().parents[1] / "node" / "livekit.mjs"
+    pipe = asyncio.subprocess.PIPE
+    node = await asyncio.create_subprocess_exec("node", script, scene, stdout=pipe, stderr=pipe)
+    _, errors = await asyncio.wait_for(node.communicate(), 60)
+    assert node.returncode == 0, errors.decode()
 
 
 async def test_what_is_not_there(lk):
