@@ -1,5 +1,7 @@
 import { useStore } from '@nanostores/react';
+import { useState } from 'react';
 import { useModel, useServices } from '../app/services';
+import { Failure } from '../ui/Failure';
 import { Loading } from '../ui/Loading';
 import { Summary } from './after/Summary';
 import { Lobby } from './before/Lobby';
@@ -10,9 +12,13 @@ import { Visit } from './visit';
 /** A meeting by its code: before, at the door, inside, after. Guests come in. */
 export default function MeetingPage({ code }: { code: string }) {
   const { session } = useServices();
-  // Whether one is a guest must be known first.
-  if (useStore(session.state).status === 'loading') return <Loading />;
-  return <Visitor code={code} />;
+  const state = useStore(session.state);
+  // Whether one is a guest must be known first; later changes, such as a log-in in another tab, end no visit.
+  const [known, setKnown] = useState(false);
+  if (!known && (state.status === 'nobody' || state.status === 'person')) setKnown(true);
+  if (known) return <Visitor code={code} />;
+  if (state.status === 'failed') return <Failure text={state.problem} onRetry={() => void session.load()} />;
+  return <Loading />;
 }
 
 function Visitor({ code }: { code: string }) {

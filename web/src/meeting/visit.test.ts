@@ -31,6 +31,7 @@ const guest = {
     };
   },
   info: async () => ({ num_participants: 3 }),
+  participants: async () => ({ participants: [{ name: 'Ann' }, { name: 'Bob' }] }),
 } as unknown as Api['guest'];
 
 const platform = {
@@ -61,14 +62,14 @@ const ME = {
   meeting_settings: { default_audio_enabled: false, default_video_enabled: true },
 } as Profile;
 
-function make(profile: Profile | null = null): Visit {
+function make(profile: Profile | null = null, code = '123-456-789'): Visit {
   const session = { profile } as unknown as ConstructorParameters<typeof Visit>[0]['session'];
   const notices = { say: () => {}, warn: () => {} };
   const call = (_: unknown, { ticket }: { ticket: Ticket }) => {
     tickets.push(ticket);
     return { line: callLine.asLine, dispose: () => {} } as unknown as Call;
   };
-  const visit = new Visit({ api: { platform, guest }, session, notices }, '123-456-789', {
+  const visit = new Visit({ api: { platform, guest }, session, notices }, code, {
     devices: new Devices(undefined),
     line: () => line.asLine,
     call,
@@ -118,6 +119,12 @@ test('before going in one learns how many are inside; who has an account learns 
   await vi.waitFor(() => expect(person.$outlook.get()).toMatchObject({ title: 'Retro', waitingRoom: true }));
   expect(person.$asksPasscode.get()).toBe(true);
   person.dispose();
+});
+
+test('of a meeting by link anybody with the link learns who is inside', async () => {
+  const visit = make(null, 'abc-defg-hij');
+  await vi.waitFor(() => expect(visit.$outlook.get().names).toEqual(['Ann', 'Bob']));
+  visit.dispose();
 });
 
 test('the passcode is asked for when it is needed', async () => {

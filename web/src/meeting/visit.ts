@@ -219,8 +219,11 @@ export class Visit {
   }
 
   private async lookAsGuest(): Promise<Outlook> {
-    const { num_participants } = await this.services.api.guest.info(this.code);
-    return { ...UNKNOWN, inside: num_participants };
+    const { guest } = this.services.api;
+    const { num_participants } = await guest.info(this.code);
+    // Of meetings by link whoever has the link may know who is inside; of others members alone.
+    const inside = BY_LINK.test(this.code) ? (await guest.participants(this.code)).participants : [];
+    return { ...UNKNOWN, inside: num_participants, names: inside.map(({ name }) => name) };
   }
 
   private refused(error: unknown, passcode: string): void {
@@ -293,5 +296,8 @@ export class Visit {
     });
   }
 }
+
+/** The code of a meeting by link: `abc-defg-hij`. */
+const BY_LINK = /^[a-z]{3}-[a-z]{4}-[a-z]{3}$/;
 
 const GONE = new Set<string>(['MEETING_ENDED', 'MEETING_NOT_FOUND', 'RESOURCE_NOT_FOUND']);
