@@ -1,5 +1,6 @@
 import { useStore } from '@nanostores/react';
 import { type ReactNode, useState } from 'react';
+import { navigate } from 'wouter/use-browser-location';
 import { useModel, useServices } from '../app/services';
 import { explain } from '../i18n/explain';
 import { useI18n } from '../i18n/react';
@@ -187,7 +188,10 @@ function Leaving() {
   const { t } = useI18n();
   const { session, notices } = useServices();
   const [deleting, setDeleting] = useState(false);
-  const logOut = () => session.logOut().catch((error) => notices.warn(explain(error)));
+  const logOut = async () => {
+    await session.logOut().catch((error) => notices.warn(explain(error)));
+    navigate('/');
+  };
   return (
     <Section title={t('settings.leaving')}>
       <div className={styles.end}>
@@ -212,8 +216,11 @@ function End() {
   const model = useModel((services) => new AccountEnd(services));
   const { form } = model;
   const problem = useStore(form.$problems).password;
+  const end = async () => {
+    if (await model.submit()) navigate('/');
+  };
   return (
-    <form className={styles.form} action={() => void model.submit()} noValidate>
+    <form className={styles.form} action={() => void end()} noValidate>
       <p>{t('settings.deleteWarning')}</p>
       <PasswordField
         label={t('settings.currentPassword')}

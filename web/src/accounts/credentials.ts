@@ -59,11 +59,13 @@ export class AccountEnd {
 
   constructor(private readonly services: Services) {}
 
-  async submit(): Promise<void> {
+  /** Answers whether it is gone. */
+  async submit(): Promise<boolean> {
     const done = await this.form.submit(async ({ password }) => {
       await prove(this.services, password);
       await this.services.session.deleteAccount();
     });
     if (done) this.services.notices.say(text('settings.deleted'));
+    return done;
   }
 }

@@ -1,3 +1,4 @@
+import { computed } from 'nanostores';
 import type { Profile } from '../api/platform';
 import { deviceZone } from '../home/time';
 import { type I18n, LOCALES, type Locale } from '../i18n/i18n';
@@ -22,16 +23,18 @@ export class Settling {
     private readonly zone: () => string = deviceZone,
   ) {
     this.$settled = stored<readonly string[]>('convo.settled', [], parse, storage);
-    services.session.state.subscribe((state) => {
-      if (state.status === 'person') void this.settle(state.profile);
-    });
+    const both = computed([services.session.state, services.i18n.translator], (state, translator) =>
+      state.status === 'person' && translator
+        ? { profile: state.profile, language: translator.locale }
+        : null,
+    );
+    both.subscribe((both) => both && void this.settle(both.profile, both.language));
   }
 
-  private async settle(profile: Profile): Promise<void> {
+  private async settle(profile: Profile, language: Locale): Promise<void> {
     if (this.$settled.get().includes(profile.id)) return;
     this.$settled.set([...this.$settled.get(), profile.id]);
     const { session, i18n } = this.services;
-    const language = i18n.translator.get()?.locale ?? 'en';
     if (profile.timezone === 'UTC' && profile.preferred_language === 'en') {
       const change = { timezone: this.zone(), preferred_language: language };
       // Without it the profile is as good as before.

@@ -10,6 +10,7 @@ import styles from './ChatList.module.css';
 import type { Chat } from './chats';
 import { NewChat } from './NewChat';
 import { nameOf, whenShort } from './name';
+import { plain } from './rich';
 import { SearchField } from './SearchField';
 import { useChats } from './useChats';
 
@@ -95,8 +96,8 @@ export const ChatLink = memo(function ChatLink({ chat, open, online, draft }: Li
             )}
           </span>
           <span className={styles.line}>
-            <span className={styles.preview} dir="auto" data-draft={Boolean(draft) || undefined}>
-              {draft ? t('chat.draft', { text: draft }) : <Preview chat={chat} />}
+            <span className={styles.preview} data-draft={Boolean(draft) || undefined}>
+              <bdi>{draft ? t('chat.draft', { text: draft }) : <Preview chat={chat} />}</bdi>
             </span>
             {chat.unread > 0 && !open && <Unread count={chat.unread} />}
           </span>
@@ -109,8 +110,8 @@ export const ChatLink = memo(function ChatLink({ chat, open, online, draft }: Li
 function Preview({ chat: { last, kind } }: { chat: Chat }) {
   const { t } = useI18n();
   const { session } = useServices();
-  if (!last) return t('chat.empty');
-  const text = last.text.slice(0, 120);
+  if (!last) return null;
+  const text = plain(last.text.slice(0, 200));
   if (last.author.id === session.profile?.id) return t('chat.youSaid', { text });
   return kind === 'room' || kind === 'group' ? t('chat.said', { name: last.author.name, text }) : text;
 }

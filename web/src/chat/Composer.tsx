@@ -53,7 +53,7 @@ export function Composer({ thread, name }: { thread: Thread; name: string }) {
           aria-label={t('chat.writeTo', { name })}
           aria-describedby={`${id}-keys ${id}-problem`}
           placeholder={t('chat.writeTo', { name })}
-          dir="auto"
+          dir={words ? 'auto' : undefined}
           rows={1}
           enterKeyHint="send"
           value={words}

@@ -37,7 +37,7 @@ export function NewChat() {
     <>
       <Menu
         trigger={
-          <Button look="plain" icon aria-label={t('chat.new')}>
+          <Button look="quiet" icon aria-label={t('chat.new')}>
             <PlusIcon aria-hidden />
           </Button>
         }

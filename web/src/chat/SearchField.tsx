@@ -18,7 +18,8 @@ export function SearchField({ label, value, onChange, autoFocus }: Props) {
         className={styles.input}
         aria-label={label}
         placeholder={label}
-        dir="auto"
+        // Of an empty field it would turn what stands in it.
+        dir={value ? 'auto' : undefined}
         autoComplete="off"
         // biome-ignore lint/a11y/noAutofocus: in a dialog that was opened to search
         autoFocus={autoFocus}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isEmoji, rich, type Span } from './rich';
+import { isEmoji, plain, rich, type Span } from './rich';
 
 const spans = (text: string): Span[] =>
   rich(text).flatMap((block) => (block.kind === 'text' ? block.spans : []));
@@ -63,6 +63,10 @@ test('code is shown as it is, in a line and as a block', () => {
 
 test('a block that is not closed yet goes to the end', () => {
   expect(rich('```\na\nb').map((block) => block.kind)).toEqual(['code']);
+});
+
+test('how a message begins, in one line', () => {
+  expect(plain('Use **a** `b`:\n```js\nx\n\ny\n```\n[c](https://c.example)')).toBe('Use a b: x y c');
 });
 
 test('strong words', () => {

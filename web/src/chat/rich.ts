@@ -82,6 +82,14 @@ function webAddress(text: string): URL | null {
   return url;
 }
 
+/** The words alone, in one line: for a list that shows how a message begins. */
+export function plain(text: string): string {
+  const words = rich(text).map((block) =>
+    block.kind === 'code' ? block.text : block.spans.map((span) => span.text).join(''),
+  );
+  return words.join(' ').replace(/\s+/gu, ' ').trim();
+}
+
 /** Nothing but a few emoji: shown large. */
 export function isEmoji(text: string): boolean {
   if (text.length > 40 || !EMOJI.test(text)) return false;

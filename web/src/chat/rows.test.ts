@@ -42,6 +42,8 @@ test('the mark of what is new stands before the first such message, and parts a 
   ];
   expect(shape(entries, 2)).toEqual(['day', 'ann: 1', 'new', 'ann: 2 3']);
   expect(shape(entries, 4)).toEqual(['day', 'ann: 1 2 3']);
+  const mine = said(1, '2024-01-20T09:00:00Z', me.id);
+  expect(shape([mine, ...entries.slice(1)], 1)).toEqual(['day', 'me: 1', 'new', 'ann: 2 3']);
 });
 
 test('what is on its way is one’s own, at the end', () => {

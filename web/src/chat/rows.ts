@@ -14,7 +14,10 @@ export type Row =
 /** Messages of one person that are further apart than this are two goes, in milliseconds. */
 const APART = 5 * 60_000;
 
-/** `firstUnread`: the `seq` before which the mark of what is new stands. `dayOf`: one text for each day, as the person sees days. */
+/**
+ * `firstUnread`: the mark of what is new stands before the first message from this `seq` on that is somebody else's.
+ * `dayOf`: one text for each day, as the person sees days.
+ */
 export function rows(
   entries: readonly ChatEntry[],
   me: Author,
@@ -32,7 +35,7 @@ export function rows(
       day = dayOf(at);
       made.push({ kind: 'day', key: `day-${day}`, day: at });
     }
-    if (!marked && seq >= (firstUnread ?? 0)) {
+    if (!marked && seq >= (firstUnread ?? 0) && author.id !== me.id) {
       marked = true;
       made.push({ kind: 'new', key: 'new' });
     }
