@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { atTheDoor, call, goIn, host, openAs, openPanel, seesMoving, tile } from './support/meeting.mjs';
 import { violations, world } from './support/world.mjs';
 
@@ -8,6 +8,10 @@ before(async () => {
   convo = await world();
 });
 after(() => convo.end());
+// Who is left in a meeting by a test that failed takes the next one's processor.
+afterEach(async () => {
+  for (const context of convo.browser.contexts()) await context.close();
+});
 
 /** What no page may do; then its browser is closed. */
 async function done(...pages) {
