@@ -134,7 +134,7 @@ async function conversation(ann, mia) {
   const { conversation_id } = await ann.call('/api/conversations', { body: request });
   const said = [
     [ann, 'Do you have ten minutes before the review?'],
-    [mia, 'Sure. 你好！'],
+    [mia, 'Sure, come by.'],
     [mia, 'See you at ten.'],
   ];
   for (const [who, message] of said) {

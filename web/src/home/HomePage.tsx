@@ -57,11 +57,11 @@ export default function HomePage() {
             </Link>
           </div>
           <JoinByCode />
-          <RecentChats />
         </div>
         <section className={styles.agenda} aria-label={t('home.meetings')}>
           <AgendaList agenda={agenda} />
         </section>
+        <RecentChats />
       </div>
     </Page>
   );
