@@ -96,8 +96,8 @@ export const ChatLink = memo(function ChatLink({ chat, open, online, draft }: Li
             )}
           </span>
           <span className={styles.line}>
-            <span className={styles.preview} data-draft={Boolean(draft) || undefined}>
-              <bdi>{draft ? t('chat.draft', { text: draft }) : <Preview chat={chat} />}</bdi>
+            <span className={styles.preview} dir="auto" data-draft={Boolean(draft) || undefined}>
+              {draft ? t('chat.draft', { text: draft }) : <Preview chat={chat} />}
             </span>
             {chat.unread > 0 && !open && <Unread count={chat.unread} />}
           </span>
