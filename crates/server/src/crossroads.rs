@@ -2,7 +2,6 @@
 //! the answer, errors included, is in that API's voice.
 
 use axum::{
-    Json,
     extract::{Path, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,7 +11,7 @@ use convo_domain::{
     error::Error,
 };
 use convo_kit::{
-    App, IdempotencyKey, Shared, body,
+    App, IdempotencyKey, Json, Shared, body,
     door::Identity,
     limit::{Class, limited},
     time::rfc3339,

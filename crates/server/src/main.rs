@@ -14,6 +14,7 @@ mod mount;
 mod observe;
 mod secrets;
 mod tokens;
+mod web;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -1,11 +1,11 @@
 //! All APIs on one origin: their routes merged, what they share around them, and a miss answered in the voice of the
 //! API whose path it was.
 
-use crate::{crossroads, headers, observe};
+use crate::{crossroads, headers, observe, web::Web};
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, State},
-    http::Uri,
+    http::{HeaderMap, Method, Uri},
     middleware,
     response::{IntoResponse, Response},
 };
@@ -18,6 +18,7 @@ use convo_kit::{
     voice::Voiced,
 };
 use std::sync::Arc;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
     OpenApi,
@@ -40,7 +41,7 @@ struct Description;
 type Voices = Arc<Vec<(&'static str, Voiced)>>;
 
 /// The whole server as one router. `extra`: what stands outside the five documents.
-pub(crate) fn mount(app: &Shared, apis: Vec<Api>, extra: Router<Shared>) -> Router {
+pub(crate) fn mount(app: &Shared, apis: Vec<Api>, extra: Router<Shared>, web: Web) -> Router {
     let mut voices: Vec<(&'static str, Voiced)> = Vec::new();
     let mut routes = OpenApiRouter::with_openapi(Description::openapi()).merge(crossroads::routes(app));
     for api in apis {
@@ -50,18 +51,24 @@ pub(crate) fn mount(app: &Shared, apis: Vec<Api>, extra: Router<Shared>) -> Rout
     voices.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     let voices: Voices = Arc::new(voices);
     let (routes, openapi) = routes.split_for_parts();
+    // One stack, the outermost first: a layer of its own would cost each request a box and a clone of all below it.
+    let security = headers::Security::new(&app.public_url);
+    let around = ServiceBuilder::new()
+        .layer(middleware::from_fn(observe::request))
+        .map_response(move |response: axum::http::Response<_>| security.write(response))
+        .layer(headers::cors(&app.frontend_url))
+        .layer(CatchPanicLayer::custom(|_| convo_platform::voice(Error::internal("a handler panicked"))))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(Extension(voices))
+        .layer(Extension(web.clone()))
+        .layer(middleware::from_fn_with_state(app.clone(), door::identify));
     routes
         .merge(extra)
+        .merge(web.routes())
         .merge(convo_docs::routes(describe(openapi), &app.public_url).with_state(()))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(app.clone(), door::identify))
-        .layer(Extension(voices))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(CatchPanicLayer::custom(|_| convo_platform::voice(Error::internal("a handler panicked"))))
-        .layer(headers::cors(&app.frontend_url))
-        .layer(middleware::from_fn_with_state(headers::Security::new(&app.public_url), headers::secure))
-        .layer(middleware::from_fn(observe::request))
+        .layer(around)
         .with_state(app.clone())
 }
 
@@ -73,7 +80,16 @@ fn describe(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     openapi
 }
 
-async fn not_found(app: State<Shared>, identity: Extension<Identity>, voices: Extension<Voices>, uri: Uri) -> Response {
+async fn not_found(
+    app: State<Shared>,
+    identity: Extension<Identity>,
+    voices: Extension<Voices>,
+    Extension(web): Extension<Web>,
+    (method, uri, headers): (Method, Uri, HeaderMap),
+) -> Response {
+    if web.opens(&method, uri.path(), &headers) {
+        return web.page(&headers);
+    }
     miss(app, identity, voices, uri, Error::not_found("Resource")).await
 }
 

@@ -6,11 +6,11 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use convo_domain::room::code;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// An answer that took longer is worth a line.
@@ -39,7 +39,7 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("(none)".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
     let started = Instant::now();
@@ -50,7 +50,7 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
         let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
         metrics::counter!("convo_http_requests_total", &labels).increment(1);
         metrics::histogram!("convo_http_request_seconds").record(elapsed.as_secs_f64());
-        let ms = elapsed.as_millis() as u64;
+        let (path, ms) = (uri.path(), elapsed.as_millis() as u64);
         // What went well is news to nobody; what did not can be found by its id.
         if status >= 400 || elapsed >= SLOW {
             tracing::info!(%method, path, status, ms, "answered");
@@ -69,5 +69,8 @@ fn request_id(request: &Request) -> HeaderValue {
     let given = request.headers().get(&REQUEST_ID);
     let given =
         given.filter(|id| id.len() <= 64 && id.to_str().is_ok_and(|id| !id.is_empty() && id.chars().all(plain)));
-    given.cloned().unwrap_or_else(|| HeaderValue::from_str(&code::hex(8)).unwrap_or(HeaderValue::from_static("-")))
+    given.cloned().unwrap_or_else(|| {
+        let mut text = Uuid::encode_buffer();
+        HeaderValue::from_str(Uuid::new_v4().simple().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("-"))
+    })
 }

@@ -4,13 +4,13 @@ use crate::{
     compose::{self, Parts},
     config::Config,
     listen, media, mount, observe,
+    web::Web,
 };
 use anyhow::Result;
 use axum::{
     Json, Router,
-    extract::State,
     http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use convo_domain::{
@@ -50,7 +50,8 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         convo_chatrooms::api(&app),
     ];
     let media = media.map(|media| media.open(&config, &app, &parts.secrets));
-    let mut router = mount::mount(&app, apis, extra);
+    let web = Web::new(config.livekit_url.as_deref());
+    let mut router = mount::mount(&app, apis, extra, web);
     if let Some(media) = &media {
         router = router.merge(media.routes());
     }
@@ -127,7 +128,6 @@ fn operation(
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
     };
     Router::new()
-        .route("/", get(home))
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
@@ -140,10 +140,4 @@ async fn ready(app: Shared, stopping: watch::Receiver<bool>) -> Response {
         Err(_) => "the database does not answer",
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": state}))).into_response()
-}
-
-/// Until the web app is built in: what this is and where to go on.
-async fn home(State(_): State<Shared>) -> Response {
-    let csp = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-    ([(header::CONTENT_SECURITY_POLICY, csp)], Html(include_str!("../home.html"))).into_response()
 }
