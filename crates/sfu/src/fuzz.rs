@@ -116,14 +116,30 @@ mod tests {
             let sids = vec!["TR_x".to_owned()];
             vec![
                 Request::AddTrack(proto::AddTrackRequest { cid: "c".into(), ..Default::default() }),
-                Request::Offer(proto::SessionDescription { sdp: "v=0\r\nm=audio 9 X 0\r\n".into(), ..Default::default() }),
+                Request::Offer(proto::SessionDescription {
+                    sdp: "v=0\r\nm=audio 9 X 0\r\n".into(),
+                    ..Default::default()
+                }),
                 Request::Answer(proto::SessionDescription { sdp: "nonsense".into(), ..Default::default() }),
                 Request::Trickle(proto::TrickleRequest { candidate_init: "{".into(), ..Default::default() }),
                 Request::Mute(proto::MuteTrackRequest { sid: "TR_x".into(), muted: true }),
-                Request::Subscription(proto::UpdateSubscription { track_sids: sids.clone(), subscribe: true, ..Default::default() }),
-                Request::TrackSetting(proto::UpdateTrackSettings { track_sids: sids, width: u32::MAX, height: u32::MAX, ..Default::default() }),
+                Request::Subscription(proto::UpdateSubscription {
+                    track_sids: sids.clone(),
+                    subscribe: true,
+                    ..Default::default()
+                }),
+                Request::TrackSetting(proto::UpdateTrackSettings {
+                    track_sids: sids,
+                    width: u32::MAX,
+                    height: u32::MAX,
+                    ..Default::default()
+                }),
                 Request::SyncState(proto::SyncState::default()),
-                Request::PublishDataTrackRequest(proto::PublishDataTrackRequest { pub_handle: 1, name: "n".into(), ..Default::default() }),
+                Request::PublishDataTrackRequest(proto::PublishDataTrackRequest {
+                    pub_handle: 1,
+                    name: "n".into(),
+                    ..Default::default()
+                }),
                 Request::PingReq(proto::Ping::default()),
                 Request::Leave(proto::LeaveRequest::default()),
             ]

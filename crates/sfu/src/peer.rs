@@ -148,16 +148,17 @@ impl Peer {
             builder = builder.enable_bwe(Some(Bitrate::bps(config.initial_downlink)));
         }
         let mut rtc = builder.build(now);
-        for address in &config.addresses {
-            let candidate = match address.proto {
-                Protocol::Tcp => {
-                    Candidate::builder().tcp().host(address.bound).tcptype(str0m::net::TcpType::Passive).build()
-                }
-                _ => Candidate::host(address.bound, address.proto),
+        // An address that is told under several is bound once.
+        let mut bound: Vec<_> = config.addresses.iter().map(|a| (a.proto, a.bound)).collect();
+        bound.dedup();
+        for (proto, address) in bound {
+            let candidate = match proto {
+                Protocol::Tcp => Candidate::builder().tcp().host(address).tcptype(str0m::net::TcpType::Passive).build(),
+                _ => Candidate::host(address, proto),
             };
             match candidate {
                 Ok(candidate) => drop(rtc.add_local_candidate(candidate)),
-                Err(error) => tracing::warn!(%error, address = %address.bound, "no ICE candidate"),
+                Err(error) => tracing::warn!(%error, %address, "no ICE candidate"),
             }
         }
         let (channels, deadline) = ([None; 3], now);

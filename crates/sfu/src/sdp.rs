@@ -159,7 +159,8 @@ fn rewrite_line(line: &str, edit: &Edit) -> Rewritten {
     }
 }
 
-/// Puts the addresses that clients are told in the place of those bound (`a=candidate`): behind a NAT they differ.
+/// Puts the addresses that clients are told in the place of those bound (`a=candidate`). Behind a NAT they differ, and
+/// one that is bound may be told under several.
 pub(crate) fn readdress(sdp: &str, addresses: &[crate::LocalAddress]) -> String {
     if addresses.iter().all(|address| address.bound == address.told) {
         return sdp.to_owned();
@@ -167,23 +168,28 @@ pub(crate) fn readdress(sdp: &str, addresses: &[crate::LocalAddress]) -> String 
     let mut out = String::with_capacity(sdp.len() + 64);
     for line in sdp.split_inclusive("\r\n") {
         match line.starts_with("a=candidate:").then(|| told(line, addresses)).flatten() {
-            Some(told) => out.push_str(&told),
+            Some(told) => out.extend(told),
             None => out.push_str(line),
         }
     }
     out
 }
 
-/// `a=candidate:foundation component proto priority address port typ …` with the address told.
-fn told(line: &str, addresses: &[crate::LocalAddress]) -> Option<String> {
-    let mut words: Vec<&str> = line.split(' ').collect();
+/// `a=candidate:foundation component proto priority address port typ …` with each address told. The foundation differs
+/// with the address (RFC 8445, 5.1.1.3).
+fn told(line: &str, addresses: &[crate::LocalAddress]) -> Option<Vec<String>> {
+    let words: Vec<&str> = line.split(' ').collect();
     let proto = str0m::net::Protocol::try_from(words.get(2)?.to_lowercase().as_str()).ok()?;
     let (ip, port) = (words.get(4)?.parse().ok()?, words.get(5)?.parse().ok()?);
     let bound = std::net::SocketAddr::new(ip, port);
-    let told = addresses.iter().find(|a| a.proto == proto && a.bound == bound)?.told;
-    let (ip, port) = (told.ip().to_string(), told.port().to_string());
-    (words[4], words[5]) = (&ip, &port);
-    Some(words.join(" "))
+    let all = addresses.iter().filter(|a| a.proto == proto && a.bound == bound).enumerate();
+    let lines = all.map(|(index, address)| {
+        let foundation = if index == 0 { words[0].to_owned() } else { format!("{}{index}", words[0]) };
+        let (ip, port) = (address.told.ip().to_string(), address.told.port().to_string());
+        let [_, component, proto, priority, _, _, rest @ ..] = &words[..] else { return line.to_owned() };
+        [&[foundation.as_str(), component, proto, priority, &ip, &port], rest].concat().join(" ")
+    });
+    Some(lines.collect())
 }
 
 /// The payload type that an attribute speaks of.
@@ -264,6 +270,20 @@ mod tests {
         assert!(text.contains("m=video 9 UDP/TLS/RTP/SAVPF 102 96 97\r\n"));
         assert!(text.contains("a=inactive") && !text.contains("a=ssrc:2") && !text.contains("a=msid:p"));
         assert!(text.starts_with("v=0\r\na=group:BUNDLE 0 1\r\n"));
+    }
+
+    #[test]
+    fn an_address_is_told_as_the_world_knows_it() {
+        use str0m::net::Protocol;
+        let bound = "10.0.0.1:7882".parse().unwrap();
+        let address = |told: &str| crate::LocalAddress { proto: Protocol::Udp, bound, told: told.parse().unwrap() };
+        let sdp = "v=0\r\na=candidate:f 1 udp 99 10.0.0.1 7882 typ host\r\na=end-of-candidates\r\n";
+        let text = readdress(sdp, &[address("10.0.0.1:7882"), address("203.0.113.7:7882")]);
+        assert_eq!(
+            text,
+            "v=0\r\na=candidate:f 1 udp 99 10.0.0.1 7882 typ host\r\na=candidate:f1 1 udp 99 203.0.113.7 7882 typ host\r\n\
+             a=end-of-candidates\r\n"
+        );
     }
 
     #[test]

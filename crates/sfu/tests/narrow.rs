@@ -54,7 +54,9 @@ fn sound_survives_a_link_too_narrow_for_any_picture() {
     let heard = client.heard_on(client.line_of(&mic).unwrap()).filter(|h| h.at >= since).count();
     assert!(heard > 450, "of 500 packets of sound came {heard}");
     let paused = client.responses.iter().any(|r| match r {
-        Response::StreamStateUpdate(update) => update.stream_states.iter().any(|s| s.state() == proto::StreamState::Paused),
+        Response::StreamStateUpdate(update) => {
+            update.stream_states.iter().any(|s| s.state() == proto::StreamState::Paused)
+        }
         _ => false,
     });
     assert!(paused, "the client is told why there is no picture");

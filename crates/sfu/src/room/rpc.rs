@@ -29,7 +29,12 @@ pub(crate) struct Call {
 
 impl Room {
     /// The answer follows with the participant's response. An error is the answer at once.
-    pub(crate) fn perform_rpc(&mut self, ask: AskId, r: proto::PerformRpcRequest, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+    pub(crate) fn perform_rpc(
+        &mut self,
+        ask: AskId,
+        r: proto::PerformRpcRequest,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
         let callee = self.identities.get(&r.destination_identity).copied();
         let callee = callee.ok_or(Refusal::NotFound("participant does not exist"))?;
         if r.payload.len() > PAYLOAD {
@@ -68,9 +73,9 @@ impl Room {
         let Some(index) = self.calls.iter().position(|c| c.id == *id && c.callee == from) else { return false };
         let call = self.calls.swap_remove(index);
         let answer = match packet.value.as_ref() {
-            Some(Value::RpcResponse(proto::RpcResponse { value: Some(rpc_response::Value::Payload(text)), .. })) => {
-                Ok(Answer::Rpc(text.clone()))
-            }
+            Some(Value::RpcResponse(proto::RpcResponse {
+                value: Some(rpc_response::Value::Payload(text)), ..
+            })) => Ok(Answer::Rpc(text.clone())),
             Some(Value::RpcResponse(proto::RpcResponse { value: Some(rpc_response::Value::Error(error)), .. })) => {
                 Err(Refusal::Rpc { code: error.code, message: error.message.clone(), data: error.data.clone() })
             }
