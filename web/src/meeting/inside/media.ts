@@ -159,6 +159,8 @@ export class Media {
     clearTimeout(this.mending);
     globalThis.removeEventListener?.('online', this.hurry);
     for (const timer of this.leaving.values()) clearTimeout(timer);
+    // Nobody needs to hear how the connections of a meeting end that is over.
+    this.kit?.setLogLevel('silent');
     void this.room?.disconnect();
     this.people.set(new Map());
   }
