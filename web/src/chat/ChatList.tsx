@@ -96,8 +96,10 @@ export const ChatLink = memo(function ChatLink({ chat, open, online, draft }: Li
             )}
           </span>
           <span className={styles.line}>
-            <span className={styles.preview} dir="auto" data-draft={Boolean(draft) || undefined}>
-              {draft ? t('chat.draft', { text: draft }) : <Preview chat={chat} />}
+            <span className={styles.preview}>
+              <span dir="auto" data-draft={Boolean(draft) || undefined}>
+                {draft ? t('chat.draft', { text: draft }) : <Preview chat={chat} />}
+              </span>
             </span>
             {chat.unread > 0 && !open && <Unread count={chat.unread} />}
           </span>
