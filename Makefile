@@ -18,12 +18,26 @@ help: ## Show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: run
-run: docs-ui ## Build and start the server on http://localhost:8000
+run: docs-ui web ## Build and start the server on http://localhost:8000
 	cargo run -p convo-server --bin convo -- serve
 
 .PHONY: release
-release: docs-ui ## The optimised binary, target/release/convo
+release: docs-ui web ## The optimised binary, target/release/convo
 	cargo build --release -p convo-server
+
+.PHONY: web
+web: web/dist/index.html ## Build the web app, which the binary serves
+
+web/dist/index.html: web/node_modules/.installed $(shell git ls-files web/src web/public web/index.html web/vite.config.ts 2>/dev/null)
+	cd web && npm run --silent build
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+.PHONY: check-web
+check-web: web ## The web app: types, lints, unit tests, size
+	cd web && npm run --silent check && npm run --silent size
 
 .PHONY: check
 check: ## Format, lints, unit tests
@@ -34,7 +48,7 @@ check: ## Format, lints, unit tests
 # Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
 # features.
 .PHONY: test
-test: postgres docs-ui check fuzz-build test-socketio test-system ## Everything: check, then the whole server from outside
+test: postgres docs-ui check-web check fuzz-build test-socketio test-system ## Everything: check, then the whole server from outside
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
