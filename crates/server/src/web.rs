@@ -89,7 +89,7 @@ impl Web {
     pub(crate) fn page(&self, headers: &HeaderMap) -> Response {
         let mut response = match files().get("index.html") {
             Some(file) => answer(file, ASK, headers),
-            None => axum::response::Html(include_str!("../home.html")).into_response(),
+            None => axum::response::Html(include_str!("home.html")).into_response(),
         };
         let policy = match files().is_empty() {
             true => HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),

@@ -178,10 +178,6 @@ impl Peer {
         self.rtc.direct_api().local_ice_credentials().ufrag
     }
 
-    pub(crate) fn connected(&self) -> bool {
-        self.connected && !self.dead
-    }
-
     // --- negotiation (RFC 3264) ---
 
     pub(crate) fn accept_offer(&mut self, text: &str) -> Result<String, RtcError> {
@@ -250,12 +246,6 @@ impl Peer {
     pub(crate) fn receiving(&mut self, ssrc: Ssrc) -> Option<(Mid, Option<Rid>)> {
         let mut direct = self.rtc.direct_api();
         direct.stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid()))
-    }
-
-    /// SSRC and RTX SSRC with which the line sends.
-    pub(crate) fn sending_ssrcs(&mut self, mid: Mid) -> Option<(Ssrc, Option<Ssrc>)> {
-        let mut direct = self.rtc.direct_api();
-        direct.stream_tx_by_mid(mid, None).map(|stream| (stream.ssrc(), stream.rtx()))
     }
 
     /// The payload types of the session, as last negotiated.

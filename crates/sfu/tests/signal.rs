@@ -46,7 +46,7 @@ fn data_reaches_whom_it_is_for_with_the_true_sender() {
     assert!(world.clients[bob].data.iter().all(|(_, p)| p.participant_identity == "ann"));
     let lane =
         |t: &str| world.clients[bob].data.iter().find(|(_, p)| format!("{p:?}").contains(t)).map(|(l, _)| l.clone());
-    assert_eq!(lane(&format!("{:?}", "lossy".as_bytes()).trim_matches(['[', ']'])).as_deref(), Some("_lossy"));
+    assert_eq!(lane(format!("{:?}", "lossy".as_bytes()).trim_matches(['[', ']'])).as_deref(), Some("_lossy"));
 }
 
 #[test]

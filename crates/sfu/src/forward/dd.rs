@@ -485,7 +485,7 @@ pub(super) mod tests {
     #[test]
     fn numbers_in_few_bits() {
         // Five values: 0, 1, 2 in two bits, 3 and 4 in three.
-        let mut bits = Bits { bytes: &[0b00_01_10_11, 0b0_111_0000], at: 0 };
+        let mut bits = Bits { bytes: &[0b00_01_10_11, 0b0111_0000], at: 0 };
         assert_eq!([(); 5].map(|()| bits.non_symmetric(5).unwrap()), [0, 1, 2, 3, 4]);
         assert_eq!(bits.non_symmetric(1), Some(0));
     }

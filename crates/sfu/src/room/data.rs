@@ -343,7 +343,7 @@ impl Room {
 fn sign(packet: &mut proto::DataPacket, sender: &proto::ParticipantInfo) {
     let agent = sender.kind == i32::from(proto::participant_info::Kind::Agent);
     let hidden = sender.permission.as_ref().is_some_and(|p| p.hidden);
-    if !(agent && !packet.participant_identity.is_empty()) {
+    if !agent || packet.participant_identity.is_empty() {
         packet.participant_identity = if hidden { String::new() } else { sender.identity.clone() };
     }
     packet.participant_sid = if hidden { String::new() } else { sender.sid.clone() };

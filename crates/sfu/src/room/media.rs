@@ -194,11 +194,6 @@ impl Room {
         }
     }
 
-    /// Of all encodings of a track that somebody may be waiting for.
-    pub(super) fn request_pictures(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
-        self.request_picture_of(track, None, cx);
-    }
-
     /// `at`: the stream and encoding; `None`: all.
     pub(super) fn request_picture_of(&mut self, key: TrackKey, at: Option<(u8, u8)>, cx: &mut Cx<'_>) {
         let Some(track) = self.tracks.get(key).filter(|t| t.kind == MediaKind::Video) else { return };

@@ -44,10 +44,8 @@ pub(crate) struct Track {
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) mid: Mid,
-    cid: String,
     /// As announced; the packets have the last word.
     pub(crate) codec: Codec,
-    named: String,
     pub(crate) pt: Option<Pt>,
     pub(crate) encodings: Vec<super::media::Encoding>,
 }
@@ -59,10 +57,6 @@ impl Track {
 
     pub(crate) fn is_screen(&self) -> bool {
         self.info.source() == TrackSource::ScreenShare
-    }
-
-    pub(crate) fn encrypted(&self) -> bool {
-        self.info.encryption() != proto::encryption::Type::None
     }
 }
 
@@ -191,13 +185,11 @@ impl Room {
         // Firefox names its tracks anew in the description; then the first of the kind is meant.
         let by_id = person.pending.iter().position(|p| Some(&p.cid) == line.track_id.as_ref() && of_kind(p));
         let index = by_id.or_else(|| person.pending.iter().position(of_kind))?;
-        let Pending { cid, info, codec, extends } = person.pending.remove(index);
+        let Pending { info, codec, extends, .. } = person.pending.remove(index);
         let mid = Mid::from(line.mid.as_str());
         let stream = Stream {
             mid,
-            cid,
             codec: named(&codec, video),
-            named: codec,
             pt: None,
             encodings: super::media::encodings(&line.rids, &info),
         };
@@ -292,7 +284,11 @@ impl Room {
     /// A host's word: the client is told to mute, and is muted here whatever it does.
     pub(super) fn mute_sources(&mut self, key: ParticipantKey, sources: &[TrackSource], cx: &mut Cx<'_>) {
         for track in self.people[key].tracks.clone() {
-            if sources.contains(&self.tracks[track].info.source()) {
+            let track_info = &self.tracks[track].info;
+            // Native SDKs may publish a microphone without saying so.
+            let unnamed = track_info.source() == TrackSource::Unknown && track_info.r#type() == TrackType::Audio;
+            let meant = if unnamed { TrackSource::Microphone } else { track_info.source() };
+            if sources.contains(&meant) {
                 self.mute_by_server(track, true, cx);
             }
         }

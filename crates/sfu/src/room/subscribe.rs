@@ -54,7 +54,6 @@ pub(crate) struct Wish {
     /// Pixels on the client's screen; 0: not said.
     pub(crate) width: u32,
     pub(crate) height: u32,
-    pub(crate) fps: u32,
     pub(crate) priority: u32,
 }
 
@@ -321,7 +320,6 @@ impl Room {
                 quality: Some(settings.quality()),
                 width: settings.width,
                 height: settings.height,
-                fps: settings.fps,
                 priority: settings.priority,
             };
             let track = s.track;

@@ -1,7 +1,7 @@
 //! A room in virtual time: clients made of str0m, a network that loses and delays by a seed, and the machine under test.
 //! Nothing here waits; an hour passes as fast as it computes.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each story uses a part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::allow_attributes, reason = "each story uses a part of it")]
 
 mod client;
 mod net;
