@@ -1,7 +1,7 @@
 /** Pictures of a meeting from the lobby to the summary, to look at: `node scripts/meeting-shots.mjs [folder]`. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { atTheDoor, call, goIn, host, openAs, openPanel, seesMoving, tile } from '../e2e/support/meeting.mjs';
+import { atTheDoor, call, goIn, host, openAs, seesMoving, tile } from '../e2e/support/meeting.mjs';
 import { world } from '../e2e/support/world.mjs';
 
 const SIZES = { phone: [390, 844], laptop: [1280, 800], wide: [1920, 1080] };
