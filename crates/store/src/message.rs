@@ -115,14 +115,13 @@ impl MessageStore for Tx<'_> {
     fn append(&mut self, m: &mut Message) -> Result<()> {
         // Taking the number locks the room's row: numbers are given in commit order, and a rollback gives them back.
         const NEXT: &str = "UPDATE rooms SET seq = seq + 1, private_messages = private_messages + ?3, last_activity = \
-             CASE WHEN last_activity >= ?2 THEN last_activity + 1 ELSE ?2 END WHERE id = ?1 \
-             RETURNING seq, last_activity, number";
+             CASE WHEN last_activity >= ?2 THEN last_activity + 1 ELSE ?2 END WHERE id = ?1";
+        const PLACE: &str = "SELECT seq, last_activity, number FROM rooms WHERE id = ?1";
         const ADD: &str = "INSERT INTO messages (id, room, seq, sender, sender_guest, sender_number, sender_name, \
              content, kind, recipient, recipient_guest, nonce, created_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) RETURNING number";
-        let place = self.sql.row(NEXT, values![&m.room, m.created_at, i64::from(m.recipient.is_some())], |row| {
-            Ok((row.req_int(0)?, row.time(1)?, row.req_int(2)?))
-        });
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        self.sql.execute(NEXT, values![&m.room, m.created_at, i64::from(m.recipient.is_some())])?;
+        let place = self.sql.row(PLACE, values![&m.room], |row| Ok((row.req_int(0)?, row.time(1)?, row.req_int(2)?)));
         (m.seq, m.created_at, m.room_number) = place?.ok_or_else(|| Error::not_found("Room"))?;
         let (sender, recipient) = (m.sender.uuid(), m.recipient.map(Party::uuid));
         let values = values![
@@ -140,7 +139,7 @@ impl MessageStore for Tx<'_> {
             m.nonce.as_ref(),
             m.created_at,
         ];
-        m.number = self.sql.count(ADD, values)?;
+        m.number = self.sql.insert(ADD, values)?;
         Ok(())
     }
 

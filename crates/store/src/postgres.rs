@@ -185,11 +185,12 @@ impl Open {
         Ok(Self { client: client.map_err(fault::postgres)?, statements: HashMap::new() })
     }
 
-    fn prepare(&mut self, text: &'static str) -> Result<Statement> {
+    /// `suffix`: more text, always the same for the same `text`.
+    fn prepare(&mut self, text: &'static str, suffix: &str) -> Result<Statement> {
         if let Some(statement) = self.statements.get(text) {
             return Ok(statement.clone());
         }
-        let statement = self.client.prepare(&text.replace('?', "$")).map_err(fault::postgres)?;
+        let statement = self.client.prepare(&(text.replace('?', "$") + suffix)).map_err(fault::postgres)?;
         self.statements.insert(text, statement.clone());
         Ok(statement)
     }
@@ -233,7 +234,7 @@ impl Sql for Open {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
-        let statement = self.prepare(text)?;
+        let statement = self.prepare(text, "")?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
         for row in self.client.query(&statement, &values).map_err(fault::postgres)? {
             each(&Cells(row))?;
@@ -241,8 +242,15 @@ impl Sql for Open {
         Ok(())
     }
 
+    fn insert(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<i64> {
+        let statement = self.prepare(text, " RETURNING number")?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let row = self.client.query_one(&statement, &values).map_err(fault::postgres)?;
+        row.try_get(0).map_err(fault::postgres)
+    }
+
     fn execute(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<u64> {
-        let statement = self.prepare(text)?;
+        let statement = self.prepare(text, "")?;
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
         self.client.execute(&statement, &values).map_err(fault::postgres)
     }

@@ -13,16 +13,24 @@ use convo_domain::{
     page::{Page, Window},
     room::{
         Member, MemberStanding, Origin, Role, Room, RoomKind, RoomRef, Settings, Status,
-        store::{MeetingFilter, Person, RoomStore},
+        store::{MeetingFilter, Person, RoomStore, Visitor},
     },
+    user::Standing,
 };
+
+/// All but the number, which the database gives.
+macro_rules! room_fields {
+    () => {
+        "id, kind, origin, code, title, description, host, scheduled_start, scheduled_end, timezone, status, \
+         actual_start, actual_end, passcode, locked, waiting_room, require_password, before_host, recording, \
+         auto_recording, chat, screen_sharing, max_participants, is_ai, pair, seq, private_messages, created_at, \
+         updated_at, last_activity"
+    };
+}
 
 macro_rules! room_columns {
     () => {
-        "r.number, r.id, r.kind, r.origin, r.code, r.title, r.description, r.host, r.scheduled_start, \
-         r.scheduled_end, r.timezone, r.status, r.actual_start, r.actual_end, r.passcode, r.locked, r.waiting_room, \
-         r.require_password, r.before_host, r.recording, r.auto_recording, r.chat, r.screen_sharing, \
-         r.max_participants, r.is_ai, r.pair, r.seq, r.private_messages, r.created_at, r.updated_at, r.last_activity"
+        concat!("number, ", room_fields!())
     };
 }
 
@@ -95,12 +103,12 @@ const SEQS: usize = 50;
 
 impl RoomStore for Tx<'_> {
     fn add_room(&mut self, r: &mut Room) -> Result<()> {
-        const ADD: &str = "INSERT INTO rooms (id, kind, origin, code, title, description, host, scheduled_start, \
-             scheduled_end, timezone, status, actual_start, actual_end, passcode, locked, waiting_room, \
-             require_password, before_host, recording, auto_recording, chat, screen_sharing, max_participants, \
-             is_ai, pair, seq, private_messages, created_at, updated_at, last_activity) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-             ?21, ?22, ?23, ?24, ?25, 0, 0, ?26, ?27, ?28) RETURNING number";
+        const ADD: &str = concat!(
+            "INSERT INTO rooms (",
+            room_fields!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+             ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)"
+        );
         let s = &r.settings;
         let values = values![
             &r.id,
@@ -128,11 +136,13 @@ impl RoomStore for Tx<'_> {
             s.max_participants,
             r.is_ai,
             r.pair.as_ref(),
+            r.seq,
+            r.private_messages,
             r.created_at,
             r.updated_at,
             r.last_activity,
         ];
-        r.number = self.sql.count(ADD, values)?;
+        r.number = self.sql.insert(ADD, values)?;
         Ok(())
     }
 
@@ -255,6 +265,25 @@ impl RoomStore for Tx<'_> {
                 standing: MemberStanding::decode(row.req_int(1)?)?,
                 since: row.time(2)?,
             })
+        })
+    }
+
+    fn visitor(&mut self, id: RoomId, user: UserId) -> Result<Option<Visitor>> {
+        const ONE: &str = "SELECT u.display_name, u.number, u.standing, m.role, m.standing, m.since FROM users u \
+             LEFT JOIN members m ON m.room = ?1 AND m.user_id = u.id WHERE u.id = ?2";
+        self.sql.row(ONE, values![&id, &user], |row| {
+            let member = match row.int(3)? {
+                None => None,
+                Some(role) => Some(Member {
+                    room: id,
+                    user,
+                    role: Role::decode(role)?,
+                    standing: MemberStanding::decode(row.req_int(4)?)?,
+                    since: row.time(5)?,
+                }),
+            };
+            let standing = Standing::decode(row.req_int(2)?)?;
+            Ok(Visitor { name: row.req_text(0)?, number: row.req_int(1)?, standing, member })
         })
     }
 

@@ -32,6 +32,8 @@ pub(crate) trait Sql {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()>;
+    /// Runs an INSERT of one row (without RETURNING); the number that the database gave the row.
+    fn insert(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<i64>;
     /// Runs a statement; the number of rows that it changed.
     fn execute(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<u64>;
     /// Runs several statements without parameters.

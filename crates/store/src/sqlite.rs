@@ -238,6 +238,12 @@ impl Sql for Driver<'_, '_> {
         Ok(())
     }
 
+    /// SQLite fills a temporary table for a RETURNING; asking for the last row's number costs nothing.
+    fn insert(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<i64> {
+        self.execute(text, values)?;
+        Ok(self.statements.connection.last_insert_rowid())
+    }
+
     fn execute(&mut self, text: &'static str, values: &[Value<'_>]) -> Result<u64> {
         self.open_savepoint(text)?;
         let changed = self.statements.get(text)?.execute(rusqlite::params_from_iter(values)).map_err(fault::sqlite)?;

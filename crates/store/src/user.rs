@@ -12,11 +12,18 @@ use convo_domain::{
     user::{Channel, DeviceDefaults, Login, PasswordHash, Standing, User, Verification, store::UserStore},
 };
 
-macro_rules! user_columns {
+/// All but the number, which the database gives.
+macro_rules! user_fields {
     () => {
-        "number, id, email, phone, password, first_name, last_name, display_name, avatar_url, email_verified, \
+        "id, email, phone, password, first_name, last_name, display_name, avatar_url, email_verified, \
          phone_verified, standing, admin, timezone, language, video_enabled, audio_enabled, auto_join, created_at, \
          updated_at, last_login"
+    };
+}
+
+macro_rules! user_columns {
+    () => {
+        concat!("number, ", user_fields!())
     };
 }
 
@@ -61,11 +68,11 @@ fn login(row: &dyn Row) -> Result<Login> {
 
 impl UserStore for Tx<'_> {
     fn add_user(&mut self, u: &mut User) -> Result<()> {
-        const ADD: &str = "INSERT INTO users (id, email, phone, password, first_name, last_name, display_name, \
-             avatar_url, email_verified, phone_verified, standing, admin, timezone, language, video_enabled, \
-             audio_enabled, auto_join, created_at, updated_at, last_login) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
-             RETURNING number";
+        const ADD: &str = concat!(
+            "INSERT INTO users (",
+            user_fields!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+        );
         let values = values![
             &u.id,
             u.email.as_ref(),
@@ -88,7 +95,7 @@ impl UserStore for Tx<'_> {
             u.updated_at,
             u.last_login,
         ];
-        u.number = self.sql.count(ADD, values)?;
+        u.number = self.sql.insert(ADD, values)?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ use convo_domain::{
     session::{Owner, Session},
     store::{Key, Store, Tx},
     user::{Channel, DeviceDefaults, Login, Party, PasswordHash, Standing, User, Verification},
+    webhook::{Delivery, News},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -95,6 +96,7 @@ contract! {
     seats_run_out,
     a_deleted_author_keeps_no_name,
     the_agent_has_an_account,
+    news_of_a_room_wait_for_each_other,
 }
 
 fn user(email: &str) -> User {
@@ -383,6 +385,9 @@ async fn members_and_participants_come_and_go(w: World) {
         people.iter().map(|p| (p.user, p.role)).collect::<Vec<_>>(),
         [(ann.id, Role::Host), (bob.id, Role::Participant)]
     );
+    let visitor = w.read(move |tx| tx.visitor(id, bob.id)).await.unwrap();
+    assert_eq!((visitor.name, visitor.number, visitor.standing), (bob.display_name, bob.number, Standing::Active));
+    assert_eq!(visitor.member.map(|m| (m.role, m.standing)), Some((Role::Participant, MemberStanding::In)));
     let (mut on_laptop, on_phone, guest) =
         (participant(id, Some(bob.id)), participant(id, Some(bob.id)), participant(id, None));
     for p in [on_laptop.clone(), on_phone.clone(), guest.clone()] {
@@ -404,6 +409,8 @@ async fn members_and_participants_come_and_go(w: World) {
     assert_eq!(present.iter().map(|p| p.id).collect::<Vec<_>>(), [on_phone.id, guest.id]);
     w.write(move |tx| tx.drop_member(id, bob.id)).await;
     assert!(w.read(move |tx| tx.member(id, bob.id)).await.is_none());
+    assert!(w.read(move |tx| tx.visitor(id, bob.id)).await.unwrap().member.is_none(), "an account, but no member");
+    assert!(w.read(move |tx| tx.visitor(id, UserId::new())).await.is_none());
 }
 
 async fn messages_stand_in_one_order(w: World) {
@@ -586,4 +593,47 @@ async fn the_agent_has_an_account(w: World) {
     assert_eq!((agent.standing, agent.number), (Standing::Agent, 0));
     let first = tokio::time::timeout(Duration::from_secs(30), w.person("a@example.com")).await.unwrap();
     assert_eq!(first.number, 1, "people count from 1");
+}
+
+async fn news_of_a_room_wait_for_each_other(w: World) {
+    let news = |id: &str, room: &str| News {
+        id: id.into(),
+        room: room.into(),
+        event: "room_started".into(),
+        body: format!("{{\"id\":\"{id}\"}}"),
+    };
+    let all = [news("EV_1", "a"), news("EV_2", "a"), news("EV_3", "b")];
+    w.store
+        .write(Key::Any, move |tx| {
+            let urls = ["http://one", "http://two"];
+            let pairs = all.iter().flat_map(|news| urls.map(|url| (news, url)));
+            pairs.into_iter().try_for_each(|(news, url)| tx.add_delivery(news, url, Timestamp(10)))
+        })
+        .await
+        .unwrap();
+    let due = async |now| w.store.read(move |tx| tx.due_deliveries(Timestamp(now), 10)).await.unwrap();
+    let names = |due: &[Delivery]| due.iter().map(|d| (d.id.clone(), d.url.clone())).collect::<Vec<_>>();
+    let pair = |id: &str, url: &str| (id.to_owned(), format!("http://{url}"));
+    assert_eq!(due(9).await, []);
+    let first = due(10).await;
+    assert_eq!(names(&first), [pair("EV_1", "one"), pair("EV_1", "two"), pair("EV_3", "one"), pair("EV_3", "two")]);
+    assert_eq!((&first[0].body[..], first[0].attempts), ("{\"id\":\"EV_1\"}", 0));
+    let settle = async |d: &Delivery, outcome| {
+        let tried = d.clone().tried(outcome, Timestamp(20));
+        w.store.write(Key::Any, move |tx| tx.save_delivery(&tried)).await.unwrap();
+    };
+    settle(&first[0], Ok(())).await;
+    settle(&first[1], Err("refused".to_owned())).await;
+    let next = due(20).await;
+    assert_eq!(names(&next), [pair("EV_2", "one"), pair("EV_3", "one"), pair("EV_3", "two")], "two's a waits its time");
+    let list = async |all| w.store.read(move |tx| tx.deliveries(all, 10)).await.unwrap().len();
+    assert_eq!((list(false).await, list(true).await), (5, 6));
+    let replay = async |id: Option<&'static str>| {
+        w.store.write(Key::Any, move |tx| tx.replay_deliveries(id, Timestamp(30))).await.unwrap()
+    };
+    assert_eq!((replay(None).await, replay(Some("EV_1")).await, replay(Some("EV_9")).await), (0, 2, 0));
+    assert_eq!(names(&due(30).await)[..2], [pair("EV_1", "one"), pair("EV_1", "two")]);
+    settle(&first[0], Ok(())).await;
+    w.store.write(Key::Any, |tx| tx.forget_deliveries(Timestamp(21))).await.unwrap();
+    assert_eq!(list(true).await, 5);
 }

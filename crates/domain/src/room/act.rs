@@ -3,7 +3,7 @@
 use super::{
     Member, MemberStanding, Origin, Role, Room, RoomKind, RoomRef, Settings, Status, code,
     rules::{self, Admission},
-    store::Person,
+    store::{Person, Visitor},
 };
 use crate::{
     Domain,
@@ -19,7 +19,7 @@ use crate::{
     session::Session,
     store::{Key, Tx},
     text,
-    user::{Actor, Caller, Party, Standing, act::own_account},
+    user::{Actor, Caller, Party, Standing, act::own_account, login::invalid_token},
 };
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -388,12 +388,12 @@ pub(crate) fn enter(
             })
         }
         Actor::User(caller) => {
-            let user = own_account(tx, *caller)?;
-            let member = tx.member(id, user.id)?;
+            let visitor = tx.visitor(id, caller.user)?.filter(|visitor| visitor.standing == Standing::Active);
+            let Visitor { name, number, member, .. } = visitor.ok_or_else(invalid_token)?;
             let role = match rules::admit(&room, member.as_ref())? {
                 Admission::In => member.map_or(Role::Participant, |m| m.role),
                 Admission::JoinsByUse if join == Join::ByUse => {
-                    tx.put_member(&member_of(id, user.id, Role::Participant, now))?;
+                    tx.put_member(&member_of(id, caller.user, Role::Participant, now))?;
                     Role::Participant
                 }
                 Admission::JoinsByUse => {
@@ -403,8 +403,7 @@ pub(crate) fn enter(
                     });
                 }
             };
-            let party = Party::User(user.id);
-            Ok(Entry { room, party, name: user.display_name, number: user.number, role, participant: None })
+            Ok(Entry { room, party: Party::User(caller.user), name, number, role, participant: None })
         }
     }
 }

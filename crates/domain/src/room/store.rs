@@ -7,6 +7,7 @@ use crate::{
     id::{ParticipantId, RoomId, UserId},
     meeting::Participant,
     page::{Page, Window},
+    user::Standing,
 };
 
 /// Which of a caller's meetings to list.
@@ -24,6 +25,16 @@ pub struct Person {
     pub user: UserId,
     pub name: String,
     pub role: Role,
+}
+
+/// One who asks for a room: the account, and what it is there.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub name: String,
+    /// The account's integer id.
+    pub number: i64,
+    pub standing: Standing,
+    pub member: Option<Member>,
 }
 
 pub trait RoomStore {
@@ -47,6 +58,8 @@ pub trait RoomStore {
     fn abandoned(&mut self, ended_before: Timestamp) -> Result<Vec<RoomId>>;
 
     fn member(&mut self, room: RoomId, user: UserId) -> Result<Option<Member>>;
+    /// The account and its membership in one look, for every post and every read begins with it.
+    fn visitor(&mut self, room: RoomId, user: UserId) -> Result<Option<Visitor>>;
     fn put_member(&mut self, member: &Member) -> Result<()>;
     fn drop_member(&mut self, room: RoomId, user: UserId) -> Result<()>;
     /// Who is in, by name, oldest first.

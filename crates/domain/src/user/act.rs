@@ -363,9 +363,7 @@ fn prove(tx: &mut dyn Tx, channel: Channel, code_hash: &[u8], caller: Option<Cal
 }
 
 pub(crate) fn own_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
-    tx.user(caller.user)?
-        .filter(|user| user.standing == Standing::Active)
-        .ok_or_else(|| Error::unauthenticated("Invalid or expired token"))
+    tx.user(caller.user)?.filter(|user| user.standing == Standing::Active).ok_or_else(login::invalid_token)
 }
 
 fn visible(user: &User) -> bool {

@@ -60,7 +60,7 @@ pub(crate) fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }
 
-fn invalid_token() -> Error {
+pub(crate) fn invalid_token() -> Error {
     Error::unauthenticated("Invalid or expired token")
 }
 
