@@ -5,9 +5,9 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::room::RoomKind;
-use convo_kit::{Body, IdempotencyKey, Params, Route, Shared, Signed};
+use convo_kit::{Body, IdempotencyKey, Json, Params, Route, Shared, Signed};
 
 /// Send a message to a chatroom.
 #[utoipa::path(post, path = "/api/message", operation_id = "chatrooms_send_message", tag = "chatrooms: messages",

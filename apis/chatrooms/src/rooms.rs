@@ -5,9 +5,9 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::{room::RoomKind, user::Actor};
-use convo_kit::{Body, Caller, Params, Route, Shared};
+use convo_kit::{Body, Caller, Json, Params, Route, Shared};
 
 /// Get the caller's chatrooms, or all there are.
 #[utoipa::path(get, path = "/api/chatroom", operation_id = "chatrooms_list_chatrooms", tag = "chatrooms: chatrooms",

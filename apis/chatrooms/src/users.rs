@@ -5,13 +5,13 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::{
     Error,
     id::UserId,
     user::{self, User},
 };
-use convo_kit::{Body, Caller, Route, Shared};
+use convo_kit::{Body, Caller, Json, Route, Shared};
 
 /// Create a new user.
 #[utoipa::path(post, path = "/api/user", operation_id = "chatrooms_create_user", tag = "chatrooms: users",

@@ -1,11 +1,8 @@
 //! How `chatrooms.md` words an error: `{"detail"}`; the code beside it does no harm.
 
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use convo_domain::error::Error;
-use convo_kit::voice;
+use convo_kit::{Json, voice};
 use serde::Serialize;
 use utoipa::ToSchema;
 

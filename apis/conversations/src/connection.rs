@@ -8,7 +8,7 @@ use crate::{
     wire::{Access, Connection},
 };
 use axum::{
-    Extension, Json,
+    Extension,
     extract::{
         State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
@@ -21,7 +21,7 @@ use convo_domain::{
     room::RoomKind,
     user::Actor,
 };
-use convo_kit::{Origin, Shared, pump};
+use convo_kit::{Json, Origin, Shared, pump};
 use std::sync::Arc;
 
 #[utoipa::path(

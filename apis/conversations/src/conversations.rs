@@ -5,9 +5,9 @@ use crate::{
     voice::{BadBody, BadToken, Body, Busy, Caller, ErrorBody, Route, Signed, Voice},
     wire::{Cancelled, Conversation, NewConversation},
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::room::RoomKind;
-use convo_kit::Shared;
+use convo_kit::{Json, Shared};
 
 #[utoipa::path(
     get,

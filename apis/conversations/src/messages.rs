@@ -6,7 +6,6 @@ use crate::{
     wire::{Message, NewMessage, Posted, Slice},
 };
 use axum::{
-    Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -15,7 +14,7 @@ use convo_domain::{
     room::RoomKind,
     user::Actor,
 };
-use convo_kit::{Shared, body};
+use convo_kit::{Json, Shared, body};
 
 /// Answers `POST /api/messages` for a body with `conversation_id`: 200 with the message ([`Posted`]), or the refusal
 /// in this API's words. `key` is the `Idempotency-Key`; `body` is [`NewMessage`] as JSON.

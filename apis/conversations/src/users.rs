@@ -5,8 +5,8 @@ use crate::{
     voice::{BadToken, Busy, Caller, ErrorBody, Route, Voice},
     wire::Profile,
 };
-use axum::{Json, extract::State};
-use convo_kit::Shared;
+use axum::extract::State;
+use convo_kit::{Json, Shared};
 
 #[utoipa::path(
     get,

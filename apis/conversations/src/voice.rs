@@ -1,11 +1,8 @@
 //! How this API words an error: `{"error": {"message", "status"}}` (contract.md, "Errors").
 
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use convo_domain::error::Error;
-use convo_kit::voice;
+use convo_kit::{Json, voice};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 

@@ -5,8 +5,8 @@ use crate::{
     voice::{BadBody, Body, Busy, ErrorBody, Voice},
     wire::{Login, Registration, Token, User},
 };
-use axum::{Json, extract::State, http::StatusCode};
-use convo_kit::Shared;
+use axum::{extract::State, http::StatusCode};
+use convo_kit::{Json, Shared};
 
 #[utoipa::path(
     post,

@@ -5,13 +5,13 @@ use crate::{
     voice::{Anyone, BadBody, BadToken, Body, Busy, ErrorBody, Route, Voice},
     wire::{Meeting, MeetingName, NewMeeting},
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::{
     error::{Kind, Result},
     room::{Room, RoomKind, RoomRef},
     user::Actor,
 };
-use convo_kit::Shared;
+use convo_kit::{Json, Shared};
 
 #[utoipa::path(
     post,

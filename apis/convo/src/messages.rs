@@ -7,13 +7,12 @@ use crate::{
     wire::{MeetingName, Message, NewMessage},
 };
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use convo_domain::{error::Result, message::Draft, room::RoomKind, user::Actor};
-use convo_kit::{Shared, body};
+use convo_kit::{Json, Shared, body};
 
 /// Answers `POST /api/messages` for a body with `meeting_id`: 201 with the message ([`crate::wire::Message`]), or the
 /// refusal in this API's words. `key` is the `Idempotency-Key`; `body` is [`NewMessage`] as JSON.

@@ -4,14 +4,14 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::{
     error::{Error, Kind},
     meeting::{Participant, act::JoinWish},
     room::RoomRef,
     user::Actor,
 };
-use convo_kit::{Anyone, Route, Shared, envelope, time::rfc3339};
+use convo_kit::{Anyone, Json, Route, Shared, envelope, time::rfc3339};
 use std::net::IpAddr;
 
 type Answer<T> = Result<Json<T>, Voice>;

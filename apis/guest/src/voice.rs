@@ -1,15 +1,12 @@
 //! How `livekit-meetings.md` words an error: `{"detail"}`. Its paths are shared with `platform.md`, whose clients also
 //! look for the code and the time.
 
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use convo_domain::{
     clock::{Clock, System},
     error::Error,
 };
-use convo_kit::{time::rfc3339, voice};
+use convo_kit::{Json, time::rfc3339, voice};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -10,6 +10,7 @@ pub mod door;
 pub mod envelope;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod json;
 pub mod limit;
 pub mod pump;
 pub mod time;
@@ -18,4 +19,5 @@ pub mod voice;
 pub use app::{Api, App, Shared, slot};
 pub use body::{Body, Params, Route};
 pub use door::{Anyone, Caller, IdempotencyKey, Origin, Signed};
+pub use json::Json;
 pub use voice::Voice;

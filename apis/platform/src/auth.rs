@@ -6,12 +6,11 @@ use crate::{
     wire,
 };
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
 use convo_domain::{error::Error, user::Channel};
-use convo_kit::{Anyone, Body, Caller, Origin, Shared, door::bearer};
+use convo_kit::{Anyone, Body, Caller, Json, Origin, Shared, door::bearer};
 
 type Answer<T> = Result<Json<T>, Voice>;
 

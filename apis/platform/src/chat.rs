@@ -5,9 +5,9 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::{message::Draft, page::Window, room::RoomKind};
-use convo_kit::{Body, IdempotencyKey, Params, Route, Shared, Signed, desk, time};
+use convo_kit::{Body, IdempotencyKey, Json, Params, Route, Shared, Signed, desk, time};
 
 /// Send a message in a meeting. With an `Idempotency-Key`, a retry answers with the message that its first try stored.
 #[utoipa::path(post, operation_id = "platform_send", path = "/api/v1/meetings/{meeting_id}/messages", tag = "platform: chat",

@@ -5,9 +5,9 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State};
+use axum::extract::State;
 use convo_domain::{error::Error, id::ParticipantId, meeting::control::Control, user::Actor};
-use convo_kit::{Route, Shared, Signed, envelope::ParticipantView};
+use convo_kit::{Json, Route, Shared, Signed, envelope::ParticipantView};
 
 type Answer<T> = Result<Json<T>, Voice>;
 type Target = Route<(String, String), Voice>;

@@ -5,11 +5,11 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use convo_domain::{
     error::Error, id::ParticipantId, meeting::act::JoinWish, page::Window, room::store::MeetingFilter, user::Actor,
 };
-use convo_kit::{Body, Caller, Params, Route, Shared, Signed, time};
+use convo_kit::{Body, Caller, Json, Params, Route, Shared, Signed, time};
 use std::net::IpAddr;
 
 type Answer<T> = Result<Json<T>, Voice>;

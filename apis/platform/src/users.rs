@@ -5,8 +5,8 @@ use crate::{
     voice::{ErrorBody, Voice},
     wire,
 };
-use axum::{Json, extract::State};
-use convo_kit::{Body, Caller, Shared};
+use axum::extract::State;
+use convo_kit::{Body, Caller, Json, Shared};
 
 /// Get user profile information.
 #[utoipa::path(get, operation_id = "platform_profile", path = "/api/v1/users/profile", tag = "platform: users", security(("bearer" = [])), responses(

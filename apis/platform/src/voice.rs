@@ -1,14 +1,11 @@
 //! How `platform.md` words an error: `{"detail", "error_code", "timestamp"}`.
 
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use convo_domain::{
     clock::{Clock, System},
     error::Error,
 };
-use convo_kit::{time::rfc3339, voice};
+use convo_kit::{Json, time::rfc3339, voice};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -55,10 +55,13 @@ impl<A: App> Session<A> {
         loop {
             self.open_mail(cx)?;
             let worked = self.client.work(cx);
+            let was_saturated = self.client.is_saturated();
             let read = self.read(cx)?;
             self.keep_time(read, cx)?;
             let wrote = self.write(cx)?;
-            if !(read || worked || wrote) {
+            // Writing goes on until it waits. It changes nothing for the others, unless it was what held up the reading,
+            // or ended a socket: most wake-ups are for one packet to write, and end here.
+            if !(read || worked || wrote && (was_saturated || self.client.is_homeless())) {
                 return Ok(());
             }
         }
