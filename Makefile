@@ -96,6 +96,11 @@ bench-chat: ## Measure chat against its peers (bench/README.md)
 	cd bench/peers/node && npm ci --no-audit --no-fund
 	target/bench-run/convo-bench chat $(BENCH_ARGS)
 
+.PHONY: bench-media
+bench-media: ## Measure media beside a LiveKit server (LIVEKIT_SERVER=its program)
+	cargo build --profile bench-run -p convo-server -p convo-bench
+	target/bench-run/convo-bench media compare $(BENCH_ARGS)
+
 .PHONY: fuzz
 fuzz: cargo-fuzz ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
 	for target in $$($(FUZZ) list); do $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS); done

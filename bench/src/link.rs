@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, IoSliceMut, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -119,6 +119,11 @@ impl Poller {
 
     pub(crate) fn add(&self, link: &Link, index: usize) -> Result<()> {
         Ok(self.epoll.add(&link.stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?)
+    }
+
+    /// Anything else that can be read, under a number that is no link's.
+    pub(crate) fn watch(&self, source: impl AsFd, index: usize) -> Result<()> {
+        Ok(self.epoll.add(source, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?)
     }
 
     pub(crate) fn add_listener(&self, listener: &TcpListener, index: usize) -> Result<()> {

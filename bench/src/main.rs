@@ -11,6 +11,7 @@ mod ledger;
 mod link;
 mod machine;
 mod mark;
+mod media;
 mod report;
 mod rest;
 mod selftest;
@@ -44,6 +45,8 @@ struct Cli {
 enum Command {
     /// Measure the servers and print medians and ratios
     Chat(ChatOptions),
+    /// Measure a media server that speaks LiveKit's protocol
+    Media(media::MediaOptions),
     /// Show that the checks catch a server that misbehaves
     Selftest(Place),
     /// Run the bare SQLite loop
@@ -163,6 +166,7 @@ impl ChatOptions {
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Chat(options) => chat(options),
+        Command::Media(options) => media::run(options),
         Command::Selftest(place) => selftest::run(&place.take()?),
         Command::SqliteLoop { batches, seconds, place } => bare_loops(&place.take()?, &batches, seconds),
         Command::Floor { listen, fault, every } => match floor::serve(listen, fault.map(|fault| (fault, every)))? {},

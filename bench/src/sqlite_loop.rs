@@ -12,7 +12,7 @@ use crate::mark::Mark;
 /// Messages as Convo stores them (`crates/store/migrations`): the same columns, the same indices.
 const SCHEMA: &str = "
     CREATE TABLE messages (
-        number          INTEGER PRIMARY KEY AUTOINCREMENT,
+        number          INTEGER PRIMARY KEY,
         id              BLOB NOT NULL,
         room            BIGINT NOT NULL,
         seq             BIGINT NOT NULL,
