@@ -1,4 +1,5 @@
-/** Pictures of a meeting from the lobby to the summary, to look at: `node scripts/meeting-shots.mjs [folder]`. */
+/** Pictures of a meeting from the lobby to the summary, to look at:
+ * `node scripts/meeting-shots.mjs [folder] [only]`, where `only` is one such as `phone-dark` or `rtl`. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { atTheDoor, call, goIn, host, openAs, seesMoving, tile } from '../e2e/support/meeting.mjs';
@@ -8,7 +9,7 @@ const SIZES = { phone: [390, 844], laptop: [1280, 800], wide: [1920, 1080] };
 const COMPANY = ['Chiara Rossi', 'David Kim', 'Elif Yılmaz', 'Farid Nazari', 'Greta Holm'];
 const CROWD = Array.from({ length: 30 }, (_, index) => `Guest ${index + 1}`);
 
-const folder = process.argv[2] ?? 'e2e/shots';
+const [folder = 'e2e/shots', only] = process.argv.slice(2);
 await mkdir(folder, { recursive: true });
 const convo = await world();
 try {
@@ -23,6 +24,7 @@ try {
 }
 
 async function shootMeeting(suffix, options, locale = 'en') {
+  if (only && only !== suffix) return;
   const person = await host(convo, { title: 'Design review' });
   const ann = await openAs(convo, person, options);
   await ann.addInitScript((locale) => localStorage.setItem('convo.locale', JSON.stringify(locale)), locale);

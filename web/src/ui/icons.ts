@@ -59,7 +59,7 @@ export {
   Video as MeetingIcon,
   VideoOff as VideoOffIcon,
   Volume2 as SoundIcon,
-  WifiLow as PoorIcon,
+  WifiHigh as PoorIcon,
   WifiOff as OfflineIcon,
   X as CloseIcon,
 } from 'lucide-react';
