@@ -150,13 +150,17 @@ test('the agent’s answer is shown as it is written, and can be broken off', as
   await page.context().close();
 });
 
-/** A chatroom of one person with so many messages. */
+/** A chatroom of one person with so many messages, posted at once: the server keeps their order, and commits them together. */
 async function room(who, count) {
   const { id } = await who.call('/api/chatroom/', { body: { name: 'Archive' } });
-  for (let number = 1; number <= count; number++) {
-    const message = `Message ${number}${number % 7 === 0 ? `\n${'and more words, '.repeat(20)}` : ''}`;
-    await who.call('/api/message/', { body: { chatroomId: id, message } });
-  }
+  const { socket } = await script(who, id);
+  const words = (number) =>
+    `Message ${number}${number % 7 === 0 ? `\n${'and more words, '.repeat(20)}` : ''}`;
+  const posts = Array.from({ length: count }, (_, index) =>
+    socket.emitWithAck('chatroomMessage', { chatroomId: id, message: words(index + 1) }),
+  );
+  for (const { ok } of await Promise.all(posts)) assert.ok(ok);
+  socket.disconnect();
   return id;
 }
 
