@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 use axum::{Router, extract::ConnectInfo};
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -9,9 +11,12 @@ use hyper_util::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
+    future::poll_fn,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
+    task::{self, Poll},
     time::Duration,
 };
 use tokio::{
@@ -97,12 +102,12 @@ where
 {
     // Paths stand with and without a trailing slash (contract.md, "One system").
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
-    let service = service.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
+    let service = service.map_request(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(uri) = convo_livekit::tidied(request.uri()) {
             *request.uri_mut() = uri;
         }
-        request.map(axum::body::Body::new)
+        request.map(|body| axum::body::Body::new(ReadOn(Some(body))))
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
@@ -111,5 +116,55 @@ where
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// A request's body. Where the answer does not want it (a budget that is spent, a path that is not there), it is read on
+/// for a while and thrown away: a connection closed over what the client still sends would take the answer with it.
+struct ReadOn(Option<Incoming>);
+
+/// As much of an unwanted body, and for as long.
+const UNWANTED_BYTES: usize = 1 << 20;
+const UNWANTED_TIME: Duration = Duration::from_secs(2);
+
+impl Body for ReadOn {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.0 {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for ReadOn {
+    fn drop(&mut self) {
+        let unread = self.0.take().filter(|body| !body.is_end_stream());
+        if let (Some(body), Ok(runtime)) = (unread, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(UNWANTED_TIME, throw_away(body)));
+        }
+    }
+}
+
+async fn throw_away(mut body: Incoming) {
+    let mut seen = 0;
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        seen += frame.data_ref().map_or(0, Bytes::len);
+        if seen > UNWANTED_BYTES {
+            break;
+        }
     }
 }
