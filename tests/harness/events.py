@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from harness import record
 
-WITHIN = 10
+WITHIN = 30
 Predicate = Callable[[Any], bool]
 
 
