@@ -26,7 +26,7 @@ DEFAULTS = {
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE")
 
 START_SECONDS = 30
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 
 # Below the kernel's range for outgoing connections, so that no client socket takes a port between the
 # test's look and the server's bind. Each pytest worker has a slice of its own.
