@@ -1,12 +1,17 @@
 """`/rtc`, `/rtc/v1` and their `validate`: who is let in, and how the others are told."""
 
+import asyncio
 import base64
 
 import pytest
+import websockets
+from livekit import api
 from livekit.protocol import models
 from livekit.protocol import rtc as proto
 
 pytestmark = pytest.mark.one_store
+
+SECONDS = 10
 
 
 def join_request(**fields):
@@ -71,6 +76,32 @@ async def test_any_page_may_ask(world):
         assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
     answer = await world.http.options("/api/v1/auth/me", headers=headers)
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def signalling(world, token):
+    """A connection that was let in."""
+    url = f"{world.server.ws_url}/rtc/v1?access_token={token}&join_request={join_request()}"
+    socket = await websockets.connect(url)
+    joined = proto.SignalResponse.FromString(await socket.recv())
+    assert joined.WhichOneof("message") == "join"
+    return socket
+
+
+async def test_a_connection_ends_in_order_whoever_ends_it(world, token, lk):
+    socket = await signalling(world, token("ann", "room"))
+    await socket.close()
+    assert socket.close_code == 1000, "the close frame is answered"
+
+    socket = await signalling(world, token("bob", "room"))
+    leave = proto.SignalRequest(leave=proto.LeaveRequest(reason=models.CLIENT_INITIATED))
+    await socket.send(leave.SerializeToString())
+    await asyncio.wait_for(socket.wait_closed(), SECONDS)
+    assert socket.close_code == 1000
+
+    socket = await signalling(world, token("cem", "room"))
+    await lk.room.remove_participant(api.RoomParticipantIdentity(room="room", identity="cem"))
+    await asyncio.wait_for(socket.wait_closed(), SECONDS)
+    assert socket.close_code == 1000
 
 
 async def meeting(world, **settings):

@@ -32,6 +32,8 @@ const BATCH: usize = 128;
 const PING: Duration = Duration::from_secs(25);
 /// A write that takes longer has nobody at its other end.
 const WRITE: Duration = Duration::from_secs(20);
+/// How long the other side may take over its half of the goodbye.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// The upgrade with our bounds and buffers.
 pub fn sized(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
@@ -93,18 +95,26 @@ pub fn farewell(why: Close) -> (u16, &'static str) {
 
 /// Runs until either side ends it.
 pub async fn run<L: Live>(socket: WebSocket, live: Arc<L>) {
-    let mut pump = Pump {
-        socket,
-        live: live.clone(),
-        floors: HashMap::new(),
-        firsts: HashMap::new(),
-        under_way: FuturesUnordered::new(),
-        waiting: None,
-        heard: Instant::now(),
+    let (end, socket) = {
+        let mut pump = Pump {
+            socket,
+            live: live.clone(),
+            floors: HashMap::new(),
+            firsts: HashMap::new(),
+            under_way: FuturesUnordered::new(),
+            waiting: None,
+            heard: Instant::now(),
+        };
+        (pump.run().await, pump.socket)
     };
-    let end = pump.run().await;
-    drop(pump);
-    live.gone(matches!(end, End::Goodbye)).await;
+    tokio::join!(live.gone(matches!(end, End::Goodbye)), hang_up(socket));
+}
+
+/// Ends a connection in order (RFC 6455, 7.1.2): the client's close frame is answered, the answer to ours is waited for. A
+/// socket that is just dropped is an abnormal end (1006) to the client, whatever was said before.
+pub async fn hang_up(mut socket: WebSocket) {
+    let rest = async { while let Some(Ok(_)) = socket.next().await {} };
+    let _ = tokio::time::timeout(GOODBYE, rest).await;
 }
 
 enum End {

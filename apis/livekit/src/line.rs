@@ -87,6 +87,11 @@ impl Line {
         }
     }
 
+    /// After the last word of either side.
+    pub(crate) async fn hang_up(self) {
+        pump::hang_up(self.socket).await;
+    }
+
     pub(crate) async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), Over> {
         let _ = self.send(vec![Message::Close(Some(CloseFrame { code, reason: reason.into() }))]).await;
         Err(Over)

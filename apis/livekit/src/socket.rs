@@ -43,10 +43,13 @@ pub(crate) async fn run(socket: WebSocket, doors: House, visitor: Visitor, join:
     }
     let mut signal = Signal::new(socket, connection, doors.clone(), visitor);
     signal.run().await;
-    if !signal.joined {
+    let Signal { line, connection, joined, .. } = signal;
+    drop(connection);
+    if !joined {
         doors.hall.refused(id);
         doors.agents.dispatches.unplan(&name.0);
     }
+    line.hang_up().await;
 }
 
 struct Signal {

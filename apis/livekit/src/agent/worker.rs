@@ -53,6 +53,7 @@ async fn run(socket: WebSocket, doors: House) {
     doors.agents.pool.remove(&worker);
     doors.agents.dispatches.worker_left(&worker.id, doors.app.domain.now());
     tracing::info!(worker = worker.id, "an agent worker left");
+    line.hang_up().await;
 }
 
 /// Its first message, and the answer.
