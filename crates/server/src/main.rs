@@ -13,6 +13,7 @@ mod media;
 mod mount;
 mod observe;
 mod secrets;
+mod seen;
 mod tokens;
 mod web;
 

@@ -1,7 +1,11 @@
 //! The Tokens port: signed JWTs (RFC 7519). Access and refresh tokens with `JWT_SECRET`; meeting tokens are LiveKit
 //! access tokens, signed with the LiveKit secret.
 
-use crate::{config::JwtAlgorithm, secrets::Secrets};
+use crate::{
+    config::JwtAlgorithm,
+    secrets::Secrets,
+    seen::{Good, Seen},
+};
 use convo_domain::{
     clock::Timestamp,
     id::{LoginId, ParticipantId, UserId},
@@ -21,6 +25,7 @@ pub(crate) struct Jwt {
     check: DecodingKey,
     rules: Validation,
     livekit: LiveKit,
+    seen: Seen,
 }
 
 struct LiveKit {
@@ -103,6 +108,7 @@ impl Jwt {
                 check: DecodingKey::from_secret(livekit),
                 rules: livekit_rules,
             },
+            seen: Seen::default(),
         }
     }
 
@@ -112,24 +118,22 @@ impl Jwt {
         sign(&self.header, &claims, &self.sign)
     }
 
-    fn read_account(&self, token: &str, now: Timestamp) -> Option<Claims> {
+    fn check_account(&self, token: &str) -> Option<Good> {
         let claims = jsonwebtoken::decode::<Account>(token, &self.check, &self.rules).ok()?.claims;
-        if claims.exp <= now.seconds() {
-            return None;
-        }
         let caller = CallerClaims { user: UserId(claims.sub), login: LoginId(claims.sid) };
-        match (claims.purpose, claims.jti) {
-            (Purpose::Access, _) => Some(Claims::Access { caller }),
-            (Purpose::Refresh, Some(id)) => Some(Claims::Refresh { caller, id }),
-            (Purpose::Refresh, None) => None,
-        }
+        let until = claims.exp;
+        let claims = match (claims.purpose, claims.jti) {
+            (Purpose::Access, _) => Claims::Access { caller },
+            (Purpose::Refresh, id) => Claims::Refresh { caller, id: id? },
+        };
+        Some(Good { claims, until })
     }
 
-    fn read_meeting(&self, token: &str, now: Timestamp) -> Option<Claims> {
+    fn check_meeting(&self, token: &str) -> Option<Good> {
         let livekit = &self.livekit;
         let claims = jsonwebtoken::decode::<Meeting>(token, &livekit.check, &livekit.rules).ok()?.claims;
         let participant = ParticipantId::parse(&claims.jti)?;
-        (claims.exp > now.seconds()).then_some(Claims::Meeting { room_code: claims.video.room, participant })
+        Some(Good { claims: Claims::Meeting { room_code: claims.video.room, participant }, until: claims.exp })
     }
 }
 
@@ -174,7 +178,7 @@ impl Tokens for Jwt {
     }
 
     fn read(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        self.read_account(token, now).or_else(|| self.read_meeting(token, now))
+        self.seen.read(token, now, || self.check_account(token).or_else(|| self.check_meeting(token)))
     }
 }
 
@@ -209,6 +213,13 @@ mod tests {
         Jwt::new(&secrets, JwtAlgorithm::Hs512)
     }
 
+    /// The same signature under another text.
+    fn with_other_claims(token: &str) -> String {
+        let (header, rest) = token.split_once('.').unwrap();
+        let (claims, signature) = rest.split_once('.').unwrap();
+        format!("{header}.{}.{signature}", claims.to_uppercase())
+    }
+
     #[test]
     fn a_token_is_read_for_what_it_is() {
         let (jwt, now) = (jwt("one"), Timestamp::from_seconds(1_700_000_000));
@@ -217,10 +228,11 @@ mod tests {
         let access = jwt.access(caller, now);
         assert_eq!(jwt.read(&access, now), Some(Claims::Access { caller: claims }));
         assert_eq!(jwt.read(&access, Timestamp::from_seconds(1_700_003_600)), None, "after an hour it is over");
+        assert_eq!(jwt.read(&access, now), Some(Claims::Access { caller: claims }), "and again within it");
         let refresh = jwt.refresh(caller, "id", now);
         assert_eq!(jwt.read(&refresh, now), Some(Claims::Refresh { caller: claims, id: "id".into() }));
         assert_eq!(super::tests::jwt("two").read(&access, now), None);
-        for bad in ["", "a.b.c", &access[..access.len() - 2], "eyJhbGciOiJub25lIn0.e30."] {
+        for bad in ["", "a.b.c", &access[..access.len() - 2], &with_other_claims(&access), "eyJhbGciOiJub25lIn0.e30."] {
             assert_eq!(jwt.read(bad, now), None);
         }
     }
