@@ -4,6 +4,9 @@
 //! commits of one room can be told from several threads; the hub holds back what came early until what is missing has
 //! come, and drops what came twice. Fan-out runs on the thread that tells: one lock, one pointer per listener, and the
 //! sleepers are woken when all of it is in their mailboxes, so that they write it at once.
+//!
+//! **A room that has just woken many rests for a moment**: what it says meanwhile waits in the mailboxes, and leaves in
+//! one write for each listener. The first word after a silence goes at once.
 
 mod room;
 
@@ -13,11 +16,15 @@ use convo_domain::{
     session::{Close, Mailbox, Owner, Session},
 };
 use parking_lot::Mutex;
-use room::{Listener, Room};
+use room::{Listener, Room, Turn};
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
     task::Waker,
+};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
 };
 
 /// One node's hub.
@@ -51,20 +58,40 @@ impl Hub {
     pub fn sessions(&self) -> usize {
         self.state.lock().sessions.len()
     }
+
+    /// Wakes the listeners for what they were not woken for, at the end of the room's rest.
+    fn stir_at(&self, room: RoomId, until: Instant) {
+        let Ok(runtime) = Handle::try_current() else { return stir(&self.state, room) };
+        let state = Arc::downgrade(&self.state);
+        runtime.spawn(async move {
+            sleep_until(until).await;
+            if let Some(state) = state.upgrade() {
+                stir(&state, room);
+            }
+        });
+    }
+}
+
+fn stir(state: &Mutex<State>, room: RoomId) {
+    let mut turn = Turn::new(Instant::now());
+    if let Some(room) = state.lock().rooms.get_mut(&room) {
+        room.stir(&mut turn);
+    }
+    turn.wakers.into_iter().for_each(Waker::wake);
 }
 
 impl Bus for Hub {
     fn tell(&self, tells: Vec<Tell>) {
-        let mut wakers = Vec::new();
+        let mut turn = Turn::new(Instant::now());
         let mut state = self.state.lock();
         for tell in tells {
             match tell {
                 Tell::Event(told) => {
                     if let Some(room) = state.rooms.get_mut(&told.room) {
-                        room.tell(told, &mut wakers);
+                        room.tell(told, &mut turn);
                     }
                 }
-                Tell::Close(whose, why) => state.close(whose, why, &mut wakers),
+                Tell::Close(whose, why) => state.close(whose, why, &mut turn.wakers),
                 Tell::Reseat(room, participant, seat) => {
                     if let Some(room) = state.rooms.get_mut(&room) {
                         room.reseat(participant, seat);
@@ -72,13 +99,14 @@ impl Bus for Hub {
                 }
                 Tell::Unseat(room, party) => {
                     if let Some(room) = state.rooms.get_mut(&room) {
-                        room.unseat(party);
+                        room.unseat(party, &mut turn);
                     }
                 }
             }
         }
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        turn.wakers.into_iter().for_each(Waker::wake);
+        turn.rests.into_iter().for_each(|(room, until)| self.stir_at(room, until));
     }
 
     fn open(&self, owner: Owner) -> Session {

@@ -139,19 +139,18 @@ impl Mailbox {
     /// Puts an event in, by the rules above. The waker, if somebody waits: to be woken when all is in.
     pub fn put(&self, told: &Arc<Told>) -> Option<Waker> {
         let mut state = self.state.lock();
-        if state.close.is_some() {
-            return None;
-        }
-        if let (Some(lagged), Some(_)) = (&state.lagged, told.seq())
-            && lagged.contains_key(&told.room)
-        {
-            return None;
-        }
-        if state.queue.len() >= limit::MAILBOX && !state.make_room(told) {
-            return state.waker.take();
-        }
-        state.queue.push_back(told.clone());
-        state.waker.take()
+        if state.accept(told) { state.waker.take() } else { None }
+    }
+
+    /// As [`Mailbox::put`], but whoever waits sleeps on until [`Mailbox::stir`], or until something else wakes them.
+    pub fn hold(&self, told: &Arc<Told>) {
+        self.state.lock().accept(told);
+    }
+
+    /// The waker, if somebody waits though there is something for them.
+    pub fn stir(&self) -> Option<Waker> {
+        let mut state = self.state.lock();
+        if state.is_idle() { None } else { state.waker.take() }
     }
 
     /// Ends the session; what waits is still delivered first, unless it waited too long.
@@ -172,6 +171,26 @@ impl Mailbox {
 }
 
 impl State {
+    /// Whether something has changed for the reader.
+    fn accept(&mut self, told: &Arc<Told>) -> bool {
+        if self.close.is_some() {
+            return false;
+        }
+        if let (Some(lagged), Some(_)) = (&self.lagged, told.seq())
+            && lagged.contains_key(&told.room)
+        {
+            return false;
+        }
+        if self.queue.len() < limit::MAILBOX || self.make_room(told) {
+            self.queue.push_back(told.clone());
+        }
+        true
+    }
+
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.lagged.is_none() && self.close.is_none()
+    }
+
     /// Whether there is room for `told` now.
     fn make_room(&mut self, told: &Arc<Told>) -> bool {
         self.queue.retain(|waiting| !waiting.event.ephemeral());
