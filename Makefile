@@ -48,7 +48,7 @@ check: ## Format, lints, unit tests
 # Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
 # features.
 .PHONY: test
-test: postgres docs-ui check-web check fuzz-build test-socketio test-system ## Everything: check, then the whole server from outside
+test: postgres docs-ui check-web check fuzz-build test-socketio test-system test-web ## Everything: check, then the whole server from outside
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
@@ -68,6 +68,16 @@ test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## T
 	cargo build --workspace --all-targets --locked
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
 	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) $(PYTEST_ARGS)
+
+# Two files at a time: a browser waits more than it computes.
+.PHONY: test-web
+test-web: chromium web $(VENV)/.installed ## The web app in browsers, over the server with its own media
+	cargo build --workspace --all-targets --locked
+	CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" npm --prefix web run --silent e2e
+
+.PHONY: chromium
+chromium:
+	@[[ -n "$${CHROMIUM:-}" ]] || command -v chromium >/dev/null || $(MAKE) --no-print-directory apt PACKAGE=chromium
 
 $(VENV)/.installed: tests/requirements.txt
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) --no-print-directory apt PACKAGE=python3-venv

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { io } from 'socket.io-client';
+import { livekit } from './support/livekit.mjs';
 import { atTheDoor, call, goIn, host, openAs, openPanel, seesMoving, tile } from './support/meeting.mjs';
 import { violations, world } from './support/world.mjs';
 
@@ -81,6 +83,59 @@ test('from registration to a meeting of three who see each other move and write'
   for (const page of [ann, cem, dan])
     await page.getByRole('heading', { name: 'The meeting has ended' }).waitFor();
   await done(ann, bob, cem, dan);
+});
+
+test('whoever comes with a Socket.IO client or with LiveKit’s own is in the same meeting', async () => {
+  const person = await host(convo);
+  const friend = await host(convo, null, ['Cem', 'Oz']);
+  const ann = await openAs(convo, person);
+  await goIn(ann, person.code);
+  const pia = await call(convo, `/api/v1/meetings/${person.code}/join`, { user_name: 'Pia' });
+  const client = await livekit(convo.url, [pia.token]);
+
+  await call(convo, `/api/v1/meetings/${person.code}/join`, {}, friend.token);
+  const socket = io(convo.url, { auth: { token: `Bearer ${friend.token}` }, transports: ['websocket'] });
+  const chatroomId = person.room;
+  const heard = [];
+  const hears = (sender, message) =>
+    new Promise((resolve) => {
+      const look = () =>
+        heard.some((one) => one.sender.name === sender && one.message === message) && resolve();
+      socket.on('newMessage', look);
+      look();
+    });
+  socket.on('newMessage', (message) => heard.push(message));
+  assert.equal((await socket.emitWithAck('joinRoom', { chatroomId })).ok, true);
+
+  await seesMoving(ann, tile(ann, 'Pia'));
+  await client.hears({ sees: 'Ann Lee' });
+
+  await say(ann, 'Hello from the page');
+  await hears('Ann Lee', 'Hello from the page');
+  await client.hears({ from: 'Ann Lee', text: 'Hello from the page' });
+  await socket.emitWithAck('chatroomMessage', { chatroomId, message: 'Hello from the socket' });
+  await reads(ann, 'Hello from the socket');
+  await client.hears({ text: 'Hello from the socket' });
+  client.say('Hello from Python');
+  await reads(ann, 'Hello from Python');
+  await hears('Pia', 'Hello from Python');
+  // Once each, and in one order.
+  const all = ['Hello from the page', 'Hello from the socket', 'Hello from Python'];
+  assert.deepEqual(
+    heard.map((one) => one.message),
+    all,
+  );
+  assert.deepEqual(
+    await ann
+      .getByRole('log')
+      .getByText(/^Hello from/)
+      .allTextContents(),
+    all,
+  );
+  socket.disconnect();
+  await client.end();
+  await tile(ann, 'Pia').waitFor({ state: 'detached' });
+  await done(ann);
 });
 
 test('who waits comes in when the host opens, and stays out when not', async () => {
@@ -217,7 +272,7 @@ test('a lost network is told, survived, and nothing said meanwhile is lost', asy
   await seesMoving(ann, tile(ann, 'Bob'));
   // Without a network the browser and livekit-client say so for each try.
   bob.wrongs = bob.wrongs.filter(
-    (wrong) => !/ERR_INTERNET_DISCONNECTED|WebSocket|Failed to fetch/.test(wrong),
+    (wrong) => !/ERR_INTERNET_DISCONNECTED|WebSocket|WS closed|Failed to fetch/.test(wrong),
   );
   await done(ann, bob);
 });
@@ -323,7 +378,6 @@ for (const colorScheme of ['light', 'dark']) {
     await clean(ann, 'menu');
     await ann.getByRole('menuitem', { name: 'Keyboard shortcuts' }).click();
     await ann.getByRole('dialog').waitFor();
-    await ann.waitForTimeout(300); // it fades in
     await clean(ann, 'shortcuts');
     await bob.getByRole('button', { name: 'Leave the meeting' }).click();
     await bob.getByRole('heading', { name: 'You left the meeting' }).waitFor();

@@ -11,6 +11,8 @@ export async function host(convo, meeting = {}, [first_name, last_name] = ['Ann'
     meeting && (await call(convo, '/api/v1/meetings', { title: 'Retro', ...meeting }, tokens.access_token));
   return {
     code: made?.meeting_id,
+    /** The meeting as a room: what the chatrooms' API knows it by. */
+    room: made?.id.replace('meeting-', ''),
     passcode: made?.passcode,
     token: tokens.access_token,
     tokens: {

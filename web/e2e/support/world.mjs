@@ -1,4 +1,4 @@
-/** A server of its own with an empty database, the built app in front of it, and a browser. */
+/** The server as its users have it, with an empty database, the built app and the media in it; and a browser. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const WEB = new URL('../..', import.meta.url).pathname;
 const BINARY = process.env.CONVO_BIN ?? new URL('../../../target/debug/convo', import.meta.url).pathname;
 const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
@@ -17,31 +16,19 @@ const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', imp
  */
 export async function world(env = {}) {
   const data = await mkdtemp(join(tmpdir(), 'convo-web-'));
-  const [api, app] = [await freePort(), await freePort()];
-  const url = `http://localhost:${app}`;
-  // LIVEKIT_URL (with key and secret): an outside media server. The page's own host stands before it, so that the
-  // content security policy, which knows no other host, holds here too.
-  const outside = process.env.LIVEKIT_URL?.replace(/^ws/, 'http');
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
   const configuration = {
     CONVO_DATA_DIR: data,
-    CONVO_LISTEN: `127.0.0.1:${api}`,
+    CONVO_LISTEN: `127.0.0.1:${port}`,
     CONVO_RATE_LIMIT: 'off',
     CONVO_MEDIA_UDP: '0',
     CONVO_MEDIA_TCP: '0',
     CONVO_TURN: '0',
-    FRONTEND_URL: url,
-    ...(outside && { PUBLIC_URL: outside }),
     ...env,
   };
-  const serve = () => start(BINARY, ['serve'], `http://127.0.0.1:${api}/readyz`, configuration);
+  const serve = () => start(['serve'], `${url}/readyz`, configuration);
   let server = await serve();
-  const vite = [join(WEB, 'node_modules/vite/bin/vite.js'), 'preview', '--port', String(app), '--strictPort'];
-  // Another build than dist/, for who builds while others test.
-  if (process.env.WEB_DIST) vite.push('--outDir', process.env.WEB_DIST);
-  const front = await start(process.execPath, vite, url, {
-    CONVO_URL: `http://127.0.0.1:${api}`,
-    ...(outside && { CONVO_MEDIA_URL: outside }),
-  });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -66,7 +53,7 @@ export async function world(env = {}) {
     },
     async end() {
       await browser.close();
-      for (const child of [front, server]) await stop(child);
+      await stop(server);
       await rm(data, { recursive: true, force: true });
     },
   };
@@ -112,6 +99,7 @@ async function open(browser, url, options = {}) {
  * hand it on to where it belongs.
  */
 export async function violations(page) {
+  await settled(page);
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() =>
     globalThis.axe.run(
@@ -124,10 +112,27 @@ export async function violations(page) {
   );
 }
 
-async function start(command, args, ready, env) {
-  const child = spawn(command, args, {
+/** Waits until what fades or slides is where it goes; what moves for ever may. */
+export function settled(page) {
+  return page.waitForFunction(
+    () =>
+      new Promise((resolve) => {
+        const still = () =>
+          document
+            .getAnimations()
+            .every(
+              ({ effect, playState }) =>
+                playState !== 'running' || effect.getTiming().iterations === Infinity,
+            );
+        // What has just been asked for begins with the next picture.
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve(still())));
+      }),
+  );
+}
+
+async function start(args, ready, env) {
+  const child = spawn(BINARY, args, {
     env: { ...process.env, ...env },
-    cwd: WEB,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -144,7 +149,7 @@ async function start(command, args, ready, env) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   child.kill();
-  throw new Error(`${command} did not start: ${said}`);
+  throw new Error(`${BINARY} did not start: ${said}`);
 }
 
 async function stop(child) {

@@ -1,0 +1,104 @@
+"""People in a meeting whose client is LiveKit's own for Python: `livekit_client.py URL TOKEN…`.
+
+Each is connected, shows a figure that sways, and says what it meets, a JSON object a line:
+`{"who": 0, "connected": true}`, `{"who": 0, "from": "Ann", "text": "Hello"}`, `{"who": 0, "sees": "Ann"}` (that person's
+picture moved). What is written to it, `{"who": 0, "text": "Hello"}`, is said in the chat. It ends with its input.
+"""
+
+import asyncio
+import json
+import sys
+
+import numpy as np
+from livekit import rtc
+
+WIDTH, HEIGHT, FRAMES, SECONDS = 640, 360, 16, 2.0
+COLOURS = [(94, 129, 172), (163, 118, 92), (112, 148, 110), (150, 112, 160), (190, 140, 80), (90, 150, 150)]
+
+
+def say(who: int, **what: object) -> None:
+    print(json.dumps({"who": who} | what), flush=True)
+
+
+def figure(index: int) -> list[bytes]:
+    """Head and shoulders before a wall, swaying: RGBA pictures to show in turn."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    colour = np.array(COLOURS[index % len(COLOURS)], dtype=np.float32)
+    pictures = []
+    for frame in range(FRAMES):
+        middle = WIDTH / 2 + 28 * np.sin(2 * np.pi * frame / FRAMES)
+        light = (1.15 - 0.5 * y / HEIGHT - 0.2 * np.abs(x - WIDTH * 0.3) / WIDTH)[..., None]
+        picture = colour * light
+        head = ((x - middle) / 62) ** 2 + ((y - 150) / 78) ** 2 < 1
+        body = ((x - middle) / 150) ** 2 + ((y - 400) / 165) ** 2 < 1
+        picture[body] = colour * 0.45
+        picture[head] = (224, 186, 160)
+        rgba = np.full((HEIGHT, WIDTH, 4), 255, dtype=np.uint8)
+        rgba[..., :3] = picture.clip(0, 255)
+        pictures.append(rgba.tobytes())
+    return pictures
+
+
+async def show(room: rtc.Room, who: int) -> None:
+    source = rtc.VideoSource(WIDTH, HEIGHT)
+    track = rtc.LocalVideoTrack.create_video_track("camera", source)
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA)
+    await room.local_participant.publish_track(track, options)
+    pictures = figure(who)
+    while True:
+        for picture in pictures:
+            source.capture_frame(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.RGBA, picture))
+            await asyncio.sleep(SECONDS / FRAMES)
+
+
+async def watch(track: rtc.Track, who: int, name: str) -> None:
+    """Until two pictures differ in more than noise."""
+    before = None
+    async with asyncio.timeout(60):
+        async for event in rtc.VideoStream(track, format=rtc.VideoBufferType.RGBA):
+            picture = np.frombuffer(event.frame.data, dtype=np.uint8)[::997].astype(np.int16)
+            if before is not None and before.shape == picture.shape and (np.abs(picture - before) > 24).sum() > 5:
+                say(who, sees=name)
+                return
+            before = picture
+
+
+async def join(url: str, token: str, who: int, tasks: set) -> rtc.Room:
+    room = rtc.Room()
+
+    def start(coroutine) -> None:
+        task = asyncio.create_task(coroutine)
+        tasks.add(task)
+
+    def on_chat(reader, identity: str) -> None:
+        async def read() -> None:
+            sender = room.remote_participants.get(identity)
+            say(who, **{"from": sender.name if sender else identity, "text": await reader.read_all()})
+
+        start(read())
+
+    @room.on("track_subscribed")
+    def on_track(track, _publication, participant) -> None:
+        if who == 0 and track.kind == rtc.TrackKind.KIND_VIDEO:
+            start(watch(track, who, participant.name))
+
+    room.register_text_stream_handler("lk.chat", on_chat)
+    await room.connect(url, token)
+    start(show(room, who))
+    say(who, connected=True)
+    return room
+
+
+async def main(url: str, tokens: list[str]) -> None:
+    tasks: set = set()
+    rooms = [await join(url, token, who, tasks) for who, token in enumerate(tokens)]
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
+        said = json.loads(line)
+        await rooms[said["who"]].local_participant.send_text(said["text"], topic="lk.chat")
+    for room in rooms:
+        await room.disconnect()
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2:]))
