@@ -92,6 +92,12 @@ impl Structure {
     pub fn targets(&self) -> &[SvcLayer] {
         &self.targets
     }
+
+    /// Whether the highest of the targets needs this frame.
+    pub fn needs(&self, frame: &DdFrame) -> bool {
+        let highest = (0..self.targets.len()).max_by_key(|target| self.targets[*target]);
+        highest.is_some_and(|target| frame.indication(target) != Indication::NotPresent)
+    }
 }
 
 /// What a packet's descriptor says of its frame.

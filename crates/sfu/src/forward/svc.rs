@@ -27,14 +27,16 @@ pub struct DdSelector {
     wanted: SvcLayer,
     target: Option<Target>,
     frames: Option<Frames>,
+    /// The targets that the publisher sends, as it told last.
+    sent: u32,
+    /// Those of which the subscriber believes so.
+    believed: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Target {
     index: usize,
     layer: SvcLayer,
-    /// The frame since which it is forwarded, extended.
-    since: u64,
 }
 
 /// What was decided of the last frames, by extended number.
@@ -57,7 +59,7 @@ const EVERYTHING: SvcLayer = SvcLayer { spatial: u8::MAX, temporal: u8::MAX };
 
 impl Default for DdSelector {
     fn default() -> Self {
-        Self { wanted: EVERYTHING, target: None, frames: None }
+        Self { wanted: EVERYTHING, target: None, frames: None, sent: u32::MAX, believed: u32::MAX }
     }
 }
 
@@ -69,7 +71,7 @@ impl DdSelector {
 
     /// What comes next is another stream, from a keyframe on.
     pub fn restart(&mut self) {
-        (self.target, self.frames) = (None, None);
+        *self = Self { wanted: self.wanted, ..Self::default() };
     }
 
     /// The highest layer that is forwarded.
@@ -78,9 +80,9 @@ impl DdSelector {
     }
 
     /// Whether only a keyframe may bring what is wanted.
-    pub fn needs_keyframe(&self, structure: &Structure, active_targets: Option<u32>) -> bool {
-        let goal = self.goal(structure, active_targets).map(|target| structure.targets()[target].spatial);
-        goal != self.current().map(|layer| layer.spatial)
+    pub fn needs_keyframe(&self, structure: &Structure) -> bool {
+        let goal = self.goal(structure).map(|target| structure.targets()[target].spatial);
+        goal.is_some() && goal != self.current().map(|layer| layer.spatial)
     }
 
     /// What to do with a packet. One whose descriptor could not be read is to be forwarded as it is: around a keyframe,
@@ -88,15 +90,19 @@ impl DdSelector {
     pub fn select(&mut self, frame: &DdFrame, structure: &Structure) -> SvcDecision {
         let frames = self.frames.get_or_insert_with(|| Frames::new(frame.number));
         let number = frames.extend(frame.number);
+        let told = told(frame, structure);
+        if number >= frames.newest {
+            self.sent = told.unwrap_or(self.sent);
+        }
         let forwarded = frames.verdict(number).unwrap_or_else(|| self.decide(number, frame, structure));
         let Some(target) = self.target.filter(|_| forwarded) else { return SvcDecision::Drop };
         let covered = |layer: &SvcLayer| target.layer.covers(*layer);
-        let mask = mask(structure.targets().iter().map(covered));
-        let partial = mask != all(structure.targets().len());
-        let tell = partial && (frame.brings_structure || target.since == number);
+        let comes = self.sent & mask(structure.targets().iter().map(covered));
+        let wrong = told.unwrap_or(self.believed) != comes;
+        self.believed = comes;
         SvcDecision::Forward {
             last: frame.end && frame.layer.spatial == target.layer.spatial,
-            active_targets: tell.then_some(mask),
+            active_targets: wrong.then_some(comes),
         }
     }
 
@@ -106,7 +112,7 @@ impl DdSelector {
             self.target = None; // Targets are numbered anew.
         }
         if self.decodable(number, frame) {
-            self.switch(number, frame, structure);
+            self.switch(frame, structure);
         }
         let forward = self.target.is_some_and(|target| frame.indication(target.index) != Indication::NotPresent);
         if let Some(frames) = &mut self.frames {
@@ -122,8 +128,8 @@ impl DdSelector {
     }
 
     /// Goes over to the target nearest to what is wanted for which this frame is a switching point.
-    fn switch(&mut self, number: u64, frame: &DdFrame, structure: &Structure) {
-        let Some(goal) = self.goal(structure, frame.active_targets) else { return };
+    fn switch(&mut self, frame: &DdFrame, structure: &Structure) {
+        let Some(goal) = self.goal(structure) else { return };
         let targets = structure.targets();
         let on_the_way = |&index: &usize| match self.current() {
             None => targets[index] <= targets[goal],
@@ -137,18 +143,22 @@ impl DdSelector {
         };
         let Some(index) = possible.min_by_key(far) else { return };
         if self.target.is_none_or(|target| target.index != index) {
-            self.target = Some(Target { index, layer: targets[index], since: number });
+            self.target = Some(Target { index, layer: targets[index] });
         }
     }
 
     /// The best of the targets that are sent and wanted; failing that, the least.
-    fn goal(&self, structure: &Structure, active_targets: Option<u32>) -> Option<usize> {
+    fn goal(&self, structure: &Structure) -> Option<usize> {
         let targets = structure.targets();
-        let active = active_targets.unwrap_or(u32::MAX);
-        let sent = || (0..targets.len()).filter(|&index| active >> index & 1 == 1);
+        let sent = || (0..targets.len()).filter(|&index| self.sent >> index & 1 == 1);
         let wanted = sent().filter(|&index| self.wanted.covers(targets[index]));
         wanted.max_by_key(|&index| targets[index]).or_else(|| sent().min_by_key(|&index| targets[index]))
     }
+}
+
+/// What a packet tells of the targets that are sent; after a structure without a word, all are.
+fn told(frame: &DdFrame, structure: &Structure) -> Option<u32> {
+    frame.active_targets.or(frame.brings_structure.then(|| all(structure.targets().len())))
 }
 
 fn mask(targets: impl Iterator<Item = bool>) -> u32 {
@@ -260,8 +270,8 @@ impl Vp9Selector {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dd::DdReader;
     use super::super::dd::tests::{Shape, descriptor};
+    use super::super::dd::{DdReader, write_active_targets};
     use super::*;
 
     const S0T0: SvcLayer = SvcLayer { spatial: 0, temporal: 0 };
@@ -312,8 +322,19 @@ mod tests {
             self.selector.select(&frame, self.reader.structure().unwrap())
         }
 
+        /// As `one`, of which the descriptor tells the targets that are sent from here on.
+        fn one_telling(&mut self, template: u8, active: u32) -> SvcDecision {
+            self.number = self.number.wrapping_add(1);
+            let plain = descriptor(None, template, self.number);
+            let frame = self.reader.read(&plain).unwrap();
+            let mut bytes = vec![];
+            write_active_targets(&plain, &frame, active, &mut bytes);
+            let frame = self.reader.read(&bytes).unwrap();
+            self.selector.select(&frame, self.reader.structure().unwrap())
+        }
+
         fn needs_keyframe(&self) -> bool {
-            self.selector.needs_keyframe(self.reader.structure().unwrap(), None)
+            self.selector.needs_keyframe(self.reader.structure().unwrap())
         }
     }
 
@@ -376,6 +397,18 @@ mod tests {
         assert_eq!(stream.one(1), forward(true, None));
         stream.one(3);
         assert_eq!(stream.one(0), forward(true, Some(0b01)), "and with each structure");
+    }
+
+    #[test]
+    fn what_the_publisher_stopped_is_not_waited_for() {
+        let mut stream = Stream::new(L2T1_KEY);
+        stream.send([0, 2, 1, 3]);
+        stream.one_telling(1, 0b01);
+        assert!(stream.needs_keyframe(), "the lower layer was not forwarded");
+        assert_eq!(stream.send([0]), [true], "which says again that all come");
+        assert!(!stream.needs_keyframe());
+        stream.one_telling(1, 0);
+        assert!(!stream.needs_keyframe(), "nothing is sent: nothing helps");
     }
 
     #[test]

@@ -121,8 +121,13 @@ impl Room {
 
 /// What the publisher sends of a stream now, by encoding.
 fn offers(stream: &publish::Stream, now: Instant) -> [Option<Offer>; MAX_LAYERS] {
+    let mut below = 0;
     std::array::from_fn(|index| {
         let encoding = stream.encodings.get(index).filter(|e| e.tracker.alive(now))?;
-        Some(Offer { bitrate: encoding.tracker.bitrate(now), pixels: encoding.width * encoding.height })
+        let bitrate = below + encoding.tracker.bitrate(now);
+        if stream.nested() {
+            below = bitrate;
+        }
+        Some(Offer { bitrate, pixels: encoding.width * encoding.height })
     })
 }

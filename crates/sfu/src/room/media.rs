@@ -1,12 +1,15 @@
 //! A packet's way from its publisher to everybody who wants it.
 
-use super::*;
+use super::{
+    svc::{Place, Svc},
+    *,
+};
 use crate::forward::{self, Codec, Incoming, SenderReport};
 use std::time::Duration;
 use str0m::{
     format::PayloadParams,
     media::{MediaKind, Mid, Pt, Rid},
-    rtp::{RtpPacket, RtpWrite, Ssrc},
+    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc},
 };
 
 /// A publisher is asked for a key frame of one encoding no more often: each costs it a burst.
@@ -38,8 +41,8 @@ pub(crate) struct Encoding {
     picture_wanted: bool,
 }
 
-/// The encodings of a line: its rids with the sizes that were announced, lowest first.
-pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo) -> Vec<Encoding> {
+/// The encodings of a line, lowest first, with the sizes that were announced: its rids, or the layers within its one stream.
+pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo, layered: bool) -> Vec<Encoding> {
     let layer = |quality: u8| info.layers.iter().find(|l| l.quality == i32::from(quality));
     let screen = info.source() == proto::TrackSource::ScreenShare;
     let patience = if screen { SCREEN_PATIENCE } else { CAMERA_PATIENCE };
@@ -55,6 +58,11 @@ pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo) -> Vec<Encodin
             picture_wanted: false,
         }
     };
+    if layered {
+        let mut layers: Vec<_> = info.layers.iter().map(|l| encoding(None, l.quality as u8)).collect();
+        layers.sort_by_key(|layer| layer.quality);
+        return layers;
+    }
     if rids.is_empty() {
         let highest = info.layers.iter().map(|l| l.quality as u8).max().unwrap_or(2).min(2);
         return vec![encoding(None, highest)];
@@ -90,6 +98,25 @@ pub(super) fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
 impl Room {
     pub(super) fn on_packet(&mut self, from: ParticipantKey, packet: &RtpPacket, cx: &mut Cx<'_>) {
         let Some(source) = self.source_of(from, packet.header.ssrc) else { return };
+        let place = (source.track, usize::from(source.stream));
+        // Taken out meanwhile: its structure is looked at for each subscriber.
+        let mut svc = self.tracks.get_mut(place.0).and_then(|track| track.streams[place.1].svc.take());
+        self.on_packet_of(from, source, packet, svc.as_deref_mut(), cx);
+        if svc.is_some()
+            && let Some(track) = self.tracks.get_mut(place.0)
+        {
+            track.streams[place.1].svc = svc;
+        }
+    }
+
+    fn on_packet_of(
+        &mut self,
+        from: ParticipantKey,
+        source: SourceOf,
+        packet: &RtpPacket,
+        svc: Option<&mut Svc>,
+        cx: &mut Cx<'_>,
+    ) {
         let Some(track) = self.tracks.get_mut(source.track) else { return };
         let stream = &mut track.streams[usize::from(source.stream)];
         if stream.pt != Some(packet.header.payload_type) {
@@ -103,20 +130,25 @@ impl Room {
         if packet.payload.is_empty() && codec.is_video() {
             return; // Padding: for the publisher's own probing.
         }
-        let encoding = &mut stream.encodings[usize::from(source.encoding)];
+        let place = svc.and_then(|svc| svc.read(codec, packet, &mut stream.encodings));
+        let top = stream.encodings.len() - 1;
+        let layer =
+            place.as_ref().map_or(usize::from(source.encoding), |place| usize::from(place.layer().spatial).min(top));
+        let encoding = &mut stream.encodings[layer];
         let in_order = encoding.tracker.record(cx.now, *packet.seq_no, header.timestamp, packet.payload.len());
         if track.info.muted {
             return;
         }
-        let alive = alive(&stream.encodings, cx.now);
+        let alive = stream.alive(cx.now);
         if let Some(level) = header.ext_vals.audio_level.filter(|_| track.kind == MediaKind::Audio) {
             let voice = track.voice.get_or_insert_with(|| forward::speaker::Voice::new(codec.clock_rate()));
             voice.observe(header.timestamp, level.unsigned_abs());
         }
         let vp8 = (codec == Codec::Vp8).then(|| forward::Vp8Packet::parse(&packet.payload)).flatten();
-        let keyframe = match &vp8 {
-            Some(vp8) => vp8.keyframe,
-            None => codec.is_video() && forward::is_keyframe(codec, &packet.payload),
+        let keyframe = match (&vp8, &place) {
+            (Some(vp8), _) => vp8.keyframe,
+            (None, Some(place)) if place.starts_keyframe() => true,
+            (None, _) => codec.is_video() && forward::is_keyframe(codec, &packet.payload),
         };
         let report = packet.last_sender_info.as_ref();
         let incoming = Incoming {
@@ -126,7 +158,7 @@ impl Room {
             report: report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 }),
         };
         let layer = forward::LayerPacket { layer: source.encoding, keyframe, in_order };
-        let arrival = Arrival { packet, codec, incoming, stream: source.stream, layer, alive, vp8 };
+        let arrival = Arrival { packet, codec, incoming, stream: source.stream, layer, alive, vp8, place };
         for index in 0..self.tracks[source.track].subscribers.len() {
             let key = self.tracks[source.track].subscribers[index];
             self.forward(key, &arrival, cx);
@@ -259,8 +291,7 @@ impl Room {
         for subscription in &track.subscribers {
             let subscription = &mut self.subscriptions[*subscription];
             let Some(stream) = track.streams.get(usize::from(subscription.stream)) else { continue };
-            let alive = alive(&stream.encodings, cx.now);
-            if let Some(layer) = subscription.wants_picture(cx.now, rtt, alive) {
+            if let Some(layer) = subscription.wants_picture(cx.now, rtt, stream) {
                 wanted.push((subscription.stream, layer));
             }
         }
@@ -280,11 +311,8 @@ pub(super) struct Arrival<'a> {
     /// The stream's encodings that live now.
     pub(crate) alive: forward::Layers,
     pub vp8: Option<forward::Vp8Packet>,
-}
-
-pub(super) fn alive(encodings: &[Encoding], now: Instant) -> forward::Layers {
-    let living = encodings.iter().enumerate().filter(|(_, encoding)| encoding.tracker.alive(now));
-    living.map(|(index, _)| index as forward::Layer).collect()
+    /// Where it is in the layers within its stream.
+    pub(crate) place: Option<Place<'a>>,
 }
 
 impl Arrival<'_> {
@@ -297,18 +325,22 @@ impl Arrival<'_> {
         now: Instant,
         payload: std::sync::Arc<[u8]>,
     ) -> RtpWrite {
-        let header = &self.packet.header;
-        let mut extensions = header.ext_vals.clone();
+        RtpWrite::new(pt, to.seq.into(), to.ts, now, payload)
+            .marker(self.packet.header.marker)
+            .ext_vals(self.extensions())
+            .nackable(nackable)
+    }
+
+    /// The header extensions that are passed on.
+    pub(crate) fn extensions(&self) -> ExtensionValues {
+        let mut extensions = self.packet.header.ext_vals.clone();
         // The sending side has its own.
         extensions.mid = None;
         extensions.rid = None;
         extensions.rid_repair = None;
         extensions.transport_cc = None;
         extensions.abs_send_time = None;
-        RtpWrite::new(pt, to.seq.into(), to.ts, now, payload)
-            .marker(header.marker)
-            .ext_vals(extensions)
-            .nackable(nackable)
+        extensions
     }
 }
 
@@ -321,6 +353,12 @@ fn arrived(payloads: &[PayloadParams], pt: Pt) -> Option<Codec> {
 }
 
 impl super::publish::Stream {
+    /// The encodings that come now, as the selector knows them: one stream is one, whatever layers are within.
+    pub(crate) fn alive(&self, now: Instant) -> forward::Layers {
+        let living = self.encodings.iter().enumerate().filter(|(_, encoding)| encoding.tracker.alive(now));
+        living.map(|(index, encoding)| if encoding.rid.is_none() { 0 } else { index as forward::Layer }).collect()
+    }
+
     fn settle(&mut self, pt: Pt, codec: Codec) {
         self.pt = Some(pt);
         self.codec = codec;

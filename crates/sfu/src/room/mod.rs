@@ -14,6 +14,7 @@ mod publish;
 mod rpc;
 mod signal;
 mod subscribe;
+mod svc;
 mod tick;
 
 use crate::{

@@ -47,7 +47,17 @@ pub(crate) struct Stream {
     /// As announced; the packets have the last word.
     pub(crate) codec: Codec,
     pub(crate) pt: Option<Pt>,
+    /// Simulcast layers; or, where all come in one RTP stream, its spatial layers.
     pub(crate) encodings: Vec<super::media::Encoding>,
+    /// Reads of the spatial layers within the one RTP stream.
+    pub(super) svc: Option<Box<super::svc::Svc>>,
+}
+
+impl Stream {
+    /// Whether an encoding's packets do not suffice without those of the lower ones.
+    pub(super) fn nested(&self) -> bool {
+        self.svc.as_ref().is_some_and(|svc| svc.nested())
+    }
 }
 
 impl Track {
@@ -187,11 +197,14 @@ impl Room {
         let index = by_id.or_else(|| person.pending.iter().position(of_kind))?;
         let Pending { info, codec, extends, .. } = person.pending.remove(index);
         let mid = Mid::from(line.mid.as_str());
+        let codec = named(&codec, video);
+        let layered = line.rids.is_empty() && super::svc::is_layered(codec, &info);
         let stream = Stream {
             mid,
-            codec: named(&codec, video),
+            codec,
             pt: None,
-            encodings: super::media::encodings(&line.rids, &info),
+            encodings: super::media::encodings(&line.rids, &info, layered),
+            svc: layered.then(Default::default),
         };
         if let Some(track) = extends.filter(|t| self.tracks.contains_key(*t)) {
             self.tracks[track].streams.push(stream);

@@ -1,12 +1,18 @@
 //! Who sees what, and in which quality.
 
-use super::{media::Arrival, *};
-use crate::forward::{Codec, Decision, Layer, LayerSelector, Layers, Outgoing, RtpMunger, Vp8Munger};
+use super::{media::Arrival, publish::Stream, svc::Chooser, *};
+use crate::forward::{
+    Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, dd::SvcLayer, svc::SvcDecision,
+};
 use proto::VideoQuality;
+use std::time::Duration;
 use str0m::{
     media::{MediaKind, Mid, Pt},
     rtp::RtpWrite,
 };
+
+/// A key frame for another layer of a picture that is there is asked for no more often.
+const LAYER_AGAIN: Duration = Duration::from_secs(1);
 
 /// One participant's wish for one track, and what it takes to fulfil it.
 #[derive(Debug)]
@@ -31,6 +37,10 @@ pub(crate) struct Subscription {
     selector: LayerSelector,
     munger: RtpMunger,
     vp8: Vp8Munger,
+    /// Of the layers within the stream.
+    chooser: Chooser,
+    /// When a key frame was last asked for to get another of these.
+    layer_asked: Option<Instant>,
     /// What comes next follows a pause.
     paused_before: bool,
     payload: Option<Payload>,
@@ -83,8 +93,12 @@ impl Subscription {
             self.selector.set_target(None);
             self.paused_before = true;
         }
-        if self.flowing() {
-            self.selector.set_target(self.granted.map(|granted| granted.min(self.ceiling)));
+        if self.flowing()
+            && let Some(granted) = self.granted
+        {
+            let layer = granted.min(self.ceiling);
+            self.selector.set_target(Some(layer));
+            self.chooser.set_wanted(SvcLayer { spatial: layer, temporal: u8::MAX });
         }
     }
 
@@ -102,11 +116,22 @@ impl Subscription {
         self.granted.is_none()
     }
 
-    pub(crate) fn wants_picture(&mut self, now: Instant, rtt: std::time::Duration, alive: Layers) -> Option<Layer> {
+    /// The encoding of which a key frame must be asked for now.
+    pub(crate) fn wants_picture(&mut self, now: Instant, rtt: Duration, stream: &Stream) -> Option<Layer> {
         if !self.flowing() {
             return None;
         }
-        self.selector.keyframe_request(now, rtt, alive)
+        self.selector.keyframe_request(now, rtt, stream.alive(now)).or_else(|| self.wants_layer(now, stream))
+    }
+
+    /// There is a picture, but only a key frame brings the layer within the stream that is wanted.
+    fn wants_layer(&mut self, now: Instant, stream: &Stream) -> Option<Layer> {
+        let needs = stream.svc.as_ref().is_some_and(|svc| self.chooser.needs_keyframe(stream.codec, svc));
+        if !needs || self.layer_asked.is_some_and(|asked| now < asked + LAYER_AGAIN) {
+            return None;
+        }
+        self.layer_asked = Some(now);
+        self.selector.current()
     }
 
     /// Chooses and rewrites. On the hot path.
@@ -117,13 +142,13 @@ impl Subscription {
         let payload = self.payload_for(arrival, mid, peer)?;
         let out = if arrival.codec.is_video() { self.select(arrival, now) } else { self.pass(arrival, now) };
         match out? {
-            Step::Send(out) => {
+            Step::Send(out, chosen) => {
                 let content = if payload.strip { primary(arrival)? } else { arrival.packet.payload.clone() };
                 let mut write = arrival.write(payload.pt, payload.nackable, out, now, content);
                 if let Some(vp8) = &arrival.vp8 {
                     write = write.vp8_patch(self.vp8.rewrite(out.epoch, vp8)?);
                 }
-                Some(write)
+                Some(chosen.apply(write, arrival))
             }
             Step::Fill(out) => Some(RtpWrite::new(payload.pt, out.seq.into(), out.ts, now, vec![])),
         }
@@ -131,25 +156,39 @@ impl Subscription {
 
     fn pass(&mut self, arrival: &Arrival<'_>, now: Instant) -> Option<Step> {
         if std::mem::take(&mut self.paused_before) {
-            return Some(Step::Send(self.munger.switch(now, &arrival.incoming)));
+            return Some(Step::whole(self.munger.switch(now, &arrival.incoming)));
         }
-        self.munger.forward(now, &arrival.incoming).map(Step::Send)
+        self.munger.forward(now, &arrival.incoming).map(Step::whole)
     }
 
     fn select(&mut self, arrival: &Arrival<'_>, now: Instant) -> Option<Step> {
         match self.selector.select(arrival.layer, arrival.alive) {
             Decision::Forward { switched: true } => {
                 self.paused_before = false;
-                Some(Step::Send(self.munger.switch(now, &arrival.incoming)))
+                self.chooser.restart();
+                let chosen = self.choose(arrival).unwrap_or_default();
+                Some(Step::Send(self.munger.switch(now, &arrival.incoming), chosen))
             }
             // Of before the pause: its place was not kept.
             Decision::Late if self.paused_before => None,
-            Decision::Forward { switched: false } => match &arrival.vp8 {
-                Some(vp8) if !self.vp8.wants(vp8) => self.munger.drop(now, &arrival.incoming).map(Step::Fill),
-                _ => self.munger.forward(now, &arrival.incoming).map(Step::Send),
+            Decision::Forward { switched: false } => match self.choose(arrival) {
+                Some(chosen) => self.munger.forward(now, &arrival.incoming).map(|out| Step::Send(out, chosen)),
+                None => self.munger.drop(now, &arrival.incoming).map(Step::Fill),
             },
-            Decision::Late => self.munger.forward(now, &arrival.incoming).map(Step::Send),
+            Decision::Late => self.munger.forward(now, &arrival.incoming).map(Step::whole),
             Decision::Drop => None,
+        }
+    }
+
+    /// Among the layers within the stream; `None`: the packet's is not wanted.
+    fn choose(&mut self, arrival: &Arrival<'_>) -> Option<Chosen> {
+        match (&arrival.place, &arrival.vp8) {
+            (Some(place), _) => match self.chooser.choose(place) {
+                SvcDecision::Forward { last, active_targets } => Some(Chosen { last, active_targets }),
+                SvcDecision::Drop => None,
+            },
+            (None, Some(vp8)) => self.vp8.wants(vp8).then(Chosen::default),
+            (None, None) => Some(Chosen::default()),
         }
     }
 
@@ -167,9 +206,39 @@ impl Subscription {
 
 /// What becomes of a packet.
 enum Step {
-    Send(Outgoing),
+    Send(Outgoing, Chosen),
     /// Its place is kept, its content is not wanted: an empty packet.
     Fill(Outgoing),
+}
+
+impl Step {
+    fn whole(out: Outgoing) -> Self {
+        Self::Send(out, Chosen::default())
+    }
+}
+
+/// What is changed of a packet because the subscriber does not get all the layers of its stream.
+#[derive(Debug, Clone, Copy, Default)]
+struct Chosen {
+    /// It is the last of the picture, for this subscriber.
+    last: bool,
+    /// The decode targets to tell in its dependency descriptor.
+    active_targets: Option<u32>,
+}
+
+impl Chosen {
+    fn apply(self, mut write: RtpWrite, arrival: &Arrival<'_>) -> RtpWrite {
+        if self.last {
+            write = write.marker(true);
+        }
+        let told = self.active_targets.zip(arrival.place.as_ref());
+        if let Some(descriptor) = told.and_then(|(targets, place)| place.with_targets(targets)) {
+            let mut extensions = arrival.extensions();
+            extensions.user_values.set(descriptor);
+            write = write.ext_vals(extensions);
+        }
+        write
+    }
 }
 
 /// The payload type for a codec on the subscriber's line, whether it may be sent again, and whether only the primary
@@ -234,6 +303,8 @@ impl Room {
             selector: LayerSelector::default(),
             munger: RtpMunger::new(clock_rate, start),
             vp8: Vp8Munger::default(),
+            chooser: Chooser::default(),
+            layer_asked: None,
             paused_before: true,
             payload: None,
         });

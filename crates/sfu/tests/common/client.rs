@@ -1,6 +1,7 @@
 //! A client as LiveKit's SDKs are: one peer connection, offers of its own, data channels; its media are numbered, so
 //! that what arrives can be checked to the last frame.
 
+use super::svc::{self, Descriptor, DescriptorExtension};
 use convo_sfu::{ConnectionId, Mode};
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
@@ -16,7 +17,7 @@ use str0m::{
     format::Codec,
     media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer},
     net::{Protocol, Receive},
-    rtp::{ExtensionValues, RtpWrite},
+    rtp::{Extension, ExtensionSerializer, ExtensionValues, RtpWrite},
 };
 
 /// One packet that arrived.
@@ -28,6 +29,8 @@ pub struct Heard {
     pub time: u32,
     pub marker: bool,
     pub payload: Vec<u8>,
+    /// The dependency descriptor.
+    pub descriptor: Option<Vec<u8>>,
 }
 
 /// What is written into the payload of a video packet, after its VP8 descriptor.
@@ -44,11 +47,18 @@ pub struct Frame {
 pub struct Source {
     mid: Mid,
     rids: Vec<Option<Rid>>,
+    codec: Codec,
     next: Instant,
-    number: u32,
-    seq: Vec<u64>,
-    wants_key: Vec<bool>,
+    pub number: u32,
+    pub seq: Vec<u64>,
+    pub wants_key: Vec<bool>,
     pub on: bool,
+}
+
+impl Source {
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
 }
 
 pub struct Client {
@@ -80,19 +90,28 @@ pub struct Client {
     now: Instant,
     next_ping: Instant,
     /// Announced, not yet offered.
-    announced: Vec<(String, (MediaKind, usize))>,
+    announced: Vec<(String, Announced)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Announced {
+    kind: MediaKind,
+    /// Simulcast encodings; 1 if there is one stream.
+    encodings: usize,
+    codec: Codec,
 }
 
 const PING: Duration = Duration::from_secs(5);
 const AUDIO_FRAME: Duration = Duration::from_millis(20);
 const VIDEO_FRAME: Duration = Duration::from_micros(33_333);
 /// Packets and bytes of a frame, by layer: about 0.15, 0.5 and 1.5 Mbit/s.
-const PACKETS: [u8; 3] = [1, 2, 6];
-const BYTES: [usize; 3] = [600, 1000, 1050];
+pub const PACKETS: [u8; 3] = [1, 2, 6];
+pub const BYTES: [usize; 3] = [600, 1000, 1050];
 
 impl Client {
     pub fn new(connection: ConnectionId, identity: &str, address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = Rtc::builder().set_rtp_mode(true).build(now);
+        let descriptor = Extension::with_serializer(convo_sfu::forward::dd::URI, DescriptorExtension);
+        let mut rtc = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
         Self {
             connection,
@@ -157,18 +176,14 @@ impl Client {
             return None;
         }
         self.offer_again = false;
-        let mut wanted: Vec<(MediaKind, String, Option<Simulcast>)> = vec![];
-        for (cid, (kind, layers)) in self.unoffered() {
-            wanted.push((kind, cid, simulcast(layers)));
-        }
+        let wanted = self.unoffered();
         let mut sdp = self.rtc.sdp_api();
         let mut mids = vec![];
-        for (kind, cid, simulcast) in wanted {
-            mids.push((
-                kind,
-                sdp.add_media(kind, Direction::SendOnly, Some("stream".into()), Some(cid.clone()), simulcast.clone()),
-                simulcast,
-            ));
+        for (cid, announced) in wanted {
+            let simulcast = simulcast(announced.encodings);
+            let stream = Some("stream".into());
+            let mid = sdp.add_media(announced.kind, Direction::SendOnly, stream, Some(cid), simulcast.clone());
+            mids.push((announced, mid, simulcast));
         }
         change(&mut sdp);
         // A new description even if nothing changed: that is how the server gets to name its tracks.
@@ -185,12 +200,13 @@ impl Client {
                 offer.to_sdp_string()
             }
         };
-        for (kind, mid, simulcast) in mids {
+        for (Announced { kind, codec, .. }, mid, simulcast) in mids {
             let rids = simulcast.map_or(vec![None], |s| s.send.iter().map(|l| Some(l.rid)).collect());
             let count = rids.len();
             let source = Source {
                 mid,
                 rids,
+                codec,
                 next: self.now,
                 number: 0,
                 seq: vec![1000; count],
@@ -219,14 +235,15 @@ impl Client {
         proto::SessionDescription { r#type: "offer".into(), sdp, id: self.offer_id, ..Default::default() }
     }
 
-    fn unoffered(&mut self) -> Vec<(String, (MediaKind, usize))> {
+    fn unoffered(&mut self) -> Vec<(String, Announced)> {
         std::mem::take(&mut self.announced)
     }
 
     // --- publishing ---
 
     pub fn announce_audio(&mut self, cid: &str) -> Request {
-        self.announced.push((cid.into(), (MediaKind::Audio, 1)));
+        let announced = Announced { kind: MediaKind::Audio, encodings: 1, codec: Codec::Opus };
+        self.announced.push((cid.into(), announced));
         Request::AddTrack(proto::AddTrackRequest {
             cid: cid.into(),
             name: cid.into(),
@@ -238,7 +255,16 @@ impl Client {
     }
 
     pub fn announce_video(&mut self, cid: &str, layers: usize) -> Request {
-        self.announced.push((cid.into(), (MediaKind::Video, layers)));
+        self.announce(cid, Codec::Vp8, layers, layers)
+    }
+
+    /// Three spatial layers in one stream.
+    pub fn announce_svc(&mut self, cid: &str, codec: Codec) -> Request {
+        self.announce(cid, codec, 1, 3)
+    }
+
+    fn announce(&mut self, cid: &str, codec: Codec, encodings: usize, layers: usize) -> Request {
+        self.announced.push((cid.into(), Announced { kind: MediaKind::Video, encodings, codec }));
         let sizes = [(320, 180), (640, 360), (1280, 720)];
         let layer = |quality: usize| proto::VideoLayer {
             quality: quality as i32,
@@ -256,7 +282,7 @@ impl Client {
             height: 720,
             layers: layers.clone(),
             simulcast_codecs: vec![proto::SimulcastCodec {
-                codec: "vp8".into(),
+                codec: codec.to_string().to_lowercase(),
                 cid: cid.into(),
                 layers,
                 ..Default::default()
@@ -326,7 +352,13 @@ impl Client {
         while video.next <= self.now {
             video.next += VIDEO_FRAME;
             video.number += 1;
-            let pt = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Vp8).expect("VP8 is on").pt();
+            let pt = self.rtc.codec_config().find(|p| p.spec().codec == video.codec).expect("the codec is on").pt();
+            if video.codec != Codec::Vp8 {
+                let mut direct = self.rtc.direct_api();
+                let stream = direct.stream_tx_by_mid(video.mid, None).expect("a stream to send on");
+                svc::picture(video, pt, self.now).into_iter().for_each(|write| stream.write_rtp(write));
+                continue;
+            }
             for layer in 0..video.rids.len() {
                 let keyframe = std::mem::take(&mut video.wants_key[layer]);
                 let size = if video.rids.len() == 1 { 2 } else { layer };
@@ -389,6 +421,7 @@ impl Client {
                     time: packet.header.timestamp,
                     marker: packet.header.marker,
                     payload: packet.payload.to_vec(),
+                    descriptor: packet.header.ext_vals.user_values.get().map(|Descriptor(bytes)| bytes.clone()),
                 });
             }
             Event::ChannelOpen(..) => {}
@@ -483,10 +516,14 @@ impl Frame {
     /// A VP8 payload (RFC 7741): a descriptor with 15 bits of picture id, a payload header, then our own numbers.
     fn payload(self, size: usize) -> Vec<u8> {
         let start = self.packet == 0;
-        let mut bytes = vec![0x80 | if start { 0x10 } else { 0 }, 0x80];
-        bytes.extend((0x8000 | self.picture_id).to_be_bytes());
+        let id = (0x8000 | self.picture_id).to_be_bytes();
         let inter = if self.keyframe { 0 } else { 1 };
-        bytes.push(inter);
+        self.numbered(&[0x80 | if start { 0x10 } else { 0 }, 0x80, id[0], id[1], inter], size)
+    }
+
+    /// Our own numbers after five bytes of the codec's.
+    pub fn numbered(self, head: &[u8; 5], size: usize) -> Vec<u8> {
+        let mut bytes = head.to_vec();
         bytes.extend([self.layer, self.keyframe.into(), self.packet, self.packets]);
         bytes.extend(self.number.to_be_bytes());
         bytes.resize(size, 0xaa);

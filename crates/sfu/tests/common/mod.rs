@@ -5,6 +5,7 @@
 
 mod client;
 mod net;
+mod svc;
 
 pub use client::{Client, Frame, Heard};
 pub use net::Weather;
@@ -123,6 +124,13 @@ impl World {
     /// `layers`: 1 without simulcast, or 2 or 3.
     pub fn publish_video(&mut self, name: Name, cid: &str, layers: usize) {
         let request = self.clients[name].announce_video(cid, layers);
+        self.signal(name, request);
+        self.offer(name);
+    }
+
+    /// Three spatial layers in one stream: VP9 as `L3T1`, AV1 as `L3T1_KEY`.
+    pub fn publish_svc(&mut self, name: Name, cid: &str, codec: str0m::format::Codec) {
+        let request = self.clients[name].announce_svc(cid, codec);
         self.signal(name, request);
         self.offer(name);
     }

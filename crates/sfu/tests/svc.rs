@@ -1,0 +1,140 @@
+//! Layers within one stream (VP9, AV1): each viewer gets those that fit and are wished, as a stream that can be decoded.
+
+mod common;
+
+use common::{Frame, Heard, Name, Weather, World};
+use convo_sfu::forward::dd::DdReader;
+use livekit_protocol as proto;
+use proto::{VideoQuality, signal_request::Message as Request};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use str0m::format::Codec;
+
+fn seen(world: &World, viewer: Name, sid: &str) -> Vec<Heard> {
+    let client = &world.clients[viewer];
+    client.line_of(sid).map(|line| client.heard_on(line).cloned().collect()).unwrap_or_default()
+}
+
+fn frame(heard: &Heard) -> Frame {
+    Frame::read(&heard.payload).expect("a packet of video")
+}
+
+/// The layers that came since.
+fn layers_since(world: &World, viewer: Name, sid: &str, since: Instant) -> BTreeSet<u8> {
+    seen(world, viewer, sid).iter().filter(|h| h.at >= since).map(|h| frame(h).layer).collect()
+}
+
+fn ask_for(world: &mut World, viewer: Name, sid: &str, quality: VideoQuality) {
+    let settings =
+        proto::UpdateTrackSettings { track_sids: vec![sid.into()], quality: quality.into(), ..Default::default() };
+    world.signal(viewer, Request::TrackSetting(settings));
+}
+
+/// No gap; each picture ends with its marker; and of each frame all packets came, or none.
+fn assert_whole(heard: &[Heard]) {
+    let (heard, _) = heard.split_at(heard.iter().rposition(|h| h.marker).expect("a picture") + 1);
+    for (before, packet) in heard.iter().zip(&heard[1..]) {
+        assert_eq!(packet.seq, before.seq + 1, "no gap");
+        assert_eq!(before.marker, packet.time != before.time, "the marker ends the picture: {:?}", frame(before));
+        let (a, b) = (frame(before), frame(packet));
+        if (a.layer, a.number) == (b.layer, b.number) {
+            assert_eq!(b.packet, a.packet + 1);
+        } else {
+            assert_eq!((a.packet + 1, b.packet), (a.packets, 0), "{a:?} {b:?}");
+        }
+    }
+}
+
+/// Enters two people, the first with a camera of this codec, until the second has seen the best for long.
+fn meeting(seed: u64, codec: Codec) -> (World, Name, Name, String) {
+    let mut world = World::new(seed);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_svc(ann, "cam", codec);
+    world.until("published", |w| w.clients[ann].published.contains_key("cam"));
+    let sid = world.sid(ann, "cam");
+    // The link is found out to be wide.
+    world.run(Duration::from_secs(15));
+    assert_eq!(seen(&world, bob, &sid).last().map(|h| frame(h).layer), Some(2));
+    (world, ann, bob, sid)
+}
+
+#[test]
+fn vp9_goes_down_at_once_and_up_with_a_key_frame() {
+    let (mut world, ann, bob, sid) = meeting(60, Codec::Vp9);
+    world.clients[ann].keyframes_asked = 0;
+    ask_for(&mut world, bob, &sid, VideoQuality::Low);
+    world.run(Duration::from_millis(200));
+    let since = world.now;
+    world.run(Duration::from_secs(1));
+    assert_eq!(layers_since(&world, bob, &sid, since), [0].into());
+    assert_eq!(world.clients[ann].keyframes_asked, 0, "down needs none");
+    ask_for(&mut world, bob, &sid, VideoQuality::High);
+    world.run(Duration::from_secs(4));
+    assert_eq!(layers_since(&world, bob, &sid, world.now - Duration::from_secs(1)), [0, 1, 2].into());
+    assert!((1..=2).contains(&world.clients[ann].keyframes_asked), "{}", world.clients[ann].keyframes_asked);
+    assert_whole(&seen(&world, bob, &sid));
+    // A layer that comes anew begins with a key frame.
+    let all = seen(&world, bob, &sid);
+    let up = all.iter().rposition(|h| frame(h).layer == 0 && frame(h).keyframe).unwrap();
+    let before = all[..up].iter().rev().find(|h| frame(h).layer == 2).unwrap();
+    assert!(frame(&all[up]).number > frame(before).number + 20, "none of the second layer between");
+}
+
+#[test]
+fn av1_layers_change_at_key_frames_and_receivers_are_told() {
+    let (mut world, ann, bob, sid) = meeting(61, Codec::Av1);
+    let highest = seen(&world, bob, &sid);
+    let alone = highest.iter().rev().take(50).all(|h| frame(h).layer == 2);
+    assert!(alone, "between key frames the highest layer needs no other");
+    for (quality, layer) in [(VideoQuality::Medium, 1), (VideoQuality::Low, 0), (VideoQuality::High, 2)] {
+        world.clients[ann].keyframes_asked = 0;
+        ask_for(&mut world, bob, &sid, quality);
+        world.run(Duration::from_secs(4));
+        let since = world.now - Duration::from_secs(1);
+        assert_eq!(layers_since(&world, bob, &sid, since), [layer].into(), "{quality:?}");
+        let asked = world.clients[ann].keyframes_asked;
+        assert!((1..=2).contains(&asked), "{asked} requests");
+    }
+    let all = seen(&world, bob, &sid);
+    assert_whole(&all);
+    assert_decodable(&all);
+}
+
+/// All that a frame refers to came, and the targets that the descriptors tell are those that come.
+fn assert_decodable(heard: &[Heard]) {
+    let mut reader = DdReader::default();
+    let mut came = BTreeSet::new();
+    let mut told = 0;
+    for packet in heard {
+        let read = reader.read(packet.descriptor.as_deref().expect("a descriptor")).expect("a good one");
+        told = match (read.active_targets, read.brings_structure) {
+            (Some(active), _) => active,
+            (None, true) => 0b111,
+            (None, false) => told,
+        };
+        assert!(told >> frame(packet).layer != 0, "{told:b} is told, {:?} comes", frame(packet));
+        assert!(read.references().all(|distance| came.contains(&read.number.wrapping_sub(distance))));
+        came.insert(read.number);
+    }
+    let masks: BTreeSet<_> =
+        heard.iter().filter_map(|h| reader.read(h.descriptor.as_deref()?)?.active_targets).collect();
+    assert_eq!(masks, [0b001, 0b011].into());
+}
+
+#[test]
+fn layers_fit_the_link() {
+    for (seed, codec) in [(62, Codec::Vp9), (63, Codec::Av1)] {
+        let (mut world, _, bob, sid) = meeting(seed, codec);
+        world.weather(bob, Weather::narrow(700_000));
+        world.run(Duration::from_secs(15));
+        let since = world.now - Duration::from_secs(5);
+        let narrow = layers_since(&world, bob, &sid, since);
+        assert!(!narrow.contains(&2) && !narrow.is_empty(), "{codec}: {narrow:?} on a narrow link");
+        world.weather(bob, Weather::default());
+        world.run(Duration::from_secs(40));
+        assert!(
+            layers_since(&world, bob, &sid, world.now - Duration::from_secs(2)).contains(&2),
+            "{codec}: the best again"
+        );
+    }
+}
