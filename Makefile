@@ -64,10 +64,11 @@ crates/docs/ui/node_modules/.installed: crates/docs/ui/package-lock.json
 	touch $@
 
 .PHONY: test-system
-test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
+test-system: postgres chromium $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
 	cargo build --workspace --all-targets --locked
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
-	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) $(PYTEST_ARGS)
+	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" \
+	  .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) $(PYTEST_ARGS)
 
 # Two files at a time: a browser waits more than it computes.
 .PHONY: test-web

@@ -64,7 +64,7 @@ def new_lk():
     return lambda world: api.LiveKitAPI(world.server.url, KEY, SECRET)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def key() -> tuple[str, str]:
     """LIVEKIT_API_KEY and LIVEKIT_API_SECRET."""
     return KEY, SECRET
