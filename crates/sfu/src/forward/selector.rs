@@ -207,6 +207,11 @@ impl LayerTracker {
         in_order
     }
 
+    /// The highest sequence number so far.
+    pub fn newest(&self) -> Option<u64> {
+        self.last.map(|last| last.seq)
+    }
+
     fn turn_to(&mut self, slot: u64) {
         for empty in self.slot + 1..=slot.min(self.slot + SLOTS) {
             self.slots[(empty % SLOTS) as usize] = Slot::default();

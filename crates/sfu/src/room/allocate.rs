@@ -20,6 +20,8 @@ const RESERVE: u64 = 30_000;
 pub(crate) struct Downlink {
     /// What the link takes, in bits per second; unknown until the client's feedback says.
     estimate: Option<u64>,
+    /// No more than this is used, whatever the link takes; for simulations.
+    cap: Option<u64>,
     allocator: Allocator<SubscriptionKey>,
     not_before: Option<Instant>,
     /// Encodings between what was wished and what is granted, of the track that misses most.
@@ -33,6 +35,12 @@ impl Room {
         self.allocate(key, cx);
     }
 
+    /// The link takes no more than `bitrate` from now on, in bits per second; 0: what it takes.
+    pub(super) fn narrow(&mut self, key: ParticipantKey, bitrate: u64, cx: &mut Cx<'_>) {
+        self.people[key].downlink.cap = (bitrate > 0).then_some(bitrate);
+        self.allocate(key, cx);
+    }
+
     pub(super) fn allocate_all(&mut self, cx: &mut Cx<'_>) {
         for key in self.people.keys().collect::<Vec<_>>() {
             self.allocate(key, cx);
@@ -42,6 +50,7 @@ impl Room {
     pub(super) fn allocate(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
         let downlink = &mut self.people[key].downlink;
         let Some(estimate) = downlink.estimate else { return };
+        let estimate = downlink.cap.map_or(estimate, |cap| estimate.min(cap));
         if downlink.not_before.is_some_and(|at| cx.now < at) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Coming, coming back, and going.
 
-use super::*;
+use super::{simulate::Break, *};
 use crate::io::Join;
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ impl Room {
             ..Default::default()
         };
         let single = join.mode == Mode::Single;
-        let mut publisher = Peer::new(cx.config, single, cx.now);
+        let config = self.simulations.config_for(&join.identity, cx.config);
+        let mut publisher = Peer::new(&config, single, cx.now);
         if single && client.protocol >= NEGOTIATED_CHANNELS {
             publisher.open_channels();
         }
@@ -84,7 +85,7 @@ impl Room {
             keeps_chat: join.keeps_chat,
             settings: join.request.connection_settings.unwrap_or_default(),
             publisher,
-            subscriber: (!single).then(|| Peer::new(cx.config, true, cx.now)),
+            subscriber: (!single).then(|| Peer::new(&config, true, cx.now)),
             pending: vec![],
             tracks: vec![],
             sources: vec![],
@@ -135,6 +136,7 @@ impl Room {
             sif_trailer: self.sif_trailer.clone(),
             enabled_publish_codecs: self.info.enabled_codecs.clone(),
             fast_publish: person.permission().can_publish,
+            client_configuration: self.simulations.client_configuration(&join.identity),
             ..Default::default()
         };
         self.say(key, Message::Join(response), cx);
@@ -154,6 +156,10 @@ impl Room {
             leave(connection, proto::DisconnectReason::StateMismatch, proto::leave_request::Action::Reconnect, cx);
             return None;
         };
+        if self.simulations.breaks_resume(&join.identity, Break::BeforeItsFirstMessage) {
+            cx.out.push_back(Output::Close { connection });
+            return None;
+        }
         let person = &mut self.people[key];
         if let Some(old) = person.connection.replace(connection) {
             cx.out.push_back(Output::Close { connection: old });
@@ -182,6 +188,10 @@ impl Room {
         }
         self.want_negotiation(key);
         self.negotiate_all(cx);
+        if self.simulations.breaks_resume(&join.identity, Break::AfterItsFirstMessages) {
+            cx.out.push_back(Output::Close { connection });
+            self.on_disconnect(key, connection, cx);
+        }
         Some(key)
     }
 

@@ -4,8 +4,11 @@ use super::{
     svc::{Place, Svc},
     *,
 };
-use crate::forward::{self, Codec, Incoming, SenderReport};
-use std::time::Duration;
+use crate::forward::{
+    self, Codec, Incoming, SenderReport,
+    red::{Block, Red},
+};
+use std::{cell::OnceCell, sync::Arc, time::Duration};
 use str0m::{
     format::PayloadParams,
     media::{MediaKind, Mid, Pt, Rid},
@@ -135,6 +138,7 @@ impl Room {
         let layer =
             place.as_ref().map_or(usize::from(source.encoding), |place| usize::from(place.layer().spatial).min(top));
         let encoding = &mut stream.encodings[layer];
+        let gap = encoding.tracker.newest().is_some_and(|newest| *packet.seq_no > newest + 1);
         let in_order = encoding.tracker.record(cx.now, *packet.seq_no, header.timestamp, packet.payload.len());
         if track.info.muted {
             return;
@@ -158,10 +162,21 @@ impl Room {
             report: report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 }),
         };
         let layer = forward::LayerPacket { layer: source.encoding, keyframe, in_order };
-        let arrival = Arrival { packet, codec, incoming, stream: source.stream, layer, alive, vp8, place };
-        for index in 0..self.tracks[source.track].subscribers.len() {
-            let key = self.tracks[source.track].subscribers[index];
-            self.forward(key, &arrival, cx);
+        let (plain, repeated) = (OnceCell::new(), false);
+        let arrival =
+            Arrival { packet, codec, incoming, stream: source.stream, layer, alive, vp8, place, plain, repeated };
+        if gap && codec == Codec::Red {
+            for earlier in arrival.redundancy() {
+                self.forward_all(source.track, &earlier, cx);
+            }
+        }
+        self.forward_all(source.track, &arrival, cx);
+    }
+
+    fn forward_all(&mut self, track: TrackKey, arrival: &Arrival<'_>, cx: &mut Cx<'_>) {
+        for index in 0..self.tracks[track].subscribers.len() {
+            let key = self.tracks[track].subscribers[index];
+            self.forward(key, arrival, cx);
         }
     }
 
@@ -313,9 +328,32 @@ pub(super) struct Arrival<'a> {
     pub vp8: Option<forward::Vp8Packet>,
     /// Where it is in the layers within its stream.
     pub(crate) place: Option<Place<'a>>,
+    /// The Opus in redundant audio: unwrapped once for all who take nothing else.
+    plain: OnceCell<Option<Arc<[u8]>>>,
+    /// An earlier packet that was lost, out of the redundancy of the one that came.
+    pub(crate) repeated: bool,
 }
 
-impl Arrival<'_> {
+impl<'a> Arrival<'a> {
+    /// The Opus in a packet of redundant audio; `None`: it is malformed.
+    pub(crate) fn plain(&self) -> Option<Arc<[u8]>> {
+        let unwrap = || Red::parse(&self.packet.payload).map(|red| red.primary.payload.into());
+        self.plain.get_or_init(unwrap).clone()
+    }
+
+    /// The earlier packets that a packet of redundant audio repeats, the oldest first.
+    fn redundancy(&self) -> Vec<Arrival<'a>> {
+        let Some(red) = Red::parse(&self.packet.payload) else { return vec![] };
+        let earlier = |block: Block<'_>| {
+            let seq = self.incoming.seq.checked_sub(block.age.into())?;
+            let ts = self.incoming.ts.wrapping_sub(block.ts_offset.into());
+            let plain = OnceCell::from(Some(block.payload.into()));
+            let incoming = Incoming { seq, ts, ..self.incoming };
+            Some(Arrival { incoming, plain, repeated: true, vp8: None, place: None, ..*self })
+        };
+        red.redundant().filter_map(earlier).collect()
+    }
+
     /// The packet as the subscriber gets it, but for what is specific to its codec.
     pub(crate) fn write(
         &self,
@@ -323,16 +361,19 @@ impl Arrival<'_> {
         nackable: bool,
         to: forward::Outgoing,
         now: Instant,
-        payload: std::sync::Arc<[u8]>,
+        payload: Arc<[u8]>,
     ) -> RtpWrite {
         RtpWrite::new(pt, to.seq.into(), to.ts, now, payload)
-            .marker(self.packet.header.marker)
+            .marker(self.packet.header.marker && !self.repeated)
             .ext_vals(self.extensions())
             .nackable(nackable)
     }
 
     /// The header extensions that are passed on.
     pub(crate) fn extensions(&self) -> ExtensionValues {
+        if self.repeated {
+            return ExtensionValues::default(); // They spoke of the packet that came.
+        }
         let mut extensions = self.packet.header.ext_vals.clone();
         // The sending side has its own.
         extensions.mid = None;

@@ -13,6 +13,7 @@ mod negotiate;
 mod publish;
 mod rpc;
 mod signal;
+mod simulate;
 mod subscribe;
 mod svc;
 mod tick;
@@ -77,6 +78,7 @@ pub(crate) struct Room {
     /// When speakers, and connections, are looked at next.
     listen_at: Instant,
     judge_at: Instant,
+    simulations: simulate::Simulations,
 }
 
 #[derive(Debug)]
@@ -173,6 +175,7 @@ impl Room {
             speakers: Speakers::default(),
             listen_at: now,
             judge_at: now,
+            simulations: simulate::Simulations::default(),
         }
     }
 

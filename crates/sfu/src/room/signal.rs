@@ -106,39 +106,6 @@ impl Room {
         };
         self.say(key, Message::RequestResponse(response), cx);
     }
-
-    /// Failures on demand, for the SDKs' own suites.
-    fn on_simulate(&mut self, key: ParticipantKey, scenario: &proto::SimulateScenario, cx: &mut Cx<'_>) {
-        use proto::{leave_request::Action, simulate_scenario::Scenario};
-        if !cx.config.simulate {
-            return;
-        }
-        let Some(connection) = self.people[key].connection else { return };
-        match scenario.scenario {
-            Some(Scenario::ServerLeave(_)) => self.remove(key, proto::DisconnectReason::ServerShutdown, cx),
-            Some(Scenario::NodeFailure(_)) => {
-                self.people[key].connection = None;
-                cx.out.push_back(Output::Close { connection });
-                self.remove(key, proto::DisconnectReason::MediaFailure, cx);
-            }
-            Some(Scenario::LeaveRequestFullReconnect(_)) => {
-                self.people[key].connection = None;
-                join::leave(connection, proto::DisconnectReason::StateMismatch, Action::Reconnect, cx);
-            }
-            Some(Scenario::Migration(_)) => {
-                join::leave(connection, proto::DisconnectReason::Migration, Action::Resume, cx);
-                self.on_disconnect(key, connection, cx);
-            }
-            Some(Scenario::DisconnectSignalOnResume(_) | Scenario::DisconnectSignalOnResumeNoMessages(_)) => {
-                cx.out.push_back(Output::Close { connection });
-                self.on_disconnect(key, connection, cx);
-            }
-            Some(
-                Scenario::SpeakerUpdate(_) | Scenario::SwitchCandidateProtocol(_) | Scenario::SubscriberBandwidth(_),
-            )
-            | None => {}
-        }
-    }
 }
 
 pub(super) use proto::request_response::Reason;

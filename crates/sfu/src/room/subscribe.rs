@@ -140,10 +140,13 @@ impl Subscription {
             return None;
         }
         let payload = self.payload_for(arrival, mid, peer)?;
+        if arrival.repeated && !payload.strip {
+            return None; // Who takes redundancy makes use of it.
+        }
         let out = if arrival.codec.is_video() { self.select(arrival, now) } else { self.pass(arrival, now) };
         match out? {
             Step::Send(out, chosen) => {
-                let content = if payload.strip { primary(arrival)? } else { arrival.packet.payload.clone() };
+                let content = if payload.strip { arrival.plain()? } else { arrival.packet.payload.clone() };
                 let mut write = arrival.write(payload.pt, payload.nackable, out, now, content);
                 if let Some(vp8) = &arrival.vp8 {
                     write = write.vp8_patch(self.vp8.rewrite(out.epoch, vp8)?);
@@ -253,10 +256,6 @@ fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, bool, bool)> {
         return Some(opus.red().map_or((opus.pt(), false, true), |red| (red, false, false)));
     }
     of(codec).map(|p| (p.pt(), codec.is_video(), false))
-}
-
-fn primary(arrival: &Arrival<'_>) -> Option<std::sync::Arc<[u8]>> {
-    crate::forward::red::Red::parse(&arrival.packet.payload).map(|red| red.primary.payload.into())
 }
 
 impl Room {

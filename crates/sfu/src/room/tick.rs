@@ -43,6 +43,7 @@ impl Room {
         if cx.now >= self.listen_at {
             self.listen_at = cx.now + speaker::WINDOW;
             self.tell_speakers(cx);
+            self.end_simulated_voices(cx);
         }
         if cx.now >= self.judge_at {
             self.judge_at = cx.now + quality::INTERVAL;

@@ -2,7 +2,7 @@
 //! that what arrives can be checked to the last frame.
 
 use super::svc::{self, Descriptor, DescriptorExtension};
-use convo_sfu::{ConnectionId, Mode};
+use convo_sfu::{ConnectionId, Mode, forward::red::RedEncoder};
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
 use std::{
@@ -44,6 +44,15 @@ pub struct Frame {
     pub picture_id: u16,
 }
 
+/// What a client can code and decode.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kit {
+    /// Redundant audio too.
+    pub red: bool,
+    /// No video but this.
+    pub only: Option<Codec>,
+}
+
 pub struct Source {
     mid: Mid,
     rids: Vec<Option<Rid>>,
@@ -81,6 +90,8 @@ pub struct Client {
     pub audio: Option<Source>,
     pub video: Option<Source>,
     pub keyframes_asked: usize,
+    /// Set if sound is sent with redundancy.
+    red: Option<RedEncoder>,
     rtc: Rtc,
     due: Instant,
     pending: Option<SdpPendingOffer>,
@@ -109,9 +120,13 @@ pub const PACKETS: [u8; 3] = [1, 2, 6];
 pub const BYTES: [usize; 3] = [600, 1000, 1050];
 
 impl Client {
-    pub fn new(connection: ConnectionId, identity: &str, address: SocketAddr, now: Instant) -> Self {
+    pub fn new(connection: ConnectionId, identity: &str, address: SocketAddr, kit: Kit, now: Instant) -> Self {
         let descriptor = Extension::with_serializer(convo_sfu::forward::dd::URI, DescriptorExtension);
-        let mut rtc = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor).build(now);
+        let mut builder = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor);
+        if let Some(only) = kit.only {
+            builder = builder.clear_codecs().enable_vp8(only == Codec::Vp8).enable_vp9(only == Codec::Vp9);
+        }
+        let mut rtc = builder.enable_opus(true, kit.red).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
         Self {
             connection,
@@ -132,6 +147,7 @@ impl Client {
             audio: None,
             video: None,
             keyframes_asked: 0,
+            red: kit.red.then(RedEncoder::default),
             rtc,
             due: now,
             pending: None,
@@ -249,7 +265,7 @@ impl Client {
             name: cid.into(),
             r#type: proto::TrackType::Audio.into(),
             source: proto::TrackSource::Microphone.into(),
-            disable_red: true,
+            disable_red: self.red.is_none(),
             ..Default::default()
         })
     }
@@ -335,12 +351,17 @@ impl Client {
             audio.next += AUDIO_FRAME;
             audio.number += 1;
             audio.seq[0] += 1;
-            let pt = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).expect("Opus is on").pt();
+            let opus = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).expect("Opus is on");
+            let (mut pt, time) = (opus.pt(), audio.number * 960);
             let extensions =
                 ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
-            let payload = [&[0xfc][..], &audio.number.to_be_bytes()].concat();
-            let write =
-                RtpWrite::new(pt, audio.seq[0].into(), audio.number * 960, self.now, payload).ext_vals(extensions);
+            let mut payload = [&[0xfc][..], &audio.number.to_be_bytes()].concat();
+            if let (Some(encoder), Some(red)) = (&mut self.red, opus.red()) {
+                let mut wrapped = vec![];
+                encoder.encode(audio.seq[0], time, *pt, &payload, 1200, &mut wrapped);
+                (pt, payload) = (red, wrapped);
+            }
+            let write = RtpWrite::new(pt, audio.seq[0].into(), time, self.now, payload).ext_vals(extensions);
             if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(audio.mid, None) {
                 stream.write_rtp(write);
             }

@@ -7,7 +7,7 @@ mod client;
 mod net;
 mod svc;
 
-pub use client::{Client, Frame, Heard};
+pub use client::{Client, Frame, Heard, Kit};
 pub use net::Weather;
 
 use convo_sfu::{
@@ -30,6 +30,8 @@ pub struct World {
     pub now: Instant,
     pub clients: Vec<Client>,
     pub events: Vec<Event>,
+    /// Of those who join from here on.
+    pub kit: Kit,
     answers: Vec<(AskId, Result<Answer, Refusal>)>,
     net: Net,
     next_connection: u64,
@@ -54,8 +56,8 @@ impl World {
         change(&mut config);
         let now = config.epoch.0;
         let (sfu, net) = (Sfu::new(config), Net::new(seed));
-        let mut world =
-            Self { sfu, now, clients: vec![], events: vec![], answers: vec![], net, next_connection: 1, sfu_due: now };
+        let (clients, events, answers, kit) = (vec![], vec![], vec![], Kit::default());
+        let mut world = Self { sfu, now, clients, events, kit, answers, net, next_connection: 1, sfu_due: now };
         world.poll_sfu();
         world
     }
@@ -75,7 +77,7 @@ impl World {
         let name = self.clients.len();
         let address = SocketAddr::new([10, 0, 1, name as u8 + 1].into(), 5000);
         let connection = self.connection();
-        let mut client = Client::new(connection, identity, address, self.now);
+        let mut client = Client::new(connection, identity, address, self.kit, self.now);
         let mut join = joining(identity);
         change(&mut join);
         client.mode = join.mode;

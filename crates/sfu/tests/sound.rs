@@ -1,0 +1,51 @@
+//! Sound: with redundancy for those who take it, without for the others, and in step with the picture.
+
+mod common;
+
+use common::{Heard, Kit, Name, Weather, World};
+use convo_sfu::forward::red::Red;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+fn heard(world: &World, listener: Name, sid: &str) -> Vec<Heard> {
+    let client = &world.clients[listener];
+    client.heard_on(client.line_of(sid).expect("a line")).cloned().collect()
+}
+
+/// The number in a packet of Opus.
+fn number(opus: &[u8]) -> u32 {
+    u32::from_be_bytes(opus[1..].try_into().expect("a packet of sound"))
+}
+
+#[test]
+fn redundancy_fills_what_was_lost_for_those_who_take_plain_sound() {
+    let mut world = World::new(70);
+    world.kit = Kit { red: true, ..Kit::default() };
+    let (ann, cid) = (world.enter("ann"), world.enter("cid"));
+    world.kit = Kit::default();
+    let bob = world.enter("bob");
+    world.publish_audio(ann, "mic");
+    world.until("published", |w| w.clients[ann].published.contains_key("mic"));
+    let sid = world.sid(ann, "mic");
+    world.until("sound flows", |w| w.clients.iter().skip(1).all(|c| !c.heard.is_empty()));
+    world.weather(ann, Weather::losing(100));
+    world.run(Duration::from_secs(20));
+
+    let plain = heard(&world, bob, &sid);
+    let numbers: BTreeSet<u32> = plain.iter().map(|h| number(&h.payload)).collect();
+    assert_eq!(numbers.len(), plain.len(), "nothing comes twice");
+    let all = numbers.last().unwrap() - numbers.first().unwrap() + 1;
+    assert!(all > 900 && numbers.len() as u32 * 1000 > all * 995, "{} of {all}", numbers.len());
+    let places: BTreeSet<_> = plain
+        .iter()
+        .map(|h| (h.seq - u64::from(number(&h.payload)), h.time.wrapping_sub(number(&h.payload) * 960)))
+        .collect();
+    assert_eq!(places.len(), 1, "each has its own sequence number and time: {places:?}");
+
+    let redundant = heard(&world, cid, &sid);
+    assert!(redundant.len() < plain.len() * 95 / 100, "gets what came: {} of {}", redundant.len(), plain.len());
+    for packet in &redundant {
+        let red = Red::parse(&packet.payload).expect("as it was sent");
+        assert_eq!(number(red.primary.payload), number(&plain[0].payload) + (packet.seq - redundant[0].seq) as u32);
+    }
+}
