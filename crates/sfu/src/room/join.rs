@@ -157,7 +157,6 @@ impl Room {
             return None;
         };
         if self.simulations.breaks_resume(&join.identity, Break::BeforeItsFirstMessage) {
-            cx.out.push_back(Output::Close { connection });
             return None;
         }
         let person = &mut self.people[key];
