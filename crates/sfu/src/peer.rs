@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use str0m::{
-    Candidate, Event, Input, Rtc, RtcError,
+    Candidate, Event, Input, PacerReason, Reason, Rtc, RtcError,
     bwe::Bitrate,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, ChannelId, Reliability},
@@ -28,6 +28,8 @@ use str0m::{
 /// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
 const UFRAG: usize = 8;
 const PASSWORD: usize = 24;
+/// How soon the pacer looks again after the last packet that was written: for retransmissions and probes.
+const PACER_IDLE: Duration = Duration::from_millis(5);
 /// How often str0m sums up what a peer sent and received.
 const STATS: Duration = Duration::from_secs(2);
 /// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
@@ -104,6 +106,10 @@ pub(crate) struct Peer {
     pending: Option<SdpPendingOffer>,
     connected: bool,
     dead: bool,
+    /// Packets written that str0m's pacer has not let go yet, as far as can be told from outside.
+    unsent: usize,
+    /// What time str0m was told last.
+    now: Instant,
     /// When str0m wants to be called, and whether that is on the timer heap.
     pub(crate) deadline: Instant,
     pub(crate) scheduled: Option<Instant>,
@@ -162,7 +168,18 @@ impl Peer {
             }
         }
         let (channels, deadline) = ([None; 3], now);
-        Self { rtc, channels, pending: None, connected: false, dead: false, deadline, scheduled: None, dirty: false }
+        Self {
+            rtc,
+            channels,
+            pending: None,
+            connected: false,
+            dead: false,
+            unsent: 0,
+            now,
+            deadline,
+            scheduled: None,
+            dirty: false,
+        }
     }
 
     /// The data channels are there from the start, without a word in-band (protocol 18).
@@ -265,6 +282,7 @@ impl Peer {
         match self.rtc.direct_api().stream_tx_by_mid(mid, None) {
             Some(stream) => {
                 stream.write_rtp(packet);
+                self.unsent += 1;
                 true
             }
             None => false,
@@ -304,12 +322,14 @@ impl Peer {
     pub(crate) fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
         let Datagram { proto, source, destination, contents } = *datagram;
         let Ok(receive) = Receive::new(proto, source, destination, contents) else { return };
+        self.now = now;
         if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
             tracing::debug!(%error, "a datagram was refused");
         }
     }
 
     pub(crate) fn advance(&mut self, now: Instant) {
+        self.now = now;
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
             tracing::debug!(%error, "a peer connection failed");
             self.dead = true;
@@ -317,18 +337,46 @@ impl Peer {
     }
 
     /// Polls until there is nothing more at `now`.
+    ///
+    /// str0m's pacer lets one packet go for each time it is told the time, and asks to be told the next microsecond. It
+    /// is told here, so that packets that may go together do; and when the last one that was written is out, it waits
+    /// until there is something again.
     pub(crate) fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
+        let wrote = self.unsent > 0;
+        let mut sent = false;
         loop {
             match self.rtc.poll_output() {
-                Ok(str0m::Output::Transmit(t)) => out.push_back(Output::Transmit(Transmit {
-                    proto: t.proto,
-                    source: t.source,
-                    destination: t.destination,
-                    contents: t.contents.into(),
-                })),
+                Ok(str0m::Output::Transmit(t)) => {
+                    if is_rtp(&t.contents) {
+                        self.unsent = self.unsent.saturating_sub(1);
+                        sent = self.unsent == 0;
+                        if self.unsent > 0 {
+                            // Without the look at all else that a poll in vain is.
+                            self.advance(self.now);
+                        }
+                    }
+                    out.push_back(Output::Transmit(Transmit {
+                        proto: t.proto,
+                        source: t.source,
+                        destination: t.destination,
+                        contents: t.contents.into(),
+                    }));
+                }
                 Ok(str0m::Output::Event(event)) => self.on_event(event, events),
                 Ok(str0m::Output::Timeout(at)) => {
                     self.deadline = at;
+                    match self.rtc.last_timeout_reason() {
+                        // It has no queue to look at: what was not sent was not for sending.
+                        Reason::Pacer(PacerReason::Handle) => self.unsent = 0,
+                        Reason::Pacer(PacerReason::Immediate) if wrote && self.unsent == 0 => {
+                            self.deadline = self.now + PACER_IDLE;
+                        }
+                        Reason::Pacer(PacerReason::Immediate) if std::mem::take(&mut sent) => {
+                            self.advance(self.now);
+                            continue;
+                        }
+                        _ => {}
+                    }
                     break;
                 }
                 Err(error) => {
@@ -411,6 +459,11 @@ pub(crate) fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
         rest = tail.get(length.next_multiple_of(4)..)?;
     }
     None
+}
+
+/// RTP and not RTCP (RFC 7983, and RFC 5761 for the payload types).
+fn is_rtp(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
 }
 
 /// Whether a client may be known by this datagram's address alone: everything but STUN (RFC 7983).
