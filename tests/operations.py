@@ -109,7 +109,17 @@ _PARTICIPANT = f"{V1}/meetings/{{meeting_id}}/participants/{{participant_id}}"
 ADDED = [
     *(
         Operation("contract", "POST", f"{_PARTICIPANT}/{verb}")
-        for verb in ("admit", "deny", "mute", "ask-unmute", "remove", "co-host", "readmit")
+        for verb in (
+            "admit",
+            "deny",
+            "mute",
+            "ask-unmute",
+            "remove",
+            "co-host",
+            "revoke-co-host",
+            "lower-hand",
+            "readmit",
+        )
     ),
     *(Operation("contract", "POST", f"{V1}/meetings/{{meeting_id}}/{verb}") for verb in ("lock", "unlock", "mute-all")),
     Operation("contract", "POST", "/api/chatroom/{id}/leave"),

@@ -16,6 +16,8 @@ PARTICIPANT_EVENTS = {
     "ask-unmute": "ask_unmute",
     "remove": "remove_participant",
     "co-host": "make_co_host",
+    "revoke-co-host": "revoke_co_host",
+    "lower-hand": "lower_hand",
 }
 MEETING_EVENTS = {"lock": "lock_meeting", "unlock": "unlock_meeting", "mute-all": "mute_all"}
 
@@ -125,8 +127,12 @@ async def test_remove_sticks(stage, way):
         "GET", f"{MEETINGS}/{room.code}/messages", headers={"Authorization": f"Bearer {old}"}
     )
     assert answer.status_code in (401, 403)
+    shown = await stage.ann.get(f"{MEETINGS}/{room.code}")
+    assert [(p["user_id"], p["status"]) for p in shown["removed"]] == [(ben.id, "removed")]
+    assert (await stage.cleo.get(f"{MEETINGS}/{room.code}"))["removed"] == [], "for hosts alone"
     await stage.order(stage.ann, "rest", "readmit", ben)
     await stage.enter(ben)
+    assert (await stage.ann.get(f"{MEETINGS}/{room.code}"))["removed"] == []
 
 
 async def test_a_removed_guest_stays_out(stage):
@@ -169,6 +175,37 @@ async def test_co_hosts(stage, way):
 
 
 @both_ways
+async def test_a_co_host_is_a_participant_again(stage, way):
+    await stage.order(stage.ann, "rest", "co-host", stage.ben)
+    await stage.order(stage.ben, way, "revoke-co-host", stage.ben, status=403)
+    await stage.order(stage.ann, way, "revoke-co-host", stage.ben)
+    await stage.updated(stage.cleo, stage.ben, role="participant")
+    await stage.order(stage.ben, way, "mute", stage.cleo, status=403)
+    await stage.ben.post(f"{MEETINGS}/{stage.room.code}/lock", status=403)
+
+
+@both_ways
+async def test_a_hand_is_lowered(stage, way):
+    await stage.sockets[stage.ben].send("raise_hand", raised=True)
+    await stage.updated(stage.cleo, stage.ben, hand_raised=True)
+    await stage.order(stage.ann, way, "lower-hand", stage.ben)
+    await stage.sockets[stage.cleo].expect_type("raise_hand", raised=False)
+    await stage.updated(stage.cleo, stage.ben, hand_raised=False)
+
+
+async def test_who_comes_in_learns_what_the_meeting_is_called(world):
+    stage = await Stage(world).open()
+    await stage.ann.put(f"{MEETINGS}/{stage.room.code}", {"title": "Retro", "settings": {"chat_enabled": False}})
+    guest = await world.guest(stage.room, "Gus")
+    live = await stage.connect(guest.token)
+    about = live.of_type("connected")[0]["meeting"]
+    assert (about["title"], about["chat_enabled"], about["is_locked"]) == ("Retro", False, False)
+    await stage.ann.put(f"{MEETINGS}/{stage.room.code}", {"title": "Retrospective"})
+    heard = await live.expect_type("meeting_updated", title="Retrospective")
+    assert heard["chat_enabled"] is False
+
+
+@both_ways
 async def test_admit_over_both_ways(world, way):
     stage = await Stage(world).open()
     await stage.ann.put(f"{MEETINGS}/{stage.room.code}", {"settings": {"waiting_room_enabled": True}})
@@ -188,7 +225,9 @@ async def test_admit_over_both_ways(world, way):
 
 
 @both_ways
-@pytest.mark.parametrize("verb", ["mute", "ask-unmute", "remove", "co-host", "lock", "unlock", "mute-all"])
+@pytest.mark.parametrize(
+    "verb", ["mute", "ask-unmute", "remove", "co-host", "lower-hand", "lock", "unlock", "mute-all"]
+)
 async def test_a_participant_gives_no_orders(stage, way, verb):
     target = stage.cleo if verb in PARTICIPANT_EVENTS else None
     await stage.order(stage.ben, way, verb, target, status=403)

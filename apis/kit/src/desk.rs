@@ -141,6 +141,7 @@ impl Desk {
             "participant_id": me.map(|id| format!("participant-{id}")),
             "status": if waiting { "waiting" } else { "joined" },
             "seq": if waiting { None } else { Some(head.seq) },
+            "meeting": if waiting { None } else { Some(envelope::meeting(&head)) },
             "participants": views,
         });
         Ok(envelope::frame("connected", data))
@@ -463,6 +464,8 @@ fn control(kind: &str) -> Option<Control> {
         "remove_participant" => Control::Remove,
         "readmit_participant" => Control::Readmit,
         "make_co_host" => Control::CoHost,
+        "revoke_co_host" => Control::RevokeCoHost,
+        "lower_hand" => Control::LowerHand,
         _ => return None,
     })
 }

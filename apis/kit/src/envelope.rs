@@ -8,7 +8,7 @@ use convo_domain::{
     event::{EndReason, Event, SignalKind, Told, Who},
     meeting::{Participant, Presence},
     message::{Message, MessageKind},
-    room::Role,
+    room::{Role, Room},
     user::Party,
 };
 use serde::Serialize;
@@ -48,6 +48,17 @@ impl From<&Participant> for ParticipantView {
             hand_raised: p.hand_raised.is_some(),
         }
     }
+}
+
+/// What everybody inside knows of their meeting.
+pub fn meeting(room: &Room) -> Value {
+    json!({
+        "title": room.title,
+        "description": room.description,
+        "is_locked": room.locked,
+        "chat_enabled": room.settings.chat_enabled,
+        "screen_sharing_enabled": room.settings.screen_sharing_enabled,
+    })
 }
 
 pub fn participant_id(p: &Participant) -> String {
@@ -199,9 +210,7 @@ fn spell(event: &Event) -> Option<(&'static str, Value)> {
         Event::UnmuteRequested { participant, by } => {
             ("unmute_requested", json!({"participant_id": format!("participant-{participant}"), "by": by.to_string()}))
         }
-        Event::MeetingUpdated(room) => {
-            ("meeting_updated", json!({"title": room.title, "description": room.description}))
-        }
+        Event::MeetingUpdated(room) => ("meeting_updated", meeting(room)),
         Event::Locked(locked) => {
             (if *locked { "meeting_locked" } else { "meeting_unlocked" }, json!({"locked": locked}))
         }

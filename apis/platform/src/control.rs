@@ -53,6 +53,10 @@ controls! {
     readmit = "/api/v1/meetings/{meeting_id}/participants/{participant_id}/readmit" => Control::Readmit;
     /// Make a participant co-host (host only).
     co_host = "/api/v1/meetings/{meeting_id}/participants/{participant_id}/co-host" => Control::CoHost;
+    /// Make a co-host a participant like others again (host only).
+    revoke_co_host = "/api/v1/meetings/{meeting_id}/participants/{participant_id}/revoke-co-host" => Control::RevokeCoHost;
+    /// Lower a participant's raised hand.
+    lower_hand = "/api/v1/meetings/{meeting_id}/participants/{participant_id}/lower-hand" => Control::LowerHand;
 }
 
 async fn set_lock(app: &Shared, actor: &Actor, id: &str, locked: bool) -> Answer<wire::LockState> {

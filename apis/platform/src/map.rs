@@ -212,7 +212,7 @@ pub(crate) fn meeting(app: &App, room: Room, passcode: bool) -> wire::Meeting {
 }
 
 pub(crate) fn details(app: &App, view: MeetingView) -> wire::MeetingDetails {
-    let MeetingView { room, live, participants, role } = view;
+    let MeetingView { room, live, participants, removed, role } = view;
     let controls = role.is_some_and(|role| role.controls());
     wire::MeetingDetails {
         actual_start_time: room.actual_start.map(rfc3339),
@@ -227,6 +227,7 @@ pub(crate) fn details(app: &App, view: MeetingView) -> wire::MeetingDetails {
             .filter(|p| controls || p.seated())
             .map(ParticipantView::from)
             .collect(),
+        removed: removed.iter().map(ParticipantView::from).collect(),
         meeting: meeting(app, room, controls),
     }
 }

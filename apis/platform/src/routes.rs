@@ -27,6 +27,8 @@ pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
         .routes(routes!(control::remove))
         .routes(routes!(control::readmit))
         .routes(routes!(control::co_host))
+        .routes(routes!(control::revoke_co_host))
+        .routes(routes!(control::lower_hand))
         .routes(routes!(control::lock))
         .routes(routes!(control::unlock))
         .routes(routes!(control::mute_all));

@@ -260,6 +260,8 @@ pub(crate) struct MeetingDetails {
     pub updated_at: String,
     /// For members; others see none.
     pub participants: Vec<ParticipantView>,
+    /// For hosts: people with an account who were removed and not let back in.
+    pub removed: Vec<ParticipantView>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -17,6 +17,7 @@ use convo_domain::{
     },
     user::Standing,
 };
+use std::collections::HashMap;
 
 /// All but the number, which the database gives.
 macro_rules! room_fields {
@@ -369,6 +370,19 @@ impl RoomStore for Tx<'_> {
             " FROM participants WHERE room = ?1 AND presence <= 1 ORDER BY joined_at, id"
         );
         self.sql.rows(HERE, values![&id], participant)
+    }
+
+    fn removed(&mut self, id: RoomId) -> Result<Vec<Participant>> {
+        const OUT: &str = concat!(
+            "SELECT ",
+            participant_columns!(),
+            " FROM participants WHERE room = ?1 AND user_id IN \
+             (SELECT user_id FROM members WHERE room = ?1 AND standing = 1) ORDER BY joined_at, id"
+        );
+        let mut devices = self.sql.rows(OUT, values![&id], participant)?;
+        let last: HashMap<_, _> = devices.iter().map(|device| (device.user, device.id)).collect();
+        devices.retain(|device| last.get(&device.user) == Some(&device.id));
+        Ok(devices)
     }
 
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>> {

@@ -107,6 +107,8 @@ pub struct MeetingView {
     pub live: i64,
     /// `None`: the caller is not a member.
     pub participants: Option<Vec<Participant>>,
+    /// Accounts that were removed and not let back in, each as they last were there. For hosts; else empty.
+    pub removed: Vec<Participant>,
     /// The caller's role, if a member.
     pub role: Option<Role>,
 }
@@ -171,7 +173,11 @@ impl Domain {
                     Some(_) => Some(tx.present(room.id)?.into_iter().filter(|p| p.counted || !p.seated()).collect()),
                     None => None,
                 };
-                Ok(MeetingView { room, live, participants, role: member.map(|m| m.role) })
+                let role = member.map(|m| m.role);
+                let removed = if role.is_some_and(Role::controls) { tx.removed(room.id)? } else { vec![] };
+                let out = |p| Participant { presence: Presence::Removed, ..p };
+                let removed = removed.into_iter().map(out).collect();
+                Ok(MeetingView { room, live, participants, removed, role })
             })
             .await
     }

@@ -28,6 +28,9 @@ pub enum Control {
     /// Lets a removed person come back.
     Readmit,
     CoHost,
+    /// A co-host is a participant like others again.
+    RevokeCoHost,
+    LowerHand,
 }
 
 /// What a participant changes about themselves.
@@ -127,8 +130,7 @@ impl Domain {
                 }
                 tx.save_participant(&p)?;
                 if hand.is_some() {
-                    let raised = Event::HandRaised { from: who(&p), participant: p.clone() };
-                    tx.tell(Tell::event(room, Audience::Room, raised));
+                    tell_hand(tx, &p);
                 }
                 tx.tell(Tell::event(room, Audience::Room, Event::Updated(p.clone())));
                 Ok(p)
@@ -215,28 +217,48 @@ fn apply(
             }
             Ok(participant)
         }
-        Control::CoHost if role != Role::Host => Err(Error::forbidden("Only the host names co-hosts")),
-        Control::CoHost => {
-            let user = participant.user.ok_or_else(|| Error::forbidden("A guest cannot be co-host"))?;
+        Control::CoHost | Control::RevokeCoHost if role != Role::Host => {
+            Err(Error::forbidden("Only the host names co-hosts"))
+        }
+        Control::CoHost | Control::RevokeCoHost => {
+            let role = if control == Control::CoHost { Role::CoHost } else { Role::Participant };
             let seated = participant.seated();
             let p = present(participant, seated)?;
-            if is_host {
-                return Ok(p);
+            if is_host { Ok(p) } else { name(tx, room, p, role, now) }
+        }
+        Control::LowerHand => {
+            let seated = participant.seated();
+            let mut p = present(participant, seated)?;
+            if p.hand_raised.take().is_some() {
+                tx.save_participant(&p)?;
+                tell_hand(tx, &p);
+                tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(p.clone())));
             }
-            tx.put_member(&member_of(room.id, user, Role::CoHost, now))?;
-            let mut named = p.clone();
-            for mut device in tx.present_of(user)?.into_iter().filter(|d| d.room == room.id && d.seated()) {
-                device.role = Role::CoHost;
-                tx.save_participant(&device)?;
-                tx.tell(Tell::Reseat(room.id, device.id, seat::seat_of(&device)));
-                tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(device.clone())));
-                if device.id == p.id {
-                    named = device;
-                }
-            }
-            Ok(named)
+            Ok(p)
         }
     }
+}
+
+/// A role for a person with all their devices.
+fn name(tx: &mut dyn Tx, room: &Room, participant: Participant, role: Role, now: Timestamp) -> Result<Participant> {
+    let user = participant.user.ok_or_else(|| Error::forbidden("A guest cannot be co-host"))?;
+    tx.put_member(&member_of(room.id, user, role, now))?;
+    let mut named = participant;
+    for mut device in tx.present_of(user)?.into_iter().filter(|d| d.room == room.id && d.seated()) {
+        device.role = role;
+        tx.save_participant(&device)?;
+        tx.tell(Tell::Reseat(room.id, device.id, seat::seat_of(&device)));
+        tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(device.clone())));
+        if device.id == named.id {
+            named = device;
+        }
+    }
+    Ok(named)
+}
+
+fn tell_hand(tx: &mut dyn Tx, p: &Participant) {
+    let raised = Event::HandRaised { from: who(p), participant: p.clone() };
+    tx.tell(Tell::event(p.room, Audience::Room, raised));
 }
 
 fn mute(tx: &mut dyn Tx, by: UserId, mut p: Participant) -> Result<Participant> {
