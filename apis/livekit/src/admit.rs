@@ -10,10 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use convo_domain::{
-    error::{Error, Kind},
+    error::Error,
     limit::IDENTITY_CHARS,
     meeting::{Participant, act::Attendance, rules::may_share_screen},
-    room::{Room, RoomKind, RoomRef},
+    room::{Room, RoomRef},
 };
 use convo_kit::{app::IceServer, door::bearer, envelope, voice};
 use convo_sfu::Join;
@@ -163,14 +163,8 @@ impl Doors {
         Ok((join, Place::Seat(Box::new(Seat { attendance, participant, vouched: own.is_none() }))))
     }
 
-    /// The meeting whose media room has this name: its code, or its id.
     pub(crate) async fn meeting(&self, name: &str) -> Result<Option<Room>, Error> {
-        let Some(by) = RoomRef::parse(name) else { return Ok(None) };
-        match self.app.domain.room(by, RoomKind::Meeting).await {
-            Ok(room) => Ok(Some(room).filter(|room| room.kind == RoomKind::Meeting)),
-            Err(error) if matches!(error.kind, Kind::NotFound | Kind::MeetingNotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.host.meeting(name).await
     }
 
     fn join(&self, visitor: &Visitor, room: String, keeps_chat: bool) -> Join {

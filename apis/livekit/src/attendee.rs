@@ -5,10 +5,10 @@
 //! connected, or gone; which devices are on; chat.
 
 use crate::{
-    House,
     admit::{Place, Seat, permission},
     chat::{self, Chat},
     hall::{Ears, Farewell, Standing},
+    host::Host,
     roster::Roster,
 };
 use convo_domain::{
@@ -23,7 +23,7 @@ use convo_domain::{
     user::{Actor, Party},
 };
 use convo_kit::{envelope, limit::Class};
-use convo_sfu::{Ask, Command};
+use convo_sfu::Command;
 use livekit_protocol::{self as proto, DisconnectReason, TrackSource};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
@@ -33,7 +33,7 @@ const BATCH: usize = 128;
 const AUDIO: [TrackSource; 2] = [TrackSource::Microphone, TrackSource::ScreenShareAudio];
 
 pub(crate) struct Attendee {
-    doors: House,
+    host: Arc<Host>,
     address: IpAddr,
     ears: Ears,
     session: Session,
@@ -58,7 +58,7 @@ struct Me {
 
 impl Attendee {
     /// Begins to listen to the meeting. `None`: the room is no meeting.
-    pub(crate) async fn open(doors: House, address: IpAddr, place: Place, ears: Ears) -> Result<Option<Self>> {
+    pub(crate) async fn open(host: Arc<Host>, address: IpAddr, place: Place, ears: Ears) -> Result<Option<Self>> {
         let (room, me) = match place {
             Place::Elsewhere => return Ok(None),
             Place::Watch(room) => (*room, None),
@@ -75,15 +75,15 @@ impl Attendee {
         let watcher = Party::Guest(ParticipantId::new());
         let party = me.as_ref().map_or(watcher, |me| me.participant.party());
         let seat = me.as_ref().map_or_else(|| unseen(party), |me| seat_of(&me.participant));
-        let domain = doors.app.domain.clone();
+        let domain = host.app.domain.clone();
         let session = domain.bus.open(owner);
         domain.hear(&session, room.id, seat, room.seq).await?;
-        let roster = doors.hall.roster(room.id, &room.code);
+        let roster = host.roster(room.id, &room.code);
         for participant in domain.present(room.id).await? {
             roster.joined(&participant);
         }
         let (seq, written) = (room.seq, HashSet::new());
-        let attendee = Self { doors, address, ears, session, roster, room, party, me, seq, written };
+        let attendee = Self { host, address, ears, session, roster, room, party, me, seq, written };
         attendee.look_again().await?;
         Ok(Some(attendee))
     }
@@ -91,7 +91,7 @@ impl Attendee {
     /// What happened before the session listened was told to nobody.
     async fn look_again(&self) -> Result<()> {
         match &self.me {
-            Some(me) => self.doors.app.domain.may_attend(me.participant.id, RoomRef::Id(self.room.id)).await.map(drop),
+            Some(me) => self.host.app.domain.may_attend(me.participant.id, RoomRef::Id(self.room.id)).await.map(drop),
             None => Ok(()),
         }
     }
@@ -120,12 +120,12 @@ impl Attendee {
     }
 
     async fn close(self, farewell: Farewell) {
-        let Self { doors, session, room, me, .. } = self;
+        let Self { host, session, room, me, .. } = self;
         // Before the seat is asked about: this session would hold it.
         drop(session);
         let Some(me) = me else { return };
         let goodbye = farewell == Farewell::Goodbye;
-        if let Err(error) = doors.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
+        if let Err(error) = host.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
             tracing::warn!(?error, "a participant's seat could not be given back");
         }
     }
@@ -135,7 +135,7 @@ impl Attendee {
     }
 
     fn command(&self, command: Command) {
-        self.ears.standing.borrow().commander.command(command);
+        self.ears.standing.borrow().orders.command(command);
     }
 
     // From the meeting.
@@ -190,7 +190,7 @@ impl Attendee {
                 attributes: [("role".to_owned(), envelope::role(now.role).to_owned())].into(),
                 ..Default::default()
             };
-            if let Err(error) = self.doors.media.ask(Ask::UpdateParticipant(update)).await {
+            if let Err(error) = self.host.rooms.update(update).await {
                 tracing::debug!(%error, "a participant could not be renamed in the media room");
             }
         }
@@ -215,13 +215,13 @@ impl Attendee {
         if why == Close::MeetingEnded && self.roster.close() {
             let room = self.roster.code.clone();
             // Already gone is as good.
-            let _ = self.doors.media.ask(Ask::DeleteRoom(proto::DeleteRoomRequest { room })).await;
+            let _ = self.host.rooms.delete(room).await;
         }
     }
 
     async fn catch_up(&mut self, room: RoomId, mut seq: i64) -> Result<()> {
         loop {
-            let page = self.doors.app.domain.catch_up(room, seq).await?;
+            let page = self.host.app.domain.catch_up(room, seq).await?;
             let Some(last) = page.last() else { return Ok(()) };
             seq = last.seq;
             let party = self.party;
@@ -236,7 +236,7 @@ impl Attendee {
         }
         self.seq = message.seq;
         let own = message.sender == self.party && message.nonce.as_ref().is_some_and(|id| self.written.remove(id));
-        if own {
+        if own || self.roster.has(message) {
             return;
         }
         for packet in chat::packets(message, &self.roster.identity(message.sender)) {
@@ -247,7 +247,7 @@ impl Attendee {
     // From the media.
 
     async fn follow(&mut self, standing: &Standing) {
-        let (domain, room) = (self.doors.app.domain.clone(), self.room.id);
+        let (domain, room) = (self.host.app.domain.clone(), self.room.id);
         let Some(me) = &mut self.me else { return };
         let id = me.participant.id;
         if standing.joined && !me.joined {
@@ -285,7 +285,7 @@ impl Attendee {
             return self.post_one(&actor, chat, chat.id.clone(), None).await;
         }
         for identity in chat.destinations.iter().take(chat::DESTINATIONS) {
-            let found = self.doors.app.domain.participant_named(self.room.id, identity).await?;
+            let found = self.host.app.domain.participant_named(self.room.id, identity).await?;
             let to = found.ok_or_else(|| Error::not_found("Participant"))?.id;
             let id = match &chat.destinations[..] {
                 [_] => chat.id.clone(),
@@ -297,11 +297,14 @@ impl Attendee {
     }
 
     async fn post_one(&mut self, actor: &Actor, chat: &Chat, id: String, to: Option<To>) -> Result<()> {
-        let app = &self.doors.app;
+        let app = &self.host.app;
         app.limits.spend(Asker::of(Some(actor), self.address), Class::Chat, app.domain.now())?;
         let draft = Draft::new(&chat.text)?.nonce(Some(&id))?.to(to);
         // Before it is stored: its news may come before the answer.
         self.written.insert(id.clone());
+        if self.host.rooms.spread_chat() {
+            self.roster.spread(self.party, &id);
+        }
         let posted = app.domain.post(actor, RoomRef::Id(self.room.id), RoomKind::Meeting, draft).await;
         if !posted.as_ref().is_ok_and(|posted| posted.fresh) {
             self.written.remove(&id);

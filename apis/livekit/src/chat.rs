@@ -2,12 +2,13 @@
 
 use convo_domain::message::Message;
 use convo_kit::time::rfc3339;
+use flate2::read::DeflateDecoder;
 use livekit_protocol::{
     DataPacket,
     data_packet::Value,
-    data_stream::{Chunk, Header, OperationType, TextHeader, Trailer, header::ContentHeader},
+    data_stream::{Chunk, CompressionType, Header, OperationType, TextHeader, Trailer, header::ContentHeader},
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, io::Read};
 
 const TOPIC: &str = "lk.chat";
 /// Bytes of one packet's text: data channels carry 16 KiB everywhere.
@@ -22,6 +23,82 @@ pub(crate) struct Chat {
     pub(crate) id: String,
     pub(crate) text: String,
     pub(crate) destinations: Vec<String>,
+}
+
+/// Streams of one participant that may be under way at once; the oldest makes room.
+const UNDER_WAY: usize = 32;
+/// Bytes of a message, whole; whoever stores it counts characters.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Puts the chat messages of one participant together again, from their packets.
+#[derive(Debug, Default)]
+pub(crate) struct Collector(Vec<Stream>);
+
+#[derive(Debug)]
+struct Stream {
+    id: String,
+    destinations: Vec<String>,
+    compressed: bool,
+    bytes: Vec<u8>,
+}
+
+impl Collector {
+    /// The message that this packet completes. What is no chat, or too long, or not for us to read, is passed over.
+    pub(crate) fn take(&mut self, packet: DataPacket) -> Option<Chat> {
+        let destinations = packet.destination_identities;
+        match packet.value? {
+            Value::StreamHeader(header) if is_chat(&header) => self.begin(header, destinations),
+            Value::StreamChunk(chunk) => {
+                let stream = self.0.iter_mut().find(|stream| stream.id == chunk.stream_id)?;
+                stream.bytes.extend_from_slice(&chunk.content);
+                if stream.bytes.len() > MESSAGE_BYTES {
+                    self.0.retain(|stream| stream.id != chunk.stream_id);
+                }
+                None
+            }
+            Value::StreamTrailer(trailer) => {
+                let index = self.0.iter().position(|stream| stream.id == trailer.stream_id)?;
+                self.0.remove(index).finish()
+            }
+            // As older SDKs send it.
+            Value::ChatMessage(message) => Some(Chat { id: message.id, text: message.message, destinations }),
+            _ => None,
+        }
+    }
+
+    fn begin(&mut self, header: Header, destinations: Vec<String>) -> Option<Chat> {
+        let compressed = header.compression() == CompressionType::DeflateRaw;
+        let (whole, bytes) = (header.inline_content.is_some(), header.inline_content.unwrap_or_default());
+        let stream = Stream { id: header.stream_id, destinations, compressed, bytes };
+        if whole {
+            return stream.finish();
+        }
+        if self.0.len() == UNDER_WAY {
+            self.0.remove(0);
+        }
+        self.0.push(stream);
+        None
+    }
+}
+
+impl Stream {
+    fn finish(self) -> Option<Chat> {
+        let Self { id, destinations, compressed, bytes } = self;
+        let text = if compressed { inflated(&bytes)? } else { String::from_utf8(bytes).ok()? };
+        Some(Chat { id, text, destinations })
+    }
+}
+
+fn is_chat(header: &Header) -> bool {
+    let plain = |text: &TextHeader| text.attached_stream_ids.is_empty();
+    header.topic == TOPIC && matches!(&header.content_header, Some(ContentHeader::TextHeader(text)) if plain(text))
+}
+
+/// Raw DEFLATE (RFC 1951); what would grow beyond a message is none.
+fn inflated(bytes: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    let read = DeflateDecoder::new(bytes).take(MESSAGE_BYTES as u64 + 1).read_to_string(&mut text).ok()?;
+    (read <= MESSAGE_BYTES).then_some(text)
 }
 
 /// The packets of one text stream, from `identity`.
@@ -127,6 +204,46 @@ mod tests {
         assert_eq!(header.attributes["sender_name"], "Ann");
         assert_eq!(chunk.content, b"hello");
         assert!(chunk.stream_id == header.stream_id && trailer.stream_id == header.stream_id);
+    }
+
+    fn collected(packets: Vec<DataPacket>) -> Option<Chat> {
+        let mut collector = Collector::default();
+        let mut chats: Vec<_> = packets.into_iter().filter_map(|packet| collector.take(packet)).collect();
+        assert!(chats.len() < 2 && collector.0.is_empty(), "{chats:?}");
+        chats.pop()
+    }
+
+    #[test]
+    fn packets_make_the_message_again() {
+        for text in ["hello".to_owned(), "x€".repeat(9_000)] {
+            let message = message(&text);
+            let chat = collected(packets(&message, "ann_1")).unwrap();
+            assert_eq!((chat.text, chat.id), (text, message.id.to_string()));
+        }
+        assert!(collected(packets(&message(&"x".repeat(MESSAGE_BYTES + 1)), "ann_1")).is_none(), "too long");
+        let mut elsewhere = packets(&message("hello"), "ann_1");
+        if let Some(Value::StreamHeader(header)) = &mut elsewhere[0].value {
+            header.topic = "other".into();
+        }
+        assert!(collected(elsewhere).is_none());
+    }
+
+    #[test]
+    fn compressed_messages_within_a_bound() {
+        use flate2::{Compression, read::DeflateEncoder};
+        let sent = |text: &str| {
+            let mut bytes = Vec::new();
+            DeflateEncoder::new(text.as_bytes(), Compression::best()).read_to_end(&mut bytes).unwrap();
+            let mut packets = packets(&message(""), "ann_1");
+            let Some(Value::StreamHeader(header)) = &mut packets[0].value else { unreachable!("a header comes first") };
+            header.compression = CompressionType::DeflateRaw.into();
+            header.inline_content = Some(bytes);
+            packets.truncate(1);
+            collected(packets).map(|chat| chat.text)
+        };
+        assert_eq!(sent("hello").as_deref(), Some("hello"));
+        assert_eq!(sent(&"x".repeat(MESSAGE_BYTES)).map(|text| text.len()), Some(MESSAGE_BYTES));
+        assert_eq!(sent(&"x".repeat(10 << 20)), None, "a bomb");
     }
 
     #[test]

@@ -1,15 +1,11 @@
 //! Who is connected: from the connections that the media's events name to the attendees whom they concern.
 
-use crate::{chat::Chat, roster::Roster};
-use convo_domain::id::RoomId;
+use crate::{chat::Chat, host::Orders};
 use convo_media::Commander;
 use convo_sfu::{ConnectionId, Event, EventKind};
 use livekit_protocol::{DisconnectReason, ParticipantInfo};
 use parking_lot::Mutex;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, watch};
 
 /// Chat messages that wait for the store, of one attendee. Who writes faster loses the rest.
@@ -21,8 +17,8 @@ pub(crate) type Name = (String, String);
 /// What the media side knows of an attendee now; each change replaces what was.
 #[derive(Clone)]
 pub(crate) struct Standing {
-    /// Of the last connection: it commands the participant also while no connection is there.
-    pub(crate) commander: Commander,
+    /// To the participant, also while no connection is there.
+    pub(crate) orders: Orders,
     /// Media is connected.
     pub(crate) joined: bool,
     /// Audio and video are on.
@@ -59,17 +55,36 @@ pub(crate) struct Hall {
 struct State {
     lines: HashMap<ConnectionId, Arc<Line>>,
     names: HashMap<Name, Arc<Line>>,
-    rosters: HashMap<RoomId, Weak<Roster>>,
 }
 
 impl Line {
-    fn new(commander: Commander) -> (Arc<Self>, Ears) {
-        let (standing, heard) = watch::channel(Standing { commander, joined: false, media: None, left: None });
+    pub(crate) fn new(orders: Orders) -> (Arc<Self>, Ears) {
+        let (standing, heard) = watch::channel(Standing { orders, joined: false, media: None, left: None });
         let (chats, written) = mpsc::channel(CHATS);
         (Arc::new(Self { standing, chats }), Ears { standing: heard, chats: written })
     }
 
-    fn leave(&self, farewell: Farewell) {
+    pub(crate) fn joined(&self) {
+        self.standing.send_modify(|standing| standing.joined = true);
+    }
+
+    /// Whether audio and video are on.
+    pub(crate) fn media(&self, audio: bool, video: bool) {
+        self.standing.send_modify(|standing| standing.media = Some((audio, video)));
+    }
+
+    pub(crate) fn chat(&self, chat: Chat) {
+        if self.chats.try_send(chat).is_err() {
+            tracing::debug!("a LiveKit client writes faster than messages are stored");
+        }
+    }
+
+    /// Nobody listens at the attendee's end any more.
+    pub(crate) fn deserted(&self) -> bool {
+        self.chats.is_closed()
+    }
+
+    pub(crate) fn leave(&self, farewell: Farewell) {
         self.standing.send_modify(|standing| standing.left = Some(farewell));
     }
 }
@@ -81,11 +96,11 @@ impl Hall {
         let id = commander.id();
         let mut state = self.state.lock();
         if let Some(line) = state.names.get(name).filter(|_| resumes).cloned() {
-            line.standing.send_modify(|standing| standing.commander = commander);
+            line.standing.send_modify(|standing| standing.orders = Orders::Here(commander));
             state.lines.insert(id, line);
             return None;
         }
-        let (line, ears) = Line::new(commander);
+        let (line, ears) = Line::new(Orders::Here(commander));
         state.lines.insert(id, line.clone());
         state.names.insert(name.clone(), line);
         Some(ears)
@@ -101,33 +116,15 @@ impl Hall {
         }
     }
 
-    pub(crate) fn roster(&self, room: RoomId, code: &str) -> Arc<Roster> {
-        let mut state = self.state.lock();
-        if let Some(roster) = state.rosters.get(&room).and_then(Weak::upgrade) {
-            return roster;
-        }
-        state.rosters.retain(|_, roster| roster.strong_count() > 0);
-        let roster = Arc::new(Roster::new(code.to_owned()));
-        state.rosters.insert(room, Arc::downgrade(&roster));
-        roster
-    }
-
     pub(crate) fn tell(&self, event: &Event) {
         match &event.kind {
-            EventKind::ParticipantJoined { connection, .. } => {
-                self.line(*connection, |line| line.standing.send_modify(|standing| standing.joined = true));
-            }
+            EventKind::ParticipantJoined { connection, .. } => self.line(*connection, Line::joined),
             EventKind::MediaState { connection, audio, video } => {
-                let media = Some((*audio, *video));
-                self.line(*connection, |line| line.standing.send_modify(|standing| standing.media = media));
+                self.line(*connection, |line| line.media(*audio, *video));
             }
             EventKind::Chat { connection, id, text, destinations } => {
                 let chat = Chat { id: id.clone(), text: text.clone(), destinations: destinations.clone() };
-                self.line(*connection, |line| {
-                    if line.chats.try_send(chat).is_err() {
-                        tracing::debug!("a LiveKit client writes faster than messages are stored");
-                    }
-                });
+                self.line(*connection, |line| line.chat(chat));
             }
             EventKind::ParticipantLeft { connection, info } | EventKind::ParticipantAborted { connection, info } => {
                 self.left(*connection, farewell(info));
@@ -152,7 +149,7 @@ impl Hall {
     }
 }
 
-fn farewell(info: &ParticipantInfo) -> Farewell {
+pub(crate) fn farewell(info: &ParticipantInfo) -> Farewell {
     match info.disconnect_reason() {
         DisconnectReason::ClientInitiated => Farewell::Goodbye,
         _ => Farewell::Lost,

@@ -10,8 +10,10 @@ mod attendee;
 mod chat;
 mod door;
 mod hall;
+mod host;
 mod join;
 mod line;
+mod remote;
 mod roster;
 mod socket;
 mod token;
@@ -26,6 +28,7 @@ use axum::{
 };
 use convo_kit::Shared;
 use convo_media::{EventStream, Media};
+use host::{Host, Rooms};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tower_http::{
@@ -33,11 +36,13 @@ use tower_http::{
     cors::{AllowHeaders, Any, CorsLayer},
 };
 
+pub use remote::{Remote, check};
 pub use token::Keys;
 
 /// What every door shares.
 pub struct Doors {
     app: Shared,
+    host: Arc<Host>,
     media: Media,
     keys: Keys,
     hall: hall::Hall,
@@ -52,6 +57,7 @@ impl Doors {
     /// `webhooks`: the addresses that hear what happens in the rooms.
     pub fn new(app: Shared, media: Media, keys: Keys, webhooks: Vec<String>) -> House {
         Arc::new(Self {
+            host: Host::new(app.clone(), Rooms::Here(media.clone())),
             app,
             media,
             keys,

@@ -1,11 +1,14 @@
 //! Under which LiveKit identities the people of a meeting are known, for the messages that they write elsewhere.
 
-use convo_domain::{meeting::Participant, user::Party};
+use convo_domain::{meeting::Participant, message::Message, user::Party};
 use parking_lot::RwLock;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::atomic::{AtomicBool, Ordering},
 };
+
+/// Messages remembered as spread: more are not on their way at once.
+const SPREAD: usize = 1_000;
 
 /// One meeting's, shared by all its attendees.
 pub(crate) struct Roster {
@@ -13,12 +16,14 @@ pub(crate) struct Roster {
     pub(crate) code: String,
     /// A person with two devices has two.
     people: RwLock<HashMap<Party, Vec<String>>>,
+    /// Messages that the media server brought to all its clients by itself: who wrote them, and their nonces.
+    spread: RwLock<VecDeque<(Party, String)>>,
     over: AtomicBool,
 }
 
 impl Roster {
     pub(crate) fn new(code: String) -> Self {
-        Self { code, people: RwLock::default(), over: AtomicBool::new(false) }
+        Self { code, people: RwLock::default(), spread: RwLock::default(), over: AtomicBool::new(false) }
     }
 
     pub(crate) fn joined(&self, participant: &Participant) {
@@ -50,6 +55,20 @@ impl Roster {
             .get(&party)
             .and_then(|identities| identities.first().cloned())
             .unwrap_or_else(|| party.uuid().to_string())
+    }
+
+    /// All LiveKit clients that it is for have this message already.
+    pub(crate) fn spread(&self, author: Party, nonce: &str) {
+        let mut spread = self.spread.write();
+        if spread.len() == SPREAD {
+            spread.pop_front();
+        }
+        spread.push_back((author, nonce.to_owned()));
+    }
+
+    pub(crate) fn has(&self, message: &Message) -> bool {
+        let Some(nonce) = &message.nonce else { return false };
+        self.spread.read().iter().any(|(author, spread)| *author == message.sender && spread == nonce)
     }
 
     /// The meeting is over. `true` for the first who says so.

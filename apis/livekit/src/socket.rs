@@ -32,7 +32,7 @@ pub(crate) async fn run(socket: WebSocket, doors: House, visitor: Visitor, join:
     if !matches!(place, Place::Elsewhere)
         && let Some(ears) = doors.hall.connected(&name, connection.commander(), resumes)
     {
-        match Attendee::open(doors.clone(), visitor.address, place, ears).await {
+        match Attendee::open(doors.host.clone(), visitor.address, place, ears).await {
             Ok(Some(attendee)) => drop(tokio::spawn(attendee.run())),
             Ok(None) => {}
             Err(error) => {

@@ -113,6 +113,13 @@ impl Keys {
     }
 }
 
+impl Token {
+    /// A claim that is a text.
+    pub(crate) fn text(&self, claim: &str) -> Option<&str> {
+        self.raw.get(claim)?.as_str()
+    }
+}
+
 impl Claims {
     /// The participant that a join through one of Convo's own APIs made, if the token came from one.
     pub(crate) fn participant(&self) -> Option<ParticipantId> {

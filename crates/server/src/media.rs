@@ -1,7 +1,9 @@
-//! The embedded media server, unless an existing LiveKit server is used: its ports, and LiveKit's doors to it.
+//! The media server: the embedded one with its ports and LiveKit's doors to it, or an existing LiveKit server.
 
 use crate::{
+    compose,
     config::{Config, Port},
+    headers::Security,
     ice::Turn,
     observe,
     secrets::Secrets,
@@ -9,26 +11,27 @@ use crate::{
 use anyhow::{Context, Result};
 use axum::{Router, middleware};
 use convo_kit::Shared;
-use convo_livekit::{Doors, House, Keys};
+use convo_livekit::{Doors, House, Keys, Remote};
 use convo_media::{EventStream, Media, turn};
 use livekit_protocol::ServerInfo;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tower::ServiceBuilder;
 
 /// LiveKit's release whose protocol is spoken here: clients choose by it what they use.
 const LIVEKIT: &str = "1.13.3";
 /// How long clients may take to hear that they should reconnect.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// The media server with its ports open; nobody can come in yet.
+/// The embedded media server with its ports open; nobody can come in yet.
 pub(crate) struct Bound {
     media: Media,
     events: EventStream,
 }
 
-/// The running media server.
-pub(crate) struct Embedded {
-    media: Media,
-    doors: House,
+/// The media server in use.
+pub(crate) enum Running {
+    Embedded { media: Media, doors: House },
+    External(Arc<Remote>),
 }
 
 /// Opens the media ports; `None` where an external LiveKit server is configured.
@@ -45,28 +48,46 @@ impl Bound {
     pub(crate) fn turn(&self, config: &Config, secrets: &Secrets) -> Turn {
         Turn::embedded(self.media.turn_addresses(), &config.public_url, turn_secret(secrets))
     }
-
-    /// Opens LiveKit's doors.
-    pub(crate) fn open(self, config: &Config, app: &Shared, secrets: &Secrets) -> Embedded {
-        let keys = Keys::new(&secrets.livekit_key, &secrets.livekit_secret.0);
-        let doors = Doors::new(app.clone(), self.media.clone(), keys, config.webhook_urls.clone());
-        tokio::spawn(convo_livekit::run(doors.clone(), self.events));
-        Embedded { media: self.media, doors }
-    }
 }
 
-impl Embedded {
-    pub(crate) fn routes(&self) -> Router {
-        convo_livekit::routes(self.doors.clone()).layer(middleware::from_fn(observe::request))
+/// Opens LiveKit's doors to the embedded server; without one, begins to look after the rooms of the external one.
+pub(crate) fn open(bound: Option<Bound>, config: &Config, app: &Shared, secrets: &Secrets) -> Result<Running> {
+    let keys = Keys::new(&secrets.livekit_key, &secrets.livekit_secret.0);
+    let Some(Bound { media, events }) = bound else {
+        let remote = Remote::new(app.clone(), &app.livekit_url, keys).map_err(compose::explain)?;
+        tokio::spawn(remote.clone().run());
+        return Ok(Running::External(remote));
+    };
+    let doors = Doors::new(app.clone(), media.clone(), keys, config.webhook_urls.clone());
+    tokio::spawn(convo_livekit::run(doors.clone(), events));
+    Ok(Running::Embedded { media, doors })
+}
+
+impl Running {
+    /// `public_url`: as the world knows this server.
+    pub(crate) fn routes(&self, public_url: &str) -> Router {
+        let routes = match self {
+            Running::Embedded { doors, .. } => convo_livekit::routes(doors.clone()),
+            Running::External(remote) => remote.routes(),
+        };
+        let security = Security::new(public_url);
+        let around = ServiceBuilder::new()
+            .layer(middleware::from_fn(observe::request))
+            .map_response(move |response: axum::http::Response<_>| security.write(response));
+        routes.layer(around)
     }
 
     /// Everybody in a room is told to reconnect.
     pub(crate) async fn drain(&self) {
-        self.media.drain(DRAIN).await;
+        if let Running::Embedded { media, .. } = self {
+            media.drain(DRAIN).await;
+        }
     }
 
     pub(crate) async fn stop(&self) {
-        self.media.stop().await;
+        if let Running::Embedded { media, .. } = self {
+            media.stop().await;
+        }
     }
 }
 

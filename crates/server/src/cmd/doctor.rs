@@ -6,6 +6,7 @@ use crate::{
     listen,
 };
 use anyhow::Result;
+use convo_livekit::Keys;
 use std::{net::SocketAddr, time::Duration};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use url::Url;
@@ -22,10 +23,10 @@ use Finding::{Bad, Good, Hint};
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let mut findings = vec![database(config).await, address(config).await, public(config)];
     findings.extend(tls(config));
-    findings.push(udp("media (UDP)", config, config.media_udp).await);
-    findings.push(tcp("media (TCP)", config, config.media_tcp).await);
-    findings.push(udp("STUN and TURN", config, config.turn).await);
-    findings.extend(outside(config));
+    match &config.livekit_url {
+        Some(url) => findings.push(livekit(config, url).await),
+        None => findings.extend(embedded(config).await),
+    }
     findings.push(reach("mail server", config.smtp_url.as_ref().map(|url| url.0.as_str()), 25).await);
     findings.push(reach("SMS gateway", config.sms_url.as_ref().map(|url| url.0.as_str()), 443).await);
     findings.push(agent(config).await);
@@ -100,11 +101,32 @@ async fn tcp(what: &str, config: &Config, port: Port) -> Finding {
     }
 }
 
+/// The embedded media server's ports.
+async fn embedded(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![
+        udp("media (UDP)", config, config.media_udp).await,
+        tcp("media (TCP)", config, config.media_tcp).await,
+        udp("STUN and TURN", config, config.turn).await,
+    ];
+    findings.extend(outside(config));
+    findings
+}
+
+/// The external media server.
+async fn livekit(config: &Config, url: &str) -> Finding {
+    let key = config.livekit_api_key.as_deref().unwrap_or_default();
+    let secret = config.livekit_api_secret.as_ref().map_or("", |secret| &secret.0);
+    match convo_livekit::check(url, Keys::new(key, secret)).await {
+        Ok(()) => Good(format!(
+            "media: by the LiveKit server at {url}, which takes the key and secret; its webhooks belong to {}/livekit/webhook",
+            config.public_url
+        )),
+        Err(error) => Bad(format!("media: the LiveKit server at {url}: {error}")),
+    }
+}
+
 /// Whether media can come from other networks.
 fn outside(config: &Config) -> Option<Finding> {
-    if let Some(url) = &config.livekit_url {
-        return Some(Good(format!("media: by the LiveKit server at {url}")));
-    }
     let ours = config.listen.ip();
     match &config.media_external[..] {
         _ if ours.is_loopback() => None,

@@ -36,8 +36,8 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let tls = config.tls.as_ref().map(listen::tls).transpose()?;
     let parts = compose::parts(&config).await?;
     parts.domain.wake().await.map_err(compose::explain)?;
-    let media = media::bind(&config, &parts.secrets)?;
-    let turn = media.as_ref().map(|media| media.turn(&config, &parts.secrets));
+    let bound = media::bind(&config, &parts.secrets)?;
+    let turn = bound.as_ref().map(|bound| bound.turn(&config, &parts.secrets));
     let app = compose::app(&config, &parts, turn);
     let (stop, stopping) = watch::channel(false);
     let socket_io = convo_chatrooms::socket_io(&app);
@@ -49,28 +49,21 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         convo_conversations::api(&app),
         convo_chatrooms::api(&app),
     ];
-    let media = media.map(|media| media.open(&config, &app, &parts.secrets));
+    let media = media::open(bound, &config, &app, &parts.secrets)?;
     let web = Web::new(config.livekit_url.as_deref());
-    let mut router = mount::mount(&app, apis, extra, web);
-    if let Some(media) = &media {
-        router = router.merge(media.routes());
-    }
+    let router = mount::mount(&app, apis, extra, web).merge(media.routes(&app.public_url));
     tokio::spawn(parts.domain.clone().sweep());
     announce(&config, listener.local_addr()?.port());
     let server = tokio::spawn(listen::serve(listener, tls, router, stopping));
     wait_for_signal().await?;
     tracing::info!("stopping: finishing what is in flight");
     stop.send_replace(true);
-    if let Some(media) = &media {
-        media.drain().await;
-    }
+    media.drain().await;
     parts.hub.tell(vec![Tell::Close(Whose::Everybody, Close::Restart)]);
     socket_io.close_all().await;
     server.await?;
     farewell(&parts).await;
-    if let Some(media) = &media {
-        media.stop().await;
-    }
+    media.stop().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,0 +1,95 @@
+//! What attendees need, whichever media server the rooms are on: the embedded one, or LiveKit's own.
+
+use crate::{remote, roster::Roster};
+use convo_domain::{
+    error::{Error, Kind},
+    id::RoomId,
+    room::{Room, RoomKind, RoomRef},
+};
+use convo_kit::Shared;
+use convo_media::{Commander, Media};
+use convo_sfu::{Ask, Command, Refusal};
+use livekit_protocol as proto;
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+pub(crate) struct Host {
+    pub(crate) app: Shared,
+    pub(crate) rooms: Rooms,
+    rosters: Mutex<HashMap<RoomId, Weak<Roster>>>,
+}
+
+/// The media server.
+pub(crate) enum Rooms {
+    Here(Media),
+    There(Arc<remote::Service>),
+}
+
+/// Orders for one participant.
+#[derive(Clone)]
+pub(crate) enum Orders {
+    Here(Commander),
+    There(remote::Orders),
+}
+
+impl Host {
+    pub(crate) fn new(app: Shared, rooms: Rooms) -> Arc<Self> {
+        Arc::new(Self { app, rooms, rosters: Mutex::default() })
+    }
+
+    /// The meeting whose media room has this name: its code, or its id.
+    pub(crate) async fn meeting(&self, name: &str) -> Result<Option<Room>, Error> {
+        let Some(by) = RoomRef::parse(name) else { return Ok(None) };
+        match self.app.domain.room(by, RoomKind::Meeting).await {
+            Ok(room) => Ok(Some(room).filter(|room| room.kind == RoomKind::Meeting)),
+            Err(error) if matches!(error.kind, Kind::NotFound | Kind::MeetingNotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Shared by all who are in the meeting.
+    pub(crate) fn roster(&self, room: RoomId, code: &str) -> Arc<Roster> {
+        let mut rosters = self.rosters.lock();
+        if let Some(roster) = rosters.get(&room).and_then(Weak::upgrade) {
+            return roster;
+        }
+        rosters.retain(|_, roster| roster.strong_count() > 0);
+        let roster = Arc::new(Roster::new(code.to_owned()));
+        rosters.insert(room, Arc::downgrade(&roster));
+        roster
+    }
+}
+
+impl Rooms {
+    pub(crate) async fn update(&self, update: proto::UpdateParticipantRequest) -> Result<(), Refusal> {
+        match self {
+            Rooms::Here(media) => media.ask(Ask::UpdateParticipant(update)).await.map(drop),
+            Rooms::There(service) => service.update(&update).await,
+        }
+    }
+
+    pub(crate) async fn delete(&self, room: String) -> Result<(), Refusal> {
+        let ask = proto::DeleteRoomRequest { room };
+        match self {
+            Rooms::Here(media) => media.ask(Ask::DeleteRoom(ask)).await.map(drop),
+            Rooms::There(service) => service.delete(&ask).await,
+        }
+    }
+
+    /// Whether chat reaches the other LiveKit clients by itself: only the embedded server keeps it back for us.
+    pub(crate) fn spread_chat(&self) -> bool {
+        matches!(self, Rooms::There(_))
+    }
+}
+
+impl Orders {
+    pub(crate) fn command(&self, command: Command) {
+        match self {
+            Orders::Here(commander) => commander.command(command),
+            Orders::There(orders) => orders.command(command),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+"""LiveKit clients (PyPI livekit) in Convo's meetings."""
+
+import asyncio
+
+from livekit import rtc
+
+SECONDS = 15
+
+
+class Client:
+    """A LiveKit client, and what it hears."""
+
+    def __init__(self):
+        self.room = rtc.Room()
+        self.chats: list[tuple[str, str, dict[str, str]]] = []
+        self.reason = None
+        self.tasks = set()
+        self.room.register_text_stream_handler("lk.chat", self._stream)
+        self.room.on("disconnected", self._gone)
+
+    def _stream(self, reader, identity):
+        async def read():
+            text = await reader.read_all()
+            self.chats.append((identity, text, dict(reader.info.attributes or {})))
+
+        task = asyncio.create_task(read())
+        self.tasks.add(task)
+
+    def _gone(self, reason):
+        self.reason = reason
+
+    async def connect(self, url, token):
+        await asyncio.wait_for(self.room.connect(url, token), SECONDS)
+        return self
+
+    async def until(self, condition, seconds=SECONDS):
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+
+async def join(person, room, **body):
+    return await person.via("platform").join(room, **body)
+
+
+async def participants(person, room):
+    return (await person.get(f"/api/v1/meetings/{room.code}"))["participants"]
+
+
+async def until(read, condition):
+    async with asyncio.timeout(SECONDS):
+        while not condition(last := await read()):
+            await asyncio.sleep(0.05)
+    return last

@@ -1,0 +1,234 @@
+"""Convo with an existing LiveKit server (`LIVEKIT_URL`): here a second Convo is that server, and knows nothing of the
+meetings. LiveKit clients go straight to it."""
+
+import base64
+import contextlib
+import hashlib
+import itertools
+import time
+
+import jwt
+import pytest
+from livekit import rtc
+
+from harness.livekit import Client, join, participants, until
+from harness.process import convo
+
+pytestmark = pytest.mark.one_store
+
+
+@pytest.fixture
+async def livekit(serve_media):
+    return await serve_media()
+
+
+@pytest.fixture
+async def world(serve, livekit, key):
+    return await serve(LIVEKIT_URL=livekit.server.ws_url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+
+
+@pytest.fixture
+async def connect(livekit):
+    clients = []
+
+    async def start(joined_or_token):
+        token = joined_or_token if isinstance(joined_or_token, str) else joined_or_token["meeting_token"]
+        clients.append(Client())
+        return await clients[-1].connect(livekit.server.ws_url, token)
+
+    yield start
+    for client in clients:
+        with contextlib.suppress(Exception):
+            await client.room.disconnect()
+
+
+@pytest.fixture
+async def ann(world):
+    return await world.person("Ann")
+
+
+@pytest.fixture
+async def bob(world):
+    return await world.person("Bob")
+
+
+@pytest.fixture
+async def room(ann):
+    return await ann.via("platform").create_room()
+
+
+async def bridged(person, room, *clients):
+    """Until what is posted reaches the clients: LiveKit's server says nothing of who has come to the room unseen."""
+    for number in itertools.count():
+        await person.via("platform").post(room, f"are you there? {number}")
+        with contextlib.suppress(TimeoutError):
+            for client in clients:
+                await client.until(lambda client=client: client.chats, 1)
+            break
+    await person.via("platform").post(room, "good")
+    for client in clients:
+        await client.until(lambda client=client: client.chats[-1][1] == "good")
+        client.chats.clear()
+
+
+async def texts(person, room):
+    return [post.text for post in await person.via("platform").history(room) if "there?" not in post.text][1:]
+
+
+async def test_the_embedded_server_is_off(world, livekit, ann, room):
+    joined = await join(ann, room)
+    assert joined["livekit_url"] == livekit.server.ws_url
+    refused = await world.http.get("/rtc/validate", params={"access_token": joined["meeting_token"]})
+    assert refused.status_code == 404
+    assert "Content-Security-Policy" in refused.headers
+
+
+async def test_chat_goes_both_ways(world, ann, bob, room, connect):
+    from_ann, from_bob = await connect(await join(ann, room)), await connect(await join(bob, room))
+    live = await bob.via("platform").live(room)
+    await bridged(ann, room, from_ann, from_bob)
+    await from_ann.room.local_participant.send_text("by LiveKit", topic="lk.chat")
+    assert (await live.expect_post("by LiveKit")).author == ann.id
+    await bob.via("platform").post(room, "by REST")
+    for client in (from_ann, from_bob):
+        await client.until(lambda client=client: client.chats and client.chats[-1][1] == "by REST")
+    assert await texts(ann, room) == ["by LiveKit", "by REST"]
+    # What LiveKit brought to its clients comes once.
+    assert [text for _, text, _ in from_bob.chats] == ["by LiveKit", "by REST"]
+    assert [text for _, text, _ in from_ann.chats] == ["by REST"]
+    identity, _, attributes = from_ann.chats[0]
+    assert identity == from_bob.room.local_participant.identity
+    assert attributes["sender_name"].startswith("Bob")
+    # And nobody sees who carries it.
+    assert list(from_ann.room.remote_participants) == [from_bob.room.local_participant.identity]
+
+
+async def test_a_long_message_comes_whole(ann, room, connect):
+    client = await connect(await join(ann, room))
+    await bridged(ann, room, client)
+    long = "x€" * 4_000
+    await client.room.local_participant.send_text(long, topic="lk.chat")
+    assert await until(lambda: texts(ann, room), lambda found: found) == [long]
+
+
+async def test_a_private_message_reaches_the_two_alone(world, ann, bob, room, connect):
+    cid = await world.person("Cid")
+    clients = [await connect(await join(person, room)) for person in (ann, bob, cid)]
+    await bridged(ann, room, *clients)
+    await ann.via("platform").post(room, "for Bob", is_private=True, recipient_user_id=bob.id)
+    await ann.via("platform").post(room, "for all")
+    for client in clients:
+        await client.until(lambda client=client: client.chats and client.chats[-1][1] == "for all")
+    heard = [[text for _, text, _ in client.chats] for client in clients]
+    assert heard == [["for Bob", "for all"], ["for Bob", "for all"], ["for all"]]
+
+
+async def test_who_is_removed_stays_out(ann, bob, room, connect):
+    hers = await connect(await join(ann, room))
+    joined = await join(bob, room)
+    his = await connect(joined)
+    await bridged(ann, room, hers, his)
+    await ann.post(f"/api/v1/meetings/{room.code}/participants/{joined['participant_id']}/remove")
+    await his.until(lambda: his.reason is not None)
+    assert his.reason == rtc.DisconnectReason.PARTICIPANT_REMOVED
+    # The token is still good for LiveKit; Convo sends him away again.
+    with contextlib.suppress(rtc.ConnectError, TimeoutError):
+        again = await connect(joined)
+        await again.until(lambda: again.reason is not None)
+    assert len(await participants(ann, room)) == 1 and hers.reason is None
+
+
+async def test_media_goes_with_the_log_in_and_with_the_meeting(ann, bob, room, connect):
+    hers, his = await connect(await join(ann, room)), await connect(await join(bob, room))
+    await bridged(ann, room, hers, his)
+    await bob.post("/api/v1/auth/logout")
+    await his.until(lambda: his.reason is not None)
+    assert hers.reason is None
+    await ann.post(f"/api/v1/meetings/{room.code}/end")
+    await hers.until(lambda: hers.reason is not None)
+    assert hers.reason == rtc.DisconnectReason.ROOM_DELETED
+
+
+async def test_devices_and_muting(ann, bob, room, connect):
+    await connect(await join(ann, room))
+    joined = await join(bob, room, audio_enabled=False)
+    his = await connect(joined)
+    track = rtc.LocalAudioTrack.create_audio_track("mic", rtc.AudioSource(48_000, 1))
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    publication = await his.room.local_participant.publish_track(track, options)
+
+    async def audio():
+        return next(p for p in await participants(ann, room) if p["display_name"] == "Bob")["audio_enabled"]
+
+    await until(audio, lambda on: on)
+    await ann.post(f"/api/v1/meetings/{room.code}/participants/{joined['participant_id']}/mute")
+    await his.until(lambda: publication.muted)
+
+
+async def test_who_disconnects_has_left(ann, bob, room, connect):
+    hers, his = await connect(await join(ann, room)), await connect(await join(bob, room))
+    await bridged(ann, room, hers, his)
+    await his.room.disconnect()
+    await until(lambda: participants(ann, room), lambda people: len(people) == 1)
+
+
+async def test_guests_by_link_and_by_the_operators_token(world, ann, room, connect, token):
+    made = (await world.nobody.post("/api/v1/meetings/create", {}, 201))["meeting_id"]
+    guest = await world.nobody.post(f"/api/v1/meetings/{made}/join", {"user_name": "Gus"})
+    client = await connect(guest["token"])
+    path = f"/api/v1/meetings/{made}/participants"
+    await until(lambda: world.nobody.get(path), lambda found: "Gus" in str(found))
+    assert client.reason is None
+    await connect(await join(ann, room))
+    robot = await connect(token("robot", room.code))
+    people = await until(lambda: participants(ann, room), lambda people: len(people) == 2)
+    seen = next(person for person in people if person["display_name"] == "robot")
+    await ann.post(f"/api/v1/meetings/{room.code}/participants/{seen['participant_id']}/remove")
+    await robot.until(lambda: robot.reason is not None)
+
+
+async def test_a_restart_of_convo_is_not_noticed(world, ann, room, connect):
+    client = await connect(await join(ann, room))
+    await bridged(ann, room, client)
+    assert await world.server.stop() == 0
+    await world.server.start()
+    await bridged(ann, room, client)
+    await client.room.local_participant.send_text("still here", topic="lk.chat")
+    await until(lambda: texts(ann, room), lambda found: "still here" in found)
+    assert client.reason is None
+
+
+async def test_webhooks_are_taken_from_who_has_the_secret(world, key):
+    body = '{"event": "room_started", "room": {"name": "hall"}, "createdAt": "1"}'
+
+    async def send(secret, body, signed):
+        digest = base64.b64encode(hashlib.sha256(signed.encode()).digest()).decode()
+        token = jwt.encode({"iss": key[0], "exp": int(time.time()) + 60, "sha256": digest}, secret, "HS256")
+        headers = {"Authorization": token, "Content-Type": "application/webhook+json"}
+        return (await world.http.post("/livekit/webhook", content=body, headers=headers)).status_code
+
+    assert await send(key[1], body, body) == 200
+    assert await send("another secret of thirty-two characters", body, body) == 401
+    assert await send(key[1], body.replace("hall", "cellar"), body) == 401
+    assert (await world.http.post("/livekit/webhook", content=body)).status_code == 401
+
+
+async def test_webhooks_of_the_server_are_understood(world, ann, room, connect, serve_media):
+    hooked = await serve_media(CONVO_WEBHOOK_URLS=f"{world.server.url}/livekit/webhook")
+    client = await Client().connect(hooked.server.ws_url, (await join(ann, room))["meeting_token"])
+    await client.room.disconnect()
+
+    async def listed():
+        lines = convo("webhooks", "list", "--all", **hooked.server.settings).stdout.splitlines()
+        return {line.split("\t")[3]: line.split("\t")[-1] for line in lines}
+
+    told = await until(listed, lambda told: told.get("participant_left", "outstanding") != "outstanding")
+    assert set(told.values()) == {"taken"} and "participant_joined" in told
+
+
+async def test_the_doctor_looks(world, livekit):
+    said = convo("doctor", **world.server.settings)
+    assert "takes the key and secret" in said.stdout
+    wrong = world.server.settings | {"LIVEKIT_API_SECRET": "another secret of thirty-two characters"}
+    said = convo("doctor", **wrong)
+    assert said.returncode != 0 and "does not take the key and secret" in said.stdout
