@@ -5,7 +5,7 @@ mod common;
 use common::{Heard, Kit, Name, Weather, World};
 use convo_sfu::forward::red::Red;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 fn heard(world: &World, listener: Name, sid: &str) -> Vec<Heard> {
     let client = &world.clients[listener];
@@ -48,4 +48,25 @@ fn redundancy_fills_what_was_lost_for_those_who_take_plain_sound() {
         let red = Red::parse(&packet.payload).expect("as it was sent");
         assert_eq!(number(red.primary.payload), number(&plain[0].payload) + (packet.seq - redundant[0].seq) as u32);
     }
+}
+
+#[test]
+fn sound_and_picture_of_one_moment_stay_together() {
+    let mut world = World::new(71);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 1);
+    world.until("both flow", |w| w.clients[bob].mid_to_track.len() == 2);
+    let behind = Duration::from_millis(300);
+    world.clients[ann].video.as_mut().expect("a camera").behind = behind;
+    world.run(Duration::from_secs(10));
+    // How long after its capture each comes, on clocks of which only the difference means something.
+    let took = |cid: &str| {
+        let all = heard(&world, bob, &world.sid(ann, cid));
+        let last = all.last().expect("it flows");
+        let ours = last.at - world.clients[bob].heard[0].at;
+        ours.as_secs_f64() - last.captured.expect("a report came").duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    };
+    let later = took("cam") - took("mic");
+    assert!((later - behind.as_secs_f64()).abs() < 0.03, "the picture comes {later} s after its sound");
 }

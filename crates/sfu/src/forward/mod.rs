@@ -12,6 +12,7 @@
 //! | [`selector`] | Which simulcast layer does the subscriber get, and of which is a keyframe needed? |
 //! | [`dd`], [`vp9`] | Where is a packet in the layers of its stream, and what does it refer to? |
 //! | [`svc`] | Which of these layers does the subscriber get? |
+//! | [`clock`] | When was it captured, by our own clock? |
 //! | [`allocate`] | Who gets how much of a subscriber's downlink? |
 //! | [`red`] | What is in a packet of redundant audio, and how is one made? |
 //! | [`speaker`] | Who speaks? |
@@ -29,6 +30,7 @@
 
 pub mod allocate;
 mod bytes;
+pub mod clock;
 pub mod dd;
 mod fuzz;
 pub mod keyframe;

@@ -89,6 +89,7 @@ impl Room {
             pending: vec![],
             tracks: vec![],
             sources: vec![],
+            clock: Default::default(),
             subscriptions: vec![],
             slots: vec![],
             awaits_offer: false,

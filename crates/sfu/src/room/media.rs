@@ -155,16 +155,14 @@ impl Room {
             (None, _) => codec.is_video() && forward::is_keyframe(codec, &packet.payload),
         };
         let report = packet.last_sender_info.as_ref();
-        let incoming = Incoming {
-            source: *header.ssrc,
-            seq: *packet.seq_no,
-            ts: header.timestamp,
-            report: report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 }),
-        };
+        let report = report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 });
+        let incoming = Incoming { source: *header.ssrc, seq: *packet.seq_no, ts: header.timestamp, report };
+        let captured = report.map(|report| report.captured(header.timestamp, codec.clock_rate()));
+        let captured = captured.map_or(cx.now, |captured| self.people[from].clock.here(cx.now, captured));
         let layer = forward::LayerPacket { layer: source.encoding, keyframe, in_order };
         let (plain, repeated) = (OnceCell::new(), false);
-        let arrival =
-            Arrival { packet, codec, incoming, stream: source.stream, layer, alive, vp8, place, plain, repeated };
+        let stream = source.stream;
+        let arrival = Arrival { packet, codec, incoming, captured, stream, layer, alive, vp8, place, plain, repeated };
         if gap && codec == Codec::Red {
             for earlier in arrival.redundancy() {
                 self.forward_all(source.track, &earlier, cx);
@@ -321,6 +319,8 @@ pub(super) struct Arrival<'a> {
     pub(crate) packet: &'a RtpPacket,
     pub(crate) codec: Codec,
     pub(crate) incoming: Incoming,
+    /// When it was captured, as the publisher's sender reports say: what ours are made of.
+    captured: Instant,
     pub(crate) stream: u8,
     pub(crate) layer: forward::LayerPacket,
     /// The stream's encodings that live now.
@@ -349,21 +349,16 @@ impl<'a> Arrival<'a> {
             let ts = self.incoming.ts.wrapping_sub(block.ts_offset.into());
             let plain = OnceCell::from(Some(block.payload.into()));
             let incoming = Incoming { seq, ts, ..self.incoming };
-            Some(Arrival { incoming, plain, repeated: true, vp8: None, place: None, ..*self })
+            let before = Duration::from_secs_f64(f64::from(block.ts_offset) / f64::from(self.codec.clock_rate()));
+            let captured = self.captured.checked_sub(before)?;
+            Some(Arrival { incoming, captured, plain, repeated: true, vp8: None, place: None, ..*self })
         };
         red.redundant().filter_map(earlier).collect()
     }
 
     /// The packet as the subscriber gets it, but for what is specific to its codec.
-    pub(crate) fn write(
-        &self,
-        pt: Pt,
-        nackable: bool,
-        to: forward::Outgoing,
-        now: Instant,
-        payload: Arc<[u8]>,
-    ) -> RtpWrite {
-        RtpWrite::new(pt, to.seq.into(), to.ts, now, payload)
+    pub(crate) fn write(&self, pt: Pt, nackable: bool, to: forward::Outgoing, payload: Arc<[u8]>) -> RtpWrite {
+        RtpWrite::new(pt, to.seq.into(), to.ts, self.captured, payload)
             .marker(self.packet.header.marker && !self.repeated)
             .ext_vals(self.extensions())
             .nackable(nackable)

@@ -20,7 +20,7 @@ mod tick;
 
 use crate::{
     config::Config,
-    forward::speaker::Speakers,
+    forward::{clock::Clock, speaker::Speakers},
     id,
     io::{ConnectionId, Event, EventKind, Mode, Output},
     peer::{Peer, PeerEvent},
@@ -99,6 +99,8 @@ pub(crate) struct Participant {
     tracks: Vec<TrackKey>,
     /// Which SSRC of the publisher's is which encoding.
     sources: Vec<media::SourceOf>,
+    /// The wall clock of its sender reports.
+    clock: Clock,
     subscriptions: Vec<SubscriptionKey>,
     slots: Vec<negotiate::Slot>,
     /// An offer of the client was asked for and did not come yet (`Mode::Single`).

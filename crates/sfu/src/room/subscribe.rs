@@ -147,7 +147,7 @@ impl Subscription {
         match out? {
             Step::Send(out, chosen) => {
                 let content = if payload.strip { arrival.plain()? } else { arrival.packet.payload.clone() };
-                let mut write = arrival.write(payload.pt, payload.nackable, out, now, content);
+                let mut write = arrival.write(payload.pt, payload.nackable, out, content);
                 if let Some(vp8) = &arrival.vp8 {
                     write = write.vp8_patch(self.vp8.rewrite(out.epoch, vp8)?);
                 }

@@ -2,13 +2,16 @@
 //! that what arrives can be checked to the last frame.
 
 use super::svc::{self, Descriptor, DescriptorExtension};
-use convo_sfu::{ConnectionId, Mode, forward::red::RedEncoder};
+use convo_sfu::{
+    ConnectionId, Mode,
+    forward::{SenderReport, red::RedEncoder},
+};
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
@@ -31,6 +34,8 @@ pub struct Heard {
     pub payload: Vec<u8>,
     /// The dependency descriptor.
     pub descriptor: Option<Vec<u8>>,
+    /// When it was captured, as the sender reports say.
+    pub captured: Option<SystemTime>,
 }
 
 /// What is written into the payload of a video packet, after its VP8 descriptor.
@@ -62,6 +67,8 @@ pub struct Source {
     pub seq: Vec<u64>,
     pub wants_key: Vec<bool>,
     pub on: bool,
+    /// How long before it is sent it was captured.
+    pub behind: Duration,
 }
 
 impl Source {
@@ -228,6 +235,7 @@ impl Client {
                 seq: vec![1000; count],
                 wants_key: vec![true; count],
                 on: true,
+                behind: Duration::ZERO,
             };
             match kind {
                 MediaKind::Audio => self.audio = Some(source),
@@ -398,7 +406,7 @@ impl Client {
                         pt,
                         video.seq[layer].into(),
                         video.number * 3000 + layer as u32 * 777_777,
-                        self.now,
+                        self.now - video.behind,
                         frame.payload(BYTES[size]),
                     )
                     .marker(packet + 1 == packets)
@@ -435,7 +443,11 @@ impl Client {
             Event::RtpPacket(packet) => {
                 let mid =
                     self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()).expect("a known stream");
+                let rate = if packet.payload.len() > 400 { 90_000 } else { 48_000 };
+                let report = packet.last_sender_info.as_ref();
+                let report = report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 });
                 self.heard.push(Heard {
+                    captured: report.map(|report| report.captured(packet.header.timestamp, rate)),
                     at: self.now,
                     mid,
                     seq: *packet.seq_no,
