@@ -28,8 +28,9 @@ use str0m::{
 /// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
 const UFRAG: usize = 8;
 const PASSWORD: usize = 24;
-/// How soon the pacer looks again after the last packet that was written: for retransmissions and probes.
-const PACER_IDLE: Duration = Duration::from_millis(5);
+/// How soon the pacer looks again after the last packet that was written, as long as it does not probe: as often as it
+/// would without any.
+const PACER_IDLE: Duration = Duration::from_millis(40);
 /// How often str0m sums up what a peer sent and received.
 const STATS: Duration = Duration::from_secs(2);
 /// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
@@ -108,6 +109,8 @@ pub(crate) struct Peer {
     dead: bool,
     /// Packets written that str0m's pacer has not let go yet, as far as can be told from outside.
     unsent: usize,
+    /// Its pacer sends padding between, or instead of, what is written: to find out what the link takes.
+    probing: bool,
     /// What time str0m was told last.
     now: Instant,
     /// When str0m wants to be called, and whether that is on the timer heap.
@@ -175,6 +178,7 @@ impl Peer {
             connected: false,
             dead: false,
             unsent: 0,
+            probing: false,
             now,
             deadline,
             scheduled: None,
@@ -365,17 +369,19 @@ impl Peer {
                 Ok(str0m::Output::Event(event)) => self.on_event(event, events),
                 Ok(str0m::Output::Timeout(at)) => {
                     self.deadline = at;
-                    match self.rtc.last_timeout_reason() {
+                    let reason = self.rtc.last_timeout_reason();
+                    match reason {
                         // It has no queue to look at: what was not sent was not for sending.
                         Reason::Pacer(PacerReason::Handle) => self.unsent = 0,
-                        Reason::Pacer(PacerReason::Immediate) if wrote && self.unsent == 0 => {
+                        Reason::Pacer(PacerReason::Immediate) if wrote && self.unsent == 0 && !self.probing => {
                             self.deadline = self.now + PACER_IDLE;
                         }
                         Reason::Pacer(PacerReason::Immediate) if std::mem::take(&mut sent) => {
                             self.advance(self.now);
                             continue;
                         }
-                        _ => {}
+                        Reason::Pacer(PacerReason::Immediate) => {}
+                        _ => self.probing = is_probing(reason),
                     }
                     break;
                 }
@@ -459,6 +465,10 @@ pub(crate) fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
         rest = tail.get(length.next_multiple_of(4)..)?;
     }
     None
+}
+
+fn is_probing(reason: Reason) -> bool {
+    matches!(reason, Reason::Pacer(PacerReason::Probe1 | PacerReason::Probe2 | PacerReason::Padding))
 }
 
 /// RTP and not RTCP (RFC 7983, and RFC 5761 for the payload types).
