@@ -216,6 +216,10 @@ test('hosts mute, ask to unmute, name co-hosts, lock and remove', async () => {
   await eve.getByRole('button', { name: 'Join now' }).click();
   await eve.getByText('The host has locked this meeting.').waitFor();
 
+  await act('No longer co-host');
+  await row.getByText('Co-host').waitFor({ state: 'detached' });
+  await bob.getByRole('switch', { name: 'Lock the meeting' }).waitFor({ state: 'detached' });
+
   await act('Remove');
   await ann.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
   await bob.getByRole('heading', { name: 'You were removed from the meeting' }).waitFor();
@@ -231,12 +235,19 @@ test('hands go up in order, reactions rise, and a shared screen takes the stage'
   const bob = await convo.open();
   await goIn(ann, person.code);
   await goIn(bob, person.code, 'Bob');
+  // A guest learns inside what it is called.
+  await bob.getByText('Retro', { exact: true }).waitFor();
   await bob.getByRole('button', { name: 'Raise hand' }).click();
   await tile(ann, 'Bob').getByText('Hand raised, number 1').waitFor({ state: 'attached' });
   await ann.getByRole('button', { name: 'Raise hand' }).click();
   await tile(bob, 'Ann Lee').getByText('Hand raised, number 2').waitFor({ state: 'attached' });
   await bob.getByRole('button', { name: 'Lower hand' }).click();
   await tile(bob, 'Ann Lee').getByText('Hand raised, number 1').waitFor({ state: 'attached' });
+
+  await bob.getByRole('button', { name: 'Raise hand' }).click();
+  const people = await openPanel(ann, 'People');
+  await people.getByRole('button', { name: 'Lower the hand of Bob' }).click();
+  await bob.getByRole('button', { name: 'Raise hand' }).waitFor();
 
   await bob.getByRole('button', { name: 'React' }).click();
   await bob.getByRole('menuitem', { name: 'React with 🎉' }).click();
@@ -246,8 +257,7 @@ test('hands go up in order, reactions rise, and a shared screen takes the stage'
   await bob.getByRole('button', { name: 'Share your screen' }).click();
   const screen = ann.locator('li[data-screen][data-kind="main"]');
   await screen.getByText('Screen of Bob').waitFor();
-  await screen.locator('video').waitFor();
-  await ann.waitForFunction(() => document.querySelector('li[data-screen] video')?.videoWidth > 0);
+  await seesMoving(ann, screen);
   await bob.getByRole('toolbar').getByRole('button', { name: 'Stop sharing your screen' }).click();
   await screen.waitFor({ state: 'detached' });
   await done(ann, bob);

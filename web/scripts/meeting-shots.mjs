@@ -1,8 +1,11 @@
 /** Pictures of a meeting from the lobby to the summary, to look at:
  * `node scripts/meeting-shots.mjs [folder] [only]`, where `only` is one such as `phone-dark` or `rtl`. */
+import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { atTheDoor, call, goIn, host, openAs, seesMoving, tile } from '../e2e/support/meeting.mjs';
+import { livekit, PYTHON } from '../e2e/support/livekit.mjs';
+import { atTheDoor, call, host, openAs, seesMoving, tile } from '../e2e/support/meeting.mjs';
 import { world } from '../e2e/support/world.mjs';
 
 const SIZES = { phone: [390, 844], laptop: [1280, 800], wide: [1920, 1080] };
@@ -11,7 +14,9 @@ const CROWD = Array.from({ length: 30 }, (_, index) => `Guest ${index + 1}`);
 
 const [folder = 'e2e/shots', only] = process.argv.slice(2);
 await mkdir(folder, { recursive: true });
-const convo = await world();
+const camera = join(tmpdir(), 'convo-camera.y4m');
+execFileSync(PYTHON, [new URL('../e2e/support/figure.py', import.meta.url).pathname, camera]);
+const convo = await world({}, [`--use-file-for-fake-video-capture=${camera}`]);
 try {
   for (const colorScheme of ['light', 'dark']) {
     for (const [size, [width, height]] of Object.entries(SIZES)) {
@@ -40,11 +45,16 @@ async function shootMeeting(suffix, options, locale = 'en') {
   await shoot('alone');
 
   const bob = await convo.open();
-  await goIn(bob, person.code, 'Bob Ray');
-  await seesMoving(ann, tile(ann, 'Bob Ray'));
+  await bob.addInitScript(slides);
+  await atTheDoor(bob, person.code, 'Bob Ray');
+  await bob.getByRole('button', { name: 'Turn off camera' }).click();
+  await bob.getByRole('button', { name: 'Join now' }).click();
+  await tile(ann, 'Bob Ray').waitFor();
   await shoot('two');
-  const crowd = await company(bob, person.code, COMPANY);
-  await tile(ann, 'Greta Holm').waitFor();
+  const { tokens, page: crowd } = await company(bob, person.code, COMPANY);
+  // All but the last have a camera.
+  const clients = await livekit(convo.url, tokens.slice(0, -1));
+  for (const name of COMPANY.slice(0, -1)) await seesMoving(ann, tile(ann, name));
   await crowd.evaluate(() => {
     const tell = (index, type, data) => globalThis.lines[index].send(JSON.stringify({ type, data }));
     tell(1, 'raise_hand', { raised: true });
@@ -63,7 +73,7 @@ async function shootMeeting(suffix, options, locale = 'en') {
   await shoot('people');
   await ann.keyboard.press('Escape');
   await bob.getByRole('button', { name: 'Share your screen' }).click();
-  await ann.locator('li[data-screen] video').waitFor();
+  await seesMoving(ann, ann.locator('li[data-screen]'));
   await shoot('shared');
   await bob.getByRole('toolbar').getByRole('button', { name: 'Stop sharing your screen' }).click();
   await ann.locator('li[data-screen]').waitFor({ state: 'detached' });
@@ -72,11 +82,48 @@ async function shootMeeting(suffix, options, locale = 'en') {
   await ann.keyboard.press('?');
   await shoot('keys');
   await ann.keyboard.press('Escape');
+  await clients.end();
   await bob.context().close();
   await ann.context().close();
 }
 
-/** Guests without cameras: a join and a line each. Answers with the page that holds their lines. */
+/** In the page: a screen to share, where there is none. */
+function slides() {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
+  const context = canvas.getContext('2d');
+  const write = (font, colour, text, x, y) => {
+    Object.assign(context, { font, fillStyle: colour });
+    context.fillText(text, x, y);
+  };
+  let pictures = 0;
+  const draw = () => {
+    context.fillStyle = '#fbfaf7';
+    context.fillRect(0, 0, 1280, 720);
+    write('600 64px sans-serif', '#22242c', 'Design review', 96, 150);
+    const points = [
+      'What people told us',
+      'The new start page',
+      'Colours, light and dark',
+      'What comes next',
+    ];
+    for (const [index, point] of points.entries()) {
+      write('36px sans-serif', '#4a4d59', `${index + 1}   ${point}`, 96, 280 + index * 80);
+    }
+    for (let bar = 0; bar < 5; bar++) {
+      const height = 120 + 60 * bar + 40 * Math.sin(pictures / 6 + bar);
+      context.fillStyle = ['#4350d9', '#5f6be0', '#7b85e6', '#98a0ec', '#b6bbf2'][bar];
+      context.fillRect(740 + bar * 90, 600 - height, 64, height);
+    }
+    pictures++;
+  };
+  navigator.mediaDevices.getDisplayMedia = async () => {
+    draw();
+    setInterval(draw, 125);
+    return canvas.captureStream(8);
+  };
+}
+
+/** Guests: a join and a line each. Answers with their tokens and the page that holds their lines. */
 async function company(page, code, names) {
   const tokens = [];
   for (const user_name of names) {
@@ -93,5 +140,5 @@ async function company(page, code, names) {
     { tokens, code },
   );
   await other.waitForFunction(() => globalThis.lines.every((line) => line.readyState === 1));
-  return other;
+  return { tokens, page: other };
 }

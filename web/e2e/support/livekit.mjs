@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-const PYTHON = process.env.PYTHON ?? new URL('../../../tests/.venv/bin/python', import.meta.url).pathname;
+export const PYTHON =
+  process.env.PYTHON ?? new URL('../../../tests/.venv/bin/python', import.meta.url).pathname;
 const CLIENT = new URL('livekit_client.py', import.meta.url).pathname;
 const WITHIN = 60_000;
 

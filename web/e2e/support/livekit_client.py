@@ -10,33 +10,14 @@ import json
 import sys
 
 import numpy as np
+from figure import FRAMES, HEIGHT, WIDTH, figure
 from livekit import rtc
 
-WIDTH, HEIGHT, FRAMES, SECONDS = 640, 360, 16, 2.0
-COLOURS = [(94, 129, 172), (163, 118, 92), (112, 148, 110), (150, 112, 160), (190, 140, 80), (90, 150, 150)]
+SECONDS = 2.0
 
 
 def say(who: int, **what: object) -> None:
     print(json.dumps({"who": who} | what), flush=True)
-
-
-def figure(index: int) -> list[bytes]:
-    """Head and shoulders before a wall, swaying: RGBA pictures to show in turn."""
-    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    colour = np.array(COLOURS[index % len(COLOURS)], dtype=np.float32)
-    pictures = []
-    for frame in range(FRAMES):
-        middle = WIDTH / 2 + 28 * np.sin(2 * np.pi * frame / FRAMES)
-        light = (1.15 - 0.5 * y / HEIGHT - 0.2 * np.abs(x - WIDTH * 0.3) / WIDTH)[..., None]
-        picture = colour * light
-        head = ((x - middle) / 62) ** 2 + ((y - 150) / 78) ** 2 < 1
-        body = ((x - middle) / 150) ** 2 + ((y - 400) / 165) ** 2 < 1
-        picture[body] = colour * 0.45
-        picture[head] = (224, 186, 160)
-        rgba = np.full((HEIGHT, WIDTH, 4), 255, dtype=np.uint8)
-        rgba[..., :3] = picture.clip(0, 255)
-        pictures.append(rgba.tobytes())
-    return pictures
 
 
 async def show(room: rtc.Room, who: int) -> None:
@@ -44,7 +25,7 @@ async def show(room: rtc.Room, who: int) -> None:
     track = rtc.LocalVideoTrack.create_video_track("camera", source)
     options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA)
     await room.local_participant.publish_track(track, options)
-    pictures = figure(who)
+    pictures = [picture.tobytes() for picture in figure(who)]
     while True:
         for picture in pictures:
             source.capture_frame(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.RGBA, picture))

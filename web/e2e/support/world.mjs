@@ -11,10 +11,10 @@ const BINARY = process.env.CONVO_BIN ?? new URL('../../../target/debug/convo', i
 const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 /**
- * `env`: more of the server's configuration. Answers with `url`, `open(options)` for a page in a browser of its own
+ * `env`: more of the server's configuration; `args`: of the browser's. Answers with `url`, `open(options)` for a page in a browser of its own
  * person, `code(address)` for the verification code that was mailed there last, and `end()`.
  */
-export async function world(env = {}) {
+export async function world(env = {}, args = []) {
   const data = await mkdtemp(join(tmpdir(), 'convo-web-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -39,6 +39,7 @@ export async function world(env = {}) {
       '--use-fake-ui-for-media-stream',
       // What is shared when a screen is asked for: this tab, there is no screen.
       '--auto-select-tab-capture-source-by-title=Convo',
+      ...args,
     ],
   });
   return {

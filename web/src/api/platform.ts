@@ -230,6 +230,8 @@ export interface MeetingDetails extends Meeting {
   updated_at: string;
   /** For members; others see none. */
   participants: Participant[];
+  /** For hosts: who was removed and not let back in. */
+  removed: Participant[];
 }
 
 export interface MeetingRow {
@@ -313,7 +315,16 @@ export interface MeetingEnd {
   total_participants: number;
 }
 
-export type HostAct = 'admit' | 'deny' | 'mute' | 'ask-unmute' | 'remove' | 'readmit' | 'co-host';
+export type HostAct =
+  | 'admit'
+  | 'deny'
+  | 'mute'
+  | 'ask-unmute'
+  | 'remove'
+  | 'readmit'
+  | 'co-host'
+  | 'revoke-co-host'
+  | 'lower-hand';
 
 export interface NewMeetingMessage {
   content: string;

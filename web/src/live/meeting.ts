@@ -11,6 +11,8 @@ export interface MeetingEvents {
     participant_id: string | null;
     status: 'joined' | 'waiting';
     seq: number | null;
+    /** `null` while one waits. */
+    meeting: About | null;
     participants: Participant[];
   };
   participant_joined: Participant;
@@ -24,7 +26,7 @@ export interface MeetingEvents {
   participant_removed: Participant;
   participant_muted: Participant & { by: string };
   unmute_requested: { participant_id: string; by: string };
-  meeting_updated: { title: string; description: string | null };
+  meeting_updated: About;
   meeting_locked: { locked: true };
   meeting_unlocked: { locked: false };
   meeting_ended: { meeting_code: string; reason: 'ended' | 'cancelled' | 'deleted'; ended_at: string | null };
@@ -33,6 +35,15 @@ export interface MeetingEvents {
   reaction: Author & { emoji: string };
   raise_hand: Author & { raised: boolean };
   error: { code: string; message: string; retry_after?: number };
+}
+
+/** What everybody inside knows of the meeting. */
+export interface About {
+  title: string;
+  description: string | null;
+  is_locked: boolean;
+  chat_enabled: boolean;
+  screen_sharing_enabled: boolean;
 }
 
 export interface ChatMessage {
@@ -78,7 +89,9 @@ type HostEvent =
   | 'ask_unmute'
   | 'remove_participant'
   | 'readmit_participant'
-  | 'make_co_host';
+  | 'make_co_host'
+  | 'revoke_co_host'
+  | 'lower_hand';
 
 /**
  * The live side of one meeting, `/ws/meetings/{code}`. It reconnects by itself, and what was said meanwhile arrives

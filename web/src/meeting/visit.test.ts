@@ -190,6 +190,7 @@ test('admitted one is inside, with the token that opens it', async () => {
     participant_id: 'participant-me',
     status: 'joined',
     seq: 0,
+    meeting: null,
     participants: [],
   });
   expect(line.closed).toBe(true);

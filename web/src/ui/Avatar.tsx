@@ -25,9 +25,9 @@ export function initials(name: string): string {
     .toUpperCase();
 }
 
-/** The same for the same name, spread over the circle. */
+/** The same for the same name; FNV-1a and the golden angle put names that are alike far apart on the circle. */
 function hue(name: string): number {
-  let sum = 0;
-  for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 360;
-  return sum;
+  let hash = 0x811c9dc5;
+  for (const letter of name) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 0x01000193) >>> 0;
+  return Math.round(hash * 137.508) % 360;
 }

@@ -22,7 +22,7 @@ export type Window = 'shortcuts' | 'devices' | null;
 export function CallView({ call }: { call: Call }) {
   const { t } = useI18n();
   const panel = useStore(call.$panel);
-  const title = useStore(call.$title) ?? t('meeting.title');
+  const title = useStore(call.$about)?.title ?? t('meeting.title');
   const [window, setWindow] = useState<Window>(null);
   useKeys(call, () => setWindow((now) => (now === 'shortcuts' ? null : 'shortcuts')));
   useWakeLock();

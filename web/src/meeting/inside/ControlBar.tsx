@@ -186,8 +186,8 @@ function Chat({ call }: { call: Call }) {
   const { t } = useI18n();
   const open = useStore(call.$panel) === 'chat';
   const unseen = useStore(call.chat.$unseen);
-  const settings = useStore(call.$settings);
-  if (settings?.chat_enabled === false) return null;
+  const about = useStore(call.$about);
+  if (about?.chat_enabled === false) return null;
   return (
     <Control
       icon={<ChatIcon aria-hidden />}

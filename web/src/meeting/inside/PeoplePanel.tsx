@@ -45,6 +45,7 @@ export function PeoplePanel({ call }: { call: Call }) {
                     <HandIcon size={16} aria-hidden />
                     <span className={styles.hidden}>{t('meeting.handRaised')}</span>
                   </span>
+                  {hosts && <LowerHand call={call} person={person} />}
                 </Row>
               ))}
             </ol>
@@ -132,6 +133,20 @@ function Waiting({ call }: { call: Call }) {
   );
 }
 
+function LowerHand({ call, person }: { call: Call; person: Person }) {
+  const { t } = useI18n();
+  const { participantId: id } = person;
+  if (id === null) return null;
+  return (
+    <Button
+      aria-label={t('meeting.lowerHandOf', { name: person.name })}
+      onClick={() => void call.hosting.lowerHand(id)}
+    >
+      {t('meeting.lower')}
+    </Button>
+  );
+}
+
 function PersonRow({ call, person }: { call: Call; person: Person }) {
   const { t } = useI18n();
   const hosts = useStore(call.$hosts);
@@ -213,6 +228,11 @@ function HostMenu({ call, person, id }: { call: Call; person: Person; id: string
         {canName && (
           <MenuItem icon={<HostIcon aria-hidden />} onClick={() => void hosting.makeCoHost(id)}>
             {t('meeting.makeCoHost')}
+          </MenuItem>
+        )}
+        {isHost && person.role === 'co_host' && (
+          <MenuItem icon={<HostIcon aria-hidden />} onClick={() => void hosting.revokeCoHost(id)}>
+            {t('meeting.revokeCoHost')}
           </MenuItem>
         )}
         {person.role !== 'host' && (

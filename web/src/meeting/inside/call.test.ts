@@ -1,6 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { Api } from '../../api';
+import type { Participant } from '../../api/platform';
 import type { Text } from '../../i18n/i18n';
+import type { About } from '../../live/meeting';
 import { Devices } from '../before/devices';
 import type { Ticket } from '../entry';
 import { Call, type Farewell } from './call';
@@ -18,6 +20,14 @@ const TICKET: Ticket = {
   urls: { livekit_url: '', websocket_url: '' },
 };
 
+const ABOUT: About = {
+  title: 'Retro',
+  description: null,
+  is_locked: true,
+  chat_enabled: true,
+  screen_sharing_enabled: true,
+};
+
 let line: FakeLine;
 let media: FakeMedia;
 let call: Call;
@@ -27,10 +37,8 @@ let asked: string[];
 
 const platform = {
   meeting: async () => ({
-    title: 'Retro',
-    is_locked: true,
-    settings: { screen_sharing_enabled: true },
     participants: [participant('early', { status: 'waiting' })],
+    removed: [participant('eve', { status: 'removed' })],
   }),
   messages: async () => ({ messages: [], pagination: { pages: 0 } }),
   leave: async (_: string, id: string) => void asked.push(`leave ${id}`),
@@ -56,15 +64,39 @@ beforeEach(() => {
     participant_id: 'participant-me',
     status: 'joined',
     seq: 0,
+    meeting: ABOUT,
     participants: [participant('me', { role: 'host' }), participant('ann')],
   });
 });
 
-test('a host learns what the meeting is called, that it is locked, and who waits already', async () => {
+const names = (people: readonly Participant[]) => people.map(({ display_name }) => display_name);
+
+test('who comes in learns what the meeting is called; a host also who waits and who was removed', async () => {
   await Promise.resolve();
-  expect(call.$title.get()).toBe('Retro');
+  expect(call.$about.get()?.title).toBe('Retro');
+  line.events.emit('meeting_updated', { ...ABOUT, title: 'Retrospective' });
+  expect(call.$about.get()?.title).toBe('Retrospective');
   expect(call.hosting.$locked.get()).toBe(true);
-  expect(call.members.$waiting.get().map(({ display_name }) => display_name)).toEqual(['early']);
+  expect(names(call.members.$waiting.get())).toEqual(['early']);
+  expect(names(call.members.$removed.get())).toEqual(['eve']);
+});
+
+test('who becomes co-host learns then who waits', async () => {
+  call = make({ ...TICKET, role: 'participant' });
+  call.$people.listen(() => {});
+  const me = participant('me');
+  line.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    meeting: ABOUT,
+    participants: [me],
+  });
+  await Promise.resolve();
+  expect(call.members.$waiting.get()).toEqual([]);
+  line.events.emit('participant_updated', { ...me, role: 'co_host' });
+  await Promise.resolve();
+  expect(names(call.members.$waiting.get())).toEqual(['early']);
 });
 
 test('muted by a host the microphone is off, and one is told', () => {
@@ -96,6 +128,7 @@ test('others hear of one’s microphone and camera, again after a reconnection',
     participant_id: 'participant-me',
     status: 'joined',
     seq: 0,
+    meeting: null,
     participants: [participant('me')],
   });
   expect(last()).toEqual({ audio_enabled: true, video_enabled: false });

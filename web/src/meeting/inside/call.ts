@@ -1,10 +1,9 @@
 import { atom, computed, type ReadableAtom } from 'nanostores';
 import type { Api } from '../../api';
-import type { MeetingSettings } from '../../api/platform';
 import { explain } from '../../i18n/explain';
 import { type Text, text } from '../../i18n/i18n';
 import { mediaAddress } from '../../live/line';
-import { MeetingLine } from '../../live/meeting';
+import { type About, MeetingLine } from '../../live/meeting';
 import type { Notices } from '../../ui/notices';
 import { blur, canBlur, type DeviceKind, type Devices, problemOf } from '../before/devices';
 import { PROBLEMS } from '../before/problems';
@@ -66,8 +65,7 @@ export class Call {
   /** Whether one is host or co-host. */
   readonly $hosts: ReadableAtom<boolean>;
   private readonly panel = atom<Panel | null>(null);
-  private readonly title = atom<string | null>(null);
-  private readonly settings = atom<MeetingSettings | null>(null);
+  private readonly about = atom<About | null>(null);
   private readonly asked = atom(false);
   private readonly said = atom<Text | null>(null);
   private over = false;
@@ -90,8 +88,8 @@ export class Call {
     this.$hosts = computed(this.$me, (me) => (me?.role ?? ticket.role) !== 'participant');
     const canShare = Boolean(globalThis.navigator?.mediaDevices?.getDisplayMedia);
     this.$mayShare = computed(
-      [this.media.$permitted, this.settings],
-      ({ screen }, settings) => canShare && screen && settings?.screen_sharing_enabled !== false,
+      [this.media.$permitted, this.about],
+      ({ screen }, about) => canShare && screen && about?.screen_sharing_enabled !== false,
     );
     this.$connection = computed([this.line.state, this.media.$state], (line, media) => {
       if (line.status === 'waiting' || media === 'reconnecting') return 'reconnecting';
@@ -103,21 +101,15 @@ export class Call {
     this.pip = new PictureInPicture(this.$people, this.stage.$scene, this.stage.$speaker);
     this.stage.$scene.subscribe(({ tiles }) => this.media.watch(tiles.map(({ tile }) => tile)));
     this.listen();
-    void this.lookAround();
   }
 
   get $panel(): ReadableAtom<Panel | null> {
     return this.panel;
   }
 
-  /** `null`: guests are not told. */
-  get $title(): ReadableAtom<string | null> {
-    return this.title;
-  }
-
-  /** What the host allows; `null`: not known, so tried. */
-  get $settings(): ReadableAtom<MeetingSettings | null> {
-    return this.settings;
+  /** What the meeting is called and allows; `null`: not known yet. */
+  get $about(): ReadableAtom<About | null> {
+    return this.about;
   }
 
   /** A host asks to unmute: the answer is the person's own. */
@@ -232,16 +224,12 @@ export class Call {
     });
   }
 
-  /** What the meeting is called and allows, and, for hosts, who waits already. Guests are not told. */
+  /** For hosts: who waits already, and who was removed. */
   private async lookAround(): Promise<void> {
-    if (this.ticket.userId === null) return;
     try {
-      const meeting = await this.services.api.platform.meeting(this.ticket.code);
-      this.title.set(meeting.title);
-      this.settings.set(meeting.settings);
-      this.hosting.begin(meeting);
+      this.hosting.begin(await this.services.api.platform.meeting(this.ticket.code));
     } catch {
-      // The meeting goes on without its title.
+      // Who comes from now on is told.
     }
   }
 
@@ -250,7 +238,12 @@ export class Call {
     const { notices } = this.services;
     const me = this.ticket.participantId;
     const isMe = ({ participant_id }: { participant_id: string | null }) => participant_id === me;
-    events.on('meeting_updated', ({ title }) => this.title.set(title));
+    events.on('connected', ({ meeting }) => {
+      if (meeting) this.about.set(meeting);
+      if (this.$hosts.get()) void this.lookAround();
+    });
+    this.$hosts.listen((hosts) => hosts && void this.lookAround());
+    events.on('meeting_updated', (about) => this.about.set(about));
     events.on('meeting_ended', () => this.finish('ended'));
     events.on('participant_removed', (participant) => isMe(participant) && this.finish('removed'));
     events.on('participant_muted', (participant) => {

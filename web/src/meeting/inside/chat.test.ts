@@ -78,6 +78,7 @@ const connect = () =>
     participant_id: 'participant-me',
     status: 'joined',
     seq: history.length,
+    meeting: null,
     participants: [],
   });
 const settle = () => vi.advanceTimersByTimeAsync(0);

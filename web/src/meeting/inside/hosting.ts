@@ -22,6 +22,7 @@ export class Hosting {
     events: MeetingLine['events'],
     private readonly members: Members,
   ) {
+    events.on('connected', ({ meeting }) => meeting && this.locked.set(meeting.is_locked));
     events.on('meeting_locked', () => this.locked.set(true));
     events.on('meeting_unlocked', () => this.locked.set(false));
   }
@@ -31,10 +32,12 @@ export class Hosting {
     return this.locked;
   }
 
-  /** How things stood when one came. */
-  begin(meeting: Pick<MeetingDetails, 'is_locked' | 'participants'>): void {
-    this.locked.set(meeting.is_locked);
-    this.members.expect(meeting.participants.filter(({ status }) => status === 'waiting'));
+  /** Who waited, and who was out, when one came or became a host. */
+  begin({ participants, removed }: Pick<MeetingDetails, 'participants' | 'removed'>): void {
+    this.members.expect(
+      participants.filter(({ status }) => status === 'waiting'),
+      removed,
+    );
   }
 
   admit(who: Participant): Promise<void> {
@@ -63,6 +66,14 @@ export class Hosting {
 
   makeCoHost(participantId: string): Promise<void> {
     return this.act(participantId, 'co-host');
+  }
+
+  revokeCoHost(participantId: string): Promise<void> {
+    return this.act(participantId, 'revoke-co-host');
+  }
+
+  lowerHand(participantId: string): Promise<void> {
+    return this.act(participantId, 'lower-hand');
   }
 
   async readmit(who: Participant): Promise<void> {

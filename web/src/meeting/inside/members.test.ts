@@ -16,6 +16,7 @@ beforeEach(() => {
     participant_id: 'participant-me',
     status: 'joined',
     seq: 0,
+    meeting: null,
     participants: [participant('me'), participant('ann')],
   });
 });
@@ -55,6 +56,7 @@ test('after a lost connection the list is the server’s, hands keep their order
     participant_id: 'participant-me',
     status: 'joined',
     seq: 3,
+    meeting: null,
     participants: [participant('me'), participant('ann', up), participant('bob', up), participant('cem', up)],
   });
   expect(members.$hands.get()).toEqual(['participant-bob', 'participant-ann', 'participant-cem']);
@@ -62,7 +64,7 @@ test('after a lost connection the list is the server’s, hands keep their order
 
 test('the door: who waits, is let in, is turned away, gives up', () => {
   const waiting = (name: string) => participant(name, { status: 'waiting' });
-  members.expect([waiting('early')]);
+  members.expect([waiting('early')], []);
   for (const name of ['bob', 'cem', 'dan', 'bob']) events.emit('participant_waiting', waiting(name));
   expect(names(members.$waiting.get())).toEqual(['early', 'cem', 'dan', 'bob']);
   events.emit('participant_joined', participant('bob'));
@@ -72,9 +74,10 @@ test('the door: who waits, is let in, is turned away, gives up', () => {
 });
 
 test('who was removed is remembered, to be let back', () => {
+  members.expect([], [participant('eve', { status: 'removed' })]);
   events.emit('participant_left', participant('ann', { status: 'removed' }));
   expect(names(members.$inside.get().values())).toEqual(['me']);
-  expect(names(members.$removed.get())).toEqual(['ann']);
+  expect(names(members.$removed.get())).toEqual(['eve', 'ann']);
   members.backIn(participant('ann'));
-  expect(members.$removed.get()).toEqual([]);
+  expect(names(members.$removed.get())).toEqual(['eve']);
 });

@@ -44,7 +44,7 @@ export class Members {
     return this.door;
   }
 
-  /** Who was removed while one was here; hosts may let them back in. */
+  /** Who was removed; hosts may let them back in. */
   get $removed(): ReadableAtom<readonly Participant[]> {
     return this.out;
   }
@@ -60,9 +60,10 @@ export class Members {
     return this.met.size;
   }
 
-  /** Who already waited when one came. */
-  expect(waiting: readonly Participant[]): void {
+  /** Who waits already, and who was removed before. */
+  expect(waiting: readonly Participant[], removed: readonly Participant[]): void {
     for (const participant of waiting) this.arrive(participant);
+    for (const participant of removed) this.shutOut(participant);
   }
 
   backIn(participant: Participant): void {
