@@ -259,3 +259,34 @@ fn a_dual_connection_is_offered_its_channels_at_once() {
     let ann_sid = world.clients[bob].people["ann"].sid.clone();
     assert!(offer.sdp.contains(&format!("a=msid:{ann_sid}|{sid} {sid}")), "{}", offer.sdp);
 }
+
+#[test]
+fn who_may_not_subscribe_is_told_so_and_what_changes() {
+    let mut world = World::new(31);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let audience = |all_participants| {
+        Request::SubscriptionPermission(proto::SubscriptionPermission { all_participants, ..Default::default() })
+    };
+    world.signal(ann, audience(false));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    let told = |world: &World| -> Vec<bool> {
+        let told = world.clients[bob].responses.iter().filter_map(|response| match response {
+            Response::SubscriptionPermissionUpdate(update) => Some(update.allowed),
+            _ => None,
+        });
+        told.collect()
+    };
+    assert_eq!(told(&world), [false], "of a track that was never open to him");
+    assert_eq!(world.clients[bob].heard.len(), 0);
+    world.signal(ann, audience(true));
+    world.run(Duration::from_secs(1));
+    assert_eq!(told(&world), [false, true]);
+    let heard = world.clients[bob].heard.len();
+    assert!(heard > 20, "sound flows: {heard}");
+    world.signal(ann, audience(false));
+    world.run(Duration::from_millis(50));
+    let heard = world.clients[bob].heard.len();
+    world.run(Duration::from_secs(1));
+    assert_eq!((told(&world), world.clients[bob].heard.len()), (vec![false, true, false], heard));
+}

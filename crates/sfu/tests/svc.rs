@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Frame, Heard, Name, Weather, World};
+use common::{Frame, Heard, Kit, Name, Weather, World};
 use convo_sfu::forward::dd::DdReader;
 use livekit_protocol as proto;
-use proto::{VideoQuality, signal_request::Message as Request};
+use proto::{VideoQuality, signal_request::Message as Request, signal_response::Message as Response};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use str0m::format::Codec;
@@ -137,4 +137,39 @@ fn layers_fit_the_link() {
             "{codec}: the best again"
         );
     }
+}
+
+/// What the publisher is asked for of each codec.
+fn asked_for(world: &World, publisher: Name) -> Vec<(String, Vec<bool>)> {
+    let last = world.clients[publisher].responses.iter().rev().find_map(|response| match response {
+        Response::SubscribedQualityUpdate(update) => Some(update.subscribed_codecs.clone()),
+        _ => None,
+    });
+    let qualities = |codec: &proto::SubscribedCodec| codec.qualities.iter().map(|q| q.enabled).collect();
+    last.unwrap_or_default().iter().map(|codec| (codec.codec.clone(), qualities(codec))).collect()
+}
+
+#[test]
+fn who_cannot_decode_the_first_codec_gets_the_second() {
+    let (mut world, ann, bob, sid) = meeting(64, Codec::Vp9);
+    let (all, none) = (vec![true; 3], vec![false; 3]);
+    assert_eq!(asked_for(&world, ann), [("vp9".to_owned(), all.clone()), ("vp8".to_owned(), none.clone())]);
+    world.kit = Kit { only: Some(Codec::Vp8), ..Kit::default() };
+    let cid = world.enter("cid");
+    world.run(Duration::from_secs(1));
+    assert_eq!(seen(&world, cid, &sid).len(), 0, "what it cannot decode");
+    assert_eq!(asked_for(&world, ann), [("vp9".to_owned(), all.clone()), ("vp8".to_owned(), all.clone())]);
+
+    world.publish_backup(ann, "cam again", &sid);
+    world.run(Duration::from_secs(3));
+    assert_eq!(world.clients[bob].people["ann"].tracks.len(), 1, "one track");
+    let vp8 = |h: &Heard| h.payload[1] == 0x80;
+    let (first, second) = (seen(&world, bob, &sid), seen(&world, cid, &sid));
+    assert!(second.len() > 60 && second.iter().all(vp8), "{} packets of VP8", second.len());
+    assert!(frame(&second[0]).keyframe && frame(&second[0]).packet == 0);
+    assert!(first.iter().all(|h| h.payload[0] & 0xa0 == 0xa0 && h.payload[0] != 0x80), "VP9 for who can");
+
+    world.signal(cid, Request::Leave(proto::LeaveRequest::default()));
+    world.run(Duration::from_secs(7));
+    assert_eq!(asked_for(&world, ann), [("vp9".to_owned(), all), ("vp8".to_owned(), none)], "nobody needs it now");
 }

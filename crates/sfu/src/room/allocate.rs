@@ -106,7 +106,7 @@ impl Room {
                 key: *subscription,
                 offers,
                 ceiling: s.ceiling,
-                pixels: s.wish.width * s.wish.height,
+                pixels: s.wish.pixels(),
                 screen_share: track.is_screen(),
                 speaking: self.speakers.speaking().iter().any(|speaker| speaker.key == track.publisher),
                 priority: s.wish.priority,
@@ -137,6 +137,6 @@ fn offers(stream: &publish::Stream, now: Instant) -> [Option<Offer>; MAX_LAYERS]
         if stream.nested() {
             below = bitrate;
         }
-        Some(Offer { bitrate, pixels: encoding.width * encoding.height })
+        Some(Offer { bitrate, pixels: encoding.width.saturating_mul(encoding.height) })
     })
 }

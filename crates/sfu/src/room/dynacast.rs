@@ -1,6 +1,7 @@
 //! Dynacast: a publisher need not encode what nobody sees.
 
 use super::*;
+use crate::forward::MAX_LAYERS;
 use proto::VideoQuality;
 use std::time::Duration;
 use str0m::media::MediaKind;
@@ -16,9 +17,20 @@ pub(crate) struct Dynacast {
     less_since: Option<Instant>,
 }
 
-/// The number of encodings that are wanted, from the lowest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Want(u8);
+/// For each codec of the track the number of encodings that are wanted, from the lowest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Want(Vec<u8>);
+
+impl Want {
+    fn is_nothing(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
+
+    /// As much as either.
+    fn most(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| *a.max(b)).collect())
+    }
+}
 
 impl Room {
     pub(super) fn dynacast(&mut self, cx: &mut Cx<'_>) {
@@ -32,51 +44,62 @@ impl Room {
     fn dynacast_of(&mut self, key: TrackKey, cx: &mut Cx<'_>) {
         let want = self.wanted_of(key);
         let dynacast = &mut self.tracks[key].dynacast;
-        let less = dynacast.told.map_or(want == Want(0), |told| want < told);
-        if !less {
+        let less = dynacast.told.as_ref().map_or(want.is_nothing(), |told| want.most(told) != want);
+        let patient = less && cx.now < *dynacast.less_since.get_or_insert(cx.now) + PATIENCE;
+        let tell = match (&dynacast.told, patient) {
+            (_, false) => want,
+            (Some(told), true) => want.most(told),
+            (None, true) => return,
+        };
+        if !patient {
             dynacast.less_since = None;
         }
-        if dynacast.told == Some(want) || (less && cx.now < *dynacast.less_since.get_or_insert(cx.now) + PATIENCE) {
+        if dynacast.told.as_ref() == Some(&tell) {
             return;
         }
-        dynacast.told = Some(want);
-        dynacast.less_since = None;
-        let update = self.subscribed_quality(key, want);
+        let update = self.subscribed_quality(key, &tell);
+        self.tracks[key].dynacast.told = Some(tell);
         let publisher = self.tracks[key].publisher;
         self.say(publisher, Message::SubscribedQualityUpdate(update), cx);
     }
 
     fn wanted_of(&self, key: TrackKey) -> Want {
         let track = &self.tracks[key];
-        let encodings = track.streams.first().map_or(1, |stream| stream.encodings.len()) as u8;
-        let wanted = track.subscribers.iter().map(|s| &self.subscriptions[*s]).filter(|s| s.wants_media());
+        let mut want = vec![0; track.info.codecs.len()];
         // A subscriber that is not bound yet may want everything soon.
-        Want(wanted.map(|s| s.ceiling.saturating_add(1).min(encodings)).max().unwrap_or(0))
+        for subscription in track.subscribers.iter().map(|s| &self.subscriptions[*s]).filter(|s| s.wants_media()) {
+            let index = subscription.decodes.first();
+            let encodings = track.stream_of(index).map_or(MAX_LAYERS, |stream| stream.encodings.len()) as u8;
+            if let Some(count) = want.get_mut(index) {
+                *count = subscription.ceiling.saturating_add(1).min(encodings).max(*count);
+            }
+        }
+        Want(want)
     }
 
-    fn subscribed_quality(&self, key: TrackKey, want: Want) -> proto::SubscribedQualityUpdate {
+    fn subscribed_quality(&self, key: TrackKey, want: &Want) -> proto::SubscribedQualityUpdate {
         let track = &self.tracks[key];
-        let highest = |stream: &publish::Stream| match want {
-            Want(0) => None,
-            Want(count) => stream.encodings.get(usize::from(count) - 1).or(stream.encodings.last()).map(|e| e.quality),
+        let highest = |index: usize, count: u8| {
+            let top = usize::from(count).checked_sub(1)?;
+            let encodings = track.stream_of(index).map(|stream| &stream.encodings);
+            Some(encodings.and_then(|all| all.get(top).or(all.last())).map_or(count - 1, |e| e.quality))
         };
-        let qualities = |stream: &publish::Stream| {
-            let highest = highest(stream);
-            [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High]
-                .map(|quality| {
-                    let enabled = highest.is_some_and(|highest| quality as i32 <= i32::from(highest));
-                    proto::SubscribedQuality { quality: quality.into(), enabled }
-                })
-                .to_vec()
-        };
-        let codec = |stream: &publish::Stream| proto::SubscribedCodec {
-            codec: stream.codec.mime().rsplit('/').next().unwrap_or_default().to_lowercase(),
-            qualities: qualities(stream),
-        };
+        let codecs = track.info.codecs.iter().zip(&want.0).enumerate().map(|(index, (codec, count))| {
+            let highest = highest(index, *count);
+            let quality = |quality: VideoQuality| proto::SubscribedQuality {
+                quality: quality.into(),
+                enabled: highest.is_some_and(|highest| quality as i32 <= i32::from(highest)),
+            };
+            proto::SubscribedCodec {
+                codec: codec.mime_type.rsplit('/').next().unwrap_or_default().to_lowercase(),
+                qualities: [VideoQuality::Low, VideoQuality::Medium, VideoQuality::High].map(quality).to_vec(),
+            }
+        });
+        let subscribed_codecs: Vec<_> = codecs.collect();
         proto::SubscribedQualityUpdate {
             track_sid: track.info.sid.clone(),
-            subscribed_qualities: track.streams.first().map(qualities).unwrap_or_default(),
-            subscribed_codecs: track.streams.iter().map(codec).collect(),
+            subscribed_qualities: subscribed_codecs.first().map(|codec| codec.qualities.clone()).unwrap_or_default(),
+            subscribed_codecs,
         }
     }
 }

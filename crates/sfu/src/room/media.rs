@@ -64,6 +64,7 @@ pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo, layered: bool)
     if layered {
         let mut layers: Vec<_> = info.layers.iter().map(|l| encoding(None, l.quality as u8)).collect();
         layers.sort_by_key(|layer| layer.quality);
+        layers.truncate(forward::MAX_LAYERS);
         return layers;
     }
     if rids.is_empty() {
@@ -320,7 +321,7 @@ pub(super) struct Arrival<'a> {
     pub(crate) codec: Codec,
     pub(crate) incoming: Incoming,
     /// When it was captured, as the publisher's sender reports say: what ours are made of.
-    captured: Instant,
+    pub(crate) captured: Instant,
     pub(crate) stream: u8,
     pub(crate) layer: forward::LayerPacket,
     /// The stream's encodings that live now.

@@ -15,6 +15,8 @@ use str0m::{
 const PENDING: usize = 20;
 /// Tracks of one participant.
 const TRACKS: usize = 60;
+/// Codecs that a track may be published in besides its first.
+const BACKUPS: usize = 2;
 
 /// Announced, waiting for its line.
 #[derive(Debug)]
@@ -53,6 +55,13 @@ pub(crate) struct Stream {
     pub(super) svc: Option<Box<super::svc::Svc>>,
 }
 
+/// What a line of an offer turned out to be.
+enum Matched {
+    New(TrackKey),
+    /// A track that was there, in another codec.
+    Backup(TrackKey),
+}
+
 impl Stream {
     /// Whether an encoding's packets do not suffice without those of the lower ones.
     pub(super) fn nested(&self) -> bool {
@@ -63,6 +72,12 @@ impl Stream {
 impl Track {
     pub(crate) fn has_line(&self, mid: &str) -> bool {
         self.streams.iter().any(|stream| *stream.mid == *mid)
+    }
+
+    /// The stream in the codec at this place of the track's list, if it is published.
+    pub(super) fn stream_of(&self, codec: usize) -> Option<&Stream> {
+        let codec = self.info.codecs.get(codec)?;
+        self.streams.iter().find(|stream| *stream.mid == *codec.mid)
     }
 
     pub(crate) fn is_screen(&self) -> bool {
@@ -122,13 +137,22 @@ impl Room {
         }
         let layers = layers_of(request);
         let mime_type = format!("{}/{}", if video { "video" } else { "audio" }, spelled(&codec));
-        let codecs = vec![proto::SimulcastCodecInfo {
+        let first = proto::SimulcastCodecInfo {
             mime_type: mime_type.clone(),
             cid: request.cid.clone(),
             layers: layers.clone(),
             video_layer_mode: mode_of(&codec, layers.len()).into(),
             ..Default::default()
-        }];
+        };
+        // Published when a subscriber turns out to need them.
+        let backups = request.simulcast_codecs.iter().skip(1).filter(|_| video).take(BACKUPS);
+        let backups = backups.map(|backup| proto::SimulcastCodecInfo {
+            mime_type: format!("video/{}", spelled(&backup.codec.to_lowercase())),
+            cid: backup.cid.clone(),
+            layers: backup.layers.clone(),
+            ..Default::default()
+        });
+        let codecs = std::iter::once(first).chain(backups).collect();
         let mut audio_features = request.audio_features.clone();
         let mut feature = |on: bool, feature: proto::AudioTrackFeature| {
             if on && !audio_features.contains(&feature.into()) {
@@ -169,8 +193,10 @@ impl Room {
         let mut new = vec![];
         for line in lines.iter().filter(|line| line.sends) {
             let known = self.people[key].tracks.iter().any(|t| self.tracks[*t].has_line(&line.mid));
-            if !known && let Some(track) = self.match_line(key, line) {
-                new.push(track);
+            match (!known).then(|| self.match_line(key, line)).flatten() {
+                Some(Matched::New(track)) => new.push(track),
+                Some(Matched::Backup(track)) => self.extended(track, cx),
+                None => {}
             }
         }
         let ended: Vec<TrackKey> = self.people[key]
@@ -188,14 +214,14 @@ impl Room {
         new
     }
 
-    fn match_line(&mut self, key: ParticipantKey, line: &Line) -> Option<TrackKey> {
+    fn match_line(&mut self, key: ParticipantKey, line: &Line) -> Option<Matched> {
         let video = line.kind == LineKind::Video;
         let person = &mut self.people[key];
         let of_kind = |p: &Pending| (p.info.r#type() == TrackType::Video) == video;
         // Firefox names its tracks anew in the description; then the first of the kind is meant.
         let by_id = person.pending.iter().position(|p| Some(&p.cid) == line.track_id.as_ref() && of_kind(p));
         let index = by_id.or_else(|| person.pending.iter().position(of_kind))?;
-        let Pending { info, codec, extends, .. } = person.pending.remove(index);
+        let Pending { cid, info, codec, extends } = person.pending.remove(index);
         let mid = Mid::from(line.mid.as_str());
         let codec = named(&codec, video);
         let layered = line.rids.is_empty() && super::svc::is_layered(codec, &info);
@@ -206,9 +232,14 @@ impl Room {
             encodings: super::media::encodings(&line.rids, &info, layered),
             svc: layered.then(Default::default),
         };
-        if let Some(track) = extends.filter(|t| self.tracks.contains_key(*t)) {
-            self.tracks[track].streams.push(stream);
-            return None;
+        if let Some(key) = extends.filter(|t| self.tracks.contains_key(*t)) {
+            let track = &mut self.tracks[key];
+            let announced = |c: &&mut proto::SimulcastCodecInfo| Codec::from_mime(&c.mime_type) == Some(stream.codec);
+            if let Some(codec) = track.info.codecs.iter_mut().find(announced) {
+                (codec.mid, codec.cid) = (line.mid.clone(), cid);
+            }
+            track.streams.push(stream);
+            return Some(Matched::Backup(key));
         }
         let kind = if video { MediaKind::Video } else { MediaKind::Audio };
         let mut track = Track {
@@ -221,12 +252,22 @@ impl Room {
             voice: None,
         };
         track.info.mid = line.mid.clone();
-        for codec in &mut track.info.codecs {
+        if let Some(codec) = track.info.codecs.first_mut() {
             codec.mid = line.mid.clone();
         }
         let track = self.tracks.insert(track);
         self.people[key].tracks.push(track);
-        Some(track)
+        Some(Matched::New(track))
+    }
+
+    /// The track comes in another codec too: who could not decode the first may get this one.
+    fn extended(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
+        for subscription in self.tracks[track].subscribers.clone() {
+            self.choose_stream(subscription);
+        }
+        self.wanted_pictures_of(track, cx);
+        let publisher = self.tracks[track].publisher;
+        self.changed(publisher, cx);
     }
 
     /// A new track is there: everybody learns of it, and those who want everything subscribe.

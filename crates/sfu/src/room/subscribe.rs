@@ -2,7 +2,8 @@
 
 use super::{media::Arrival, publish::Stream, svc::Chooser, *};
 use crate::forward::{
-    Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, dd::SvcLayer, svc::SvcDecision,
+    Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, allocate::ceiling_for, dd::SvcLayer,
+    svc::SvcDecision,
 };
 use proto::VideoQuality;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(crate) struct Subscription {
     pub(crate) ceiling: Layer,
     /// Which of the track's streams (codecs) this subscriber gets.
     pub(crate) stream: u8,
+    pub(super) decodes: Decodes,
     selector: LayerSelector,
     munger: RtpMunger,
     vp8: Vp8Munger,
@@ -65,6 +67,12 @@ pub(crate) struct Wish {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) priority: u32,
+}
+
+impl Wish {
+    pub(crate) fn pixels(&self) -> u32 {
+        self.width.saturating_mul(self.height)
+    }
 }
 
 impl Subscription {
@@ -153,7 +161,7 @@ impl Subscription {
                 }
                 Some(chosen.apply(write, arrival))
             }
-            Step::Fill(out) => Some(RtpWrite::new(payload.pt, out.seq.into(), out.ts, now, vec![])),
+            Step::Fill(out) => Some(RtpWrite::new(payload.pt, out.seq.into(), out.ts, arrival.captured, vec![])),
         }
     }
 
@@ -204,6 +212,26 @@ impl Subscription {
         let (pt, nackable, strip) = payload(peer, mid, arrival.codec)?;
         self.payload = Some(Payload { source, codec: arrival.codec, pt, nackable, strip });
         self.payload
+    }
+}
+
+/// What a subscriber can decode of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decodes {
+    /// It has no line yet.
+    Unknown,
+    /// The codec at this place of the track's list.
+    Announced(usize),
+    Nothing,
+}
+
+impl Decodes {
+    /// The place in the track's list of codecs of the one to send.
+    pub(super) fn first(self) -> usize {
+        match self {
+            Decodes::Announced(index) => index,
+            Decodes::Unknown | Decodes::Nothing => 0,
+        }
     }
 }
 
@@ -278,7 +306,7 @@ impl Room {
         }
     }
 
-    fn subscribe(&mut self, key: ParticipantKey, track: TrackKey, _cx: &mut Cx<'_>) {
+    fn subscribe(&mut self, key: ParticipantKey, track: TrackKey, cx: &mut Cx<'_>) {
         let person = &self.people[key];
         let publisher = self.tracks[track].publisher;
         let has = person.subscriptions.iter().any(|s| self.subscriptions[*s].track == track);
@@ -299,6 +327,7 @@ impl Room {
             granted: Some(Layer::MAX),
             ceiling: Layer::MAX,
             stream: 0,
+            decodes: Decodes::Unknown,
             selector: LayerSelector::default(),
             munger: RtpMunger::new(clock_rate, start),
             vp8: Vp8Munger::default(),
@@ -309,7 +338,21 @@ impl Room {
         });
         self.tracks[track].subscribers.push(subscription);
         self.people[key].subscriptions.push(subscription);
+        if denied {
+            self.tell_permission(subscription, cx);
+        }
         self.want_negotiation(key);
+    }
+
+    fn tell_permission(&self, key: SubscriptionKey, cx: &mut Cx<'_>) {
+        let subscription = &self.subscriptions[key];
+        let track = &self.tracks[subscription.track];
+        let update = proto::SubscriptionPermissionUpdate {
+            participant_sid: self.people[track.publisher].info.sid.clone(),
+            track_sid: track.info.sid.clone(),
+            allowed: !subscription.denied,
+        };
+        self.say(subscription.subscriber, Message::SubscriptionPermissionUpdate(update), cx);
     }
 
     pub(super) fn drop_subscription(&mut self, key: SubscriptionKey, _cx: &mut Cx<'_>) {
@@ -331,7 +374,13 @@ impl Room {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
         subscription.bound = Some(mid);
         subscription.retarget(true);
-        let track = subscription.track;
+        let (track, subscriber) = (subscription.track, subscription.subscriber);
+        self.choose_stream(key);
+        if self.subscriptions[key].decodes == Decodes::Nothing {
+            let err = proto::SubscriptionError::SeCodecUnsupported.into();
+            let response = proto::SubscriptionResponse { track_sid: self.tracks[track].info.sid.clone(), err };
+            self.say(subscriber, Message::SubscriptionResponse(response), cx);
+        }
         self.wanted_pictures_of(track, cx);
         let subscribed = proto::TrackSubscribed { track_sid: self.tracks[track].info.sid.clone() };
         let first =
@@ -340,6 +389,40 @@ impl Room {
             let publisher = self.tracks[track].publisher;
             self.say(publisher, Message::TrackSubscribed(subscribed), cx);
         }
+    }
+
+    // --- codecs ---
+
+    /// Gives the subscriber the first of the track's codecs that it can decode, once it is published.
+    pub(super) fn choose_stream(&mut self, key: SubscriptionKey) {
+        let decodes = self.decodes(key);
+        let subscription = &mut self.subscriptions[key];
+        subscription.decodes = decodes;
+        let track = &self.tracks[subscription.track];
+        let Some(chosen) = track.stream_of(decodes.first()).map(|stream| stream.mid) else { return };
+        let stream = track.streams.iter().position(|stream| stream.mid == chosen).unwrap_or(0) as u8;
+        if subscription.stream != stream {
+            subscription.stream = stream;
+            subscription.retarget(true);
+            self.reconsider(key);
+        }
+    }
+
+    /// Which of the codecs that the publisher announced the subscriber can decode first.
+    fn decodes(&self, key: SubscriptionKey) -> Decodes {
+        let subscription = &self.subscriptions[key];
+        let (person, track) = (&self.people[subscription.subscriber], &self.tracks[subscription.track]);
+        let peer = match person.mode {
+            Mode::Single => Some(&person.publisher),
+            Mode::Dual => person.subscriber.as_ref(),
+        };
+        let Some((mid, peer)) = subscription.bound.zip(peer) else { return Decodes::Unknown };
+        let can = |index: &usize| {
+            let announced = || Codec::from_mime(&track.info.codecs[*index].mime_type);
+            let codec = track.stream_of(*index).map(|stream| stream.codec).or_else(announced);
+            codec.is_some_and(|codec| payload(peer, mid, codec).is_some())
+        };
+        (0..track.info.codecs.len()).find(can).map_or(Decodes::Nothing, Decodes::Announced)
     }
 
     // --- what clients ask ---
@@ -415,12 +498,7 @@ impl Room {
                     continue;
                 }
                 self.subscriptions[subscription].denied = denied;
-                let update = proto::SubscriptionPermissionUpdate {
-                    participant_sid: self.people[key].info.sid.clone(),
-                    track_sid: self.tracks[track].info.sid.clone(),
-                    allowed: !denied,
-                };
-                self.say(subscriber, Message::SubscriptionPermissionUpdate(update), cx);
+                self.tell_permission(subscription, cx);
                 self.release_line(subscription);
                 self.want_negotiation(subscriber);
             }
@@ -466,11 +544,11 @@ impl Room {
     /// Index of the highest encoding that makes sense for the wish.
     fn wished(&self, subscription: &Subscription) -> Layer {
         let track = &self.tracks[subscription.track];
-        let Some(stream) = track.streams.first() else { return 0 };
+        let Some(stream) = track.streams.get(usize::from(subscription.stream)) else { return 0 };
         let wish = &subscription.wish;
-        if wish.width > 0 && wish.height > 0 {
-            let enough = stream.encodings.iter().position(|e| e.width >= wish.width && e.height >= wish.height);
-            return enough.unwrap_or(stream.encodings.len() - 1) as u8;
+        if wish.pixels() > 0 {
+            let pixels = |index: usize| stream.encodings.get(index).map(|e| e.width.saturating_mul(e.height));
+            return ceiling_for(std::array::from_fn(pixels), wish.pixels());
         }
         match wish.quality {
             Some(quality) if quality != VideoQuality::Off => {

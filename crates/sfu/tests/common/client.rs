@@ -96,6 +96,8 @@ pub struct Client {
     pub requests: Vec<Request>,
     pub audio: Option<Source>,
     pub video: Option<Source>,
+    /// The same camera in a second codec.
+    pub backup: Option<Source>,
     pub keyframes_asked: usize,
     /// Set if sound is sent with redundancy.
     red: Option<RedEncoder>,
@@ -117,6 +119,7 @@ struct Announced {
     /// Simulcast encodings; 1 if there is one stream.
     encodings: usize,
     codec: Codec,
+    backup: bool,
 }
 
 const PING: Duration = Duration::from_secs(5);
@@ -153,6 +156,7 @@ impl Client {
             requests: vec![],
             audio: None,
             video: None,
+            backup: None,
             keyframes_asked: 0,
             red: kit.red.then(RedEncoder::default),
             rtc,
@@ -223,7 +227,7 @@ impl Client {
                 offer.to_sdp_string()
             }
         };
-        for (Announced { kind, codec, .. }, mid, simulcast) in mids {
+        for (Announced { kind, codec, backup, .. }, mid, simulcast) in mids {
             let rids = simulcast.map_or(vec![None], |s| s.send.iter().map(|l| Some(l.rid)).collect());
             let count = rids.len();
             let source = Source {
@@ -239,6 +243,7 @@ impl Client {
             };
             match kind {
                 MediaKind::Audio => self.audio = Some(source),
+                MediaKind::Video if backup => self.backup = Some(source),
                 MediaKind::Video => self.video = Some(source),
             }
         }
@@ -266,7 +271,7 @@ impl Client {
     // --- publishing ---
 
     pub fn announce_audio(&mut self, cid: &str) -> Request {
-        let announced = Announced { kind: MediaKind::Audio, encodings: 1, codec: Codec::Opus };
+        let announced = Announced { kind: MediaKind::Audio, encodings: 1, codec: Codec::Opus, backup: false };
         self.announced.push((cid.into(), announced));
         Request::AddTrack(proto::AddTrackRequest {
             cid: cid.into(),
@@ -287,8 +292,22 @@ impl Client {
         self.announce(cid, codec, 1, 3)
     }
 
+    /// The track again, in VP8 without simulcast.
+    pub fn announce_backup(&mut self, cid: &str, sid: &str) -> Request {
+        let announced = Announced { kind: MediaKind::Video, encodings: 1, codec: Codec::Vp8, backup: true };
+        self.announced.push((cid.into(), announced));
+        Request::AddTrack(proto::AddTrackRequest {
+            cid: cid.into(),
+            sid: sid.into(),
+            r#type: proto::TrackType::Video.into(),
+            source: proto::TrackSource::Camera.into(),
+            simulcast_codecs: vec![simulcast_codec(Codec::Vp8, cid)],
+            ..Default::default()
+        })
+    }
+
     fn announce(&mut self, cid: &str, codec: Codec, encodings: usize, layers: usize) -> Request {
-        self.announced.push((cid.into(), Announced { kind: MediaKind::Video, encodings, codec }));
+        self.announced.push((cid.into(), Announced { kind: MediaKind::Video, encodings, codec, backup: false }));
         let sizes = [(320, 180), (640, 360), (1280, 720)];
         let layer = |quality: usize| proto::VideoLayer {
             quality: quality as i32,
@@ -327,7 +346,11 @@ impl Client {
     // --- the run loop ---
 
     pub fn due(&self) -> Instant {
-        let media = [&self.audio, &self.video].into_iter().flatten().filter(|s| s.on && self.connected).map(|s| s.next);
+        let media = [&self.audio, &self.video, &self.backup]
+            .into_iter()
+            .flatten()
+            .filter(|s| s.on && self.connected)
+            .map(|s| s.next);
         media.min().map_or(self.due, |next| next.min(self.due))
     }
 
@@ -377,7 +400,14 @@ impl Client {
     }
 
     fn show(&mut self) {
-        let Some(video) = self.video.as_mut().filter(|v| v.on && self.connected) else { return };
+        let (mut video, mut backup, connected) = (self.video.take(), self.backup.take(), self.connected);
+        for source in [&mut video, &mut backup].into_iter().flatten().filter(|source| source.on && connected) {
+            self.film(source);
+        }
+        (self.video, self.backup) = (video, backup);
+    }
+
+    fn film(&mut self, video: &mut Source) {
         while video.next <= self.now {
             video.next += VIDEO_FRAME;
             video.number += 1;
@@ -466,8 +496,8 @@ impl Client {
             }
             Event::KeyframeRequest(request) => {
                 self.keyframes_asked += 1;
-                let video = self.video.as_mut().filter(|v| v.mid == request.mid);
-                if let Some(video) = video {
+                let sources = [&mut self.video, &mut self.backup].into_iter().flatten();
+                for video in sources.filter(|v| v.mid == request.mid) {
                     let layer = video.rids.iter().position(|rid| *rid == request.rid).unwrap_or(0);
                     video.wants_key[layer] = true;
                 }
@@ -533,6 +563,10 @@ impl Client {
     pub fn heard_on(&self, mid: Mid) -> impl Iterator<Item = &Heard> {
         self.heard.iter().filter(move |heard| heard.mid == mid)
     }
+}
+
+fn simulcast_codec(codec: Codec, cid: &str) -> proto::SimulcastCodec {
+    proto::SimulcastCodec { codec: codec.to_string().to_lowercase(), cid: cid.into(), ..Default::default() }
 }
 
 fn simulcast(layers: usize) -> Option<Simulcast> {

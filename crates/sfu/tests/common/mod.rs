@@ -132,7 +132,18 @@ impl World {
 
     /// Three spatial layers in one stream: VP9 as `L3T1`, AV1 as `L3T1_KEY`.
     pub fn publish_svc(&mut self, name: Name, cid: &str, codec: str0m::format::Codec) {
-        let request = self.clients[name].announce_svc(cid, codec);
+        let mut request = self.clients[name].announce_svc(cid, codec);
+        if let proto::signal_request::Message::AddTrack(add) = &mut request {
+            // A second codec for those who need it, as the SDKs announce it.
+            add.simulcast_codecs.push(proto::SimulcastCodec { codec: "vp8".into(), ..Default::default() });
+        }
+        self.signal(name, request);
+        self.offer(name);
+    }
+
+    /// The track again, in VP8.
+    pub fn publish_backup(&mut self, name: Name, cid: &str, sid: &str) {
+        let request = self.clients[name].announce_backup(cid, sid);
         self.signal(name, request);
         self.offer(name);
     }
