@@ -98,6 +98,7 @@ impl Signal {
         let mut out = Vec::new();
         let mut next = Some(first);
         while let Some(response) = next {
+            out.extend(passage(&response).map(|token| self.line.word(&token)));
             out.push(self.line.word(&response));
             if lets_in(&response) && !self.joined {
                 self.joined = true;
@@ -155,6 +156,16 @@ async fn read(line: &mut Line, pace: &mut Pace) -> Frame {
     let frame = line.next().await;
     pace.take();
     frame
+}
+
+/// Who is moved goes to the other room by a token that some clients know as a refreshed one alone.
+fn passage(response: &SignalResponse) -> Option<SignalResponse> {
+    match &response.message {
+        Some(signal_response::Message::RoomMoved(moved)) => {
+            Some(SignalResponse { message: Some(signal_response::Message::RefreshToken(moved.token.clone())) })
+        }
+        _ => None,
+    }
 }
 
 /// After `join` and `reconnect` the client listens; before, it drops whatever comes.

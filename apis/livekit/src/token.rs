@@ -170,6 +170,38 @@ impl Grants {
     }
 }
 
+/// The claims with which a participant goes to another room, as who and what they are.
+pub(crate) fn passage(mover: &proto::ParticipantInfo, room: &str, now: i64) -> Map<String, Value> {
+    let may = mover.permission.clone().unwrap_or_default();
+    let name = |source: &i32| TrackSource::try_from(*source).ok().map(|source| source.as_str_name().to_lowercase());
+    let sources: Vec<_> = may.can_publish_sources.iter().filter_map(name).collect();
+    let claims = json!({
+        "sub": mover.identity,
+        "name": mover.name,
+        "kind": mover.kind().as_str_name().to_lowercase(),
+        "metadata": mover.metadata,
+        "attributes": mover.attributes,
+        "nbf": now - LEEWAY,
+        "exp": now + REFRESHED,
+        "video": {
+            "room": room,
+            "roomJoin": true,
+            "canSubscribe": may.can_subscribe,
+            "canPublish": may.can_publish,
+            "canPublishData": may.can_publish_data,
+            "canPublishSources": sources,
+            "canUpdateOwnMetadata": may.can_update_metadata,
+            "canSubscribeMetrics": may.can_subscribe_metrics,
+            "hidden": may.hidden,
+            "agent": mover.kind() == Kind::Agent,
+        },
+    });
+    match claims {
+        Value::Object(claims) => claims,
+        _ => Map::new(),
+    }
+}
+
 /// SDKs of some languages write what is not set as `null`.
 fn without_nulls(value: Value) -> Value {
     match value {
@@ -245,6 +277,27 @@ pub(crate) mod tests {
             let claims: Claims = serde_json::from_value(claims).unwrap();
             assert_eq!(claims.kind(), kind, "{claims:?}");
         }
+    }
+
+    #[test]
+    fn a_passage_is_for_the_same_person() {
+        let permission = proto::ParticipantPermission {
+            can_subscribe: true,
+            can_publish: true,
+            can_publish_sources: vec![TrackSource::ScreenShareAudio.into()],
+            ..Default::default()
+        };
+        let mover = proto::ParticipantInfo {
+            identity: "ann".into(),
+            name: "Ann".into(),
+            kind: Kind::Sip.into(),
+            permission: Some(permission.clone()),
+            ..Default::default()
+        };
+        let token = read(Value::Object(passage(&mover, "cellar", NOW)), NOW).unwrap();
+        let Claims { sub, name, video, .. } = &token.claims;
+        assert_eq!((&sub[..], &name[..], &video.room[..], token.claims.kind()), ("ann", "Ann", "cellar", Kind::Sip));
+        assert_eq!((video.permission(), video.room_join), (permission, true));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `livekit.RoomService`. The media machine answers; what changes one of Convo's meetings goes through the domain.
 
 use super::{Answer, Call, Code, Fault, call::granted, no_route};
-use crate::{Doors, admit::ROOM_CHARS};
+use crate::{Doors, admit::ROOM_CHARS, token};
 use convo_domain::{error::Kind, id::RoomId, limit::IDENTITY_CHARS, meeting::control::SelfChange, room::Room};
 use convo_sfu::{Answer as Said, Ask, Refusal};
 use livekit_protocol as proto;
@@ -188,12 +188,25 @@ async fn forward(doors: &Doors, call: &Call) -> Answer {
     call.write(&proto::ForwardParticipantResponse {})
 }
 
+/// The client gets a token for the other room and goes there by itself: it may be on another worker.
 async fn move_on(doors: &Doors, call: &Call) -> Answer {
     let mut ask: proto::MoveParticipantRequest = call.read()?;
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
-    doors.media.ask(Ask::MoveParticipant(ask)).await?;
+    let whom =
+        proto::RoomParticipantIdentity { room: ask.room.clone(), identity: ask.identity.clone(), ..Default::default() };
+    let mover = match doors.media.ask(Ask::GetParticipant(whom)).await? {
+        Said::Participant(mover) => mover,
+        other => return Err(unexpected(&other)),
+    };
+    if let Some(meeting) = doors.meeting(&ask.destination_room).await? {
+        // The operator answers for them; but who was removed from there stays out.
+        doors.app.domain.may_vouch(meeting.id, &ask.identity).await?;
+    }
+    let now = doors.app.domain.now().seconds();
+    let token = doors.keys.sign(&token::passage(&mover, &ask.destination_room, now));
+    doors.media.ask(Ask::Move { request: ask, token }).await?;
     call.write(&proto::MoveParticipantResponse {})
 }
 
