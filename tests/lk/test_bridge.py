@@ -144,3 +144,16 @@ async def test_devices_and_muting(world, ann, room, connect):
     await ann.post(path)
     await his.until(lambda: publication.muted)
     assert not await audio()
+
+
+async def test_a_log_out_ends_the_token_of_one_who_had_left(world, ann, room, connect):
+    bob = await world.person("Bob")
+    joined = await join(bob, room)
+    his = await connect(joined)
+    await until(lambda: participants(ann, room), lambda people: [p["display_name"] for p in people] == ["Bob"])
+    await his.room.disconnect()
+    await until(lambda: participants(ann, room), lambda people: not people)
+    question = {"access_token": joined["meeting_token"]}
+    assert (await world.http.get("/rtc/validate", params=question)).status_code == 200, "he may come back"
+    await bob.post("/api/v1/auth/logout")
+    assert (await world.http.get("/rtc/validate", params=question)).status_code == 401

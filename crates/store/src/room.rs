@@ -394,6 +394,11 @@ impl RoomStore for Tx<'_> {
         self.sql.rows(HERE, values![&user], participant)
     }
 
+    fn forget_left(&mut self, user: UserId) -> Result<()> {
+        const FORGET: &str = "UPDATE participants SET presence = ?2 WHERE user_id = ?1 AND presence = 2";
+        self.sql.execute(FORGET, values![&user, Presence::Gone.code()]).map(drop)
+    }
+
     fn live_count(&mut self, id: RoomId) -> Result<i64> {
         const LIVE: &str = "SELECT COUNT(*) FROM participants WHERE room = ?1 AND presence <= 1 AND presence = 1 \
              AND counted = 1";
@@ -419,5 +424,5 @@ impl RoomStore for Tx<'_> {
 
 // `Presence` is spelled as numbers in the partial indexes above; this holds them to their codes.
 const _: () = {
-    assert!(Presence::Waiting as i64 == 0 && Presence::Joined as i64 == 1);
+    assert!(Presence::Waiting as i64 == 0 && Presence::Joined as i64 == 1 && Presence::Left as i64 == 2);
 };

@@ -407,6 +407,10 @@ async fn members_and_participants_come_and_go(w: World) {
     assert_eq!(w.read(move |tx| tx.live_count(id)).await, 2);
     let present = w.read(move |tx| tx.present(id)).await;
     assert_eq!(present.iter().map(|p| p.id).collect::<Vec<_>>(), [on_phone.id, guest.id]);
+    w.write(move |tx| tx.forget_left(bob.id)).await;
+    let presence = async |id| w.read(move |tx| tx.participant(id)).await.unwrap().presence;
+    assert_eq!(presence(on_laptop.id).await, Presence::Gone);
+    assert_eq!(presence(on_phone.id).await, Presence::Joined, "who is there is not meant");
     w.write(move |tx| tx.drop_member(id, bob.id)).await;
     assert!(w.read(move |tx| tx.member(id, bob.id)).await.is_none());
     assert!(w.read(move |tx| tx.visitor(id, bob.id)).await.unwrap().member.is_none(), "an account, but no member");

@@ -75,6 +75,8 @@ pub trait RoomStore {
     fn removed(&mut self, room: RoomId) -> Result<Vec<Participant>>;
     /// Those of the user, in every room, that wait or are there.
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
+    /// Those of the user, in every room, that left and could come back by their tokens: they are gone for good.
+    fn forget_left(&mut self, user: UserId) -> Result<()>;
     /// Seats taken: by accounts from their join on, by guests once they are connected.
     fn live_count(&mut self, room: RoomId) -> Result<i64>;
     /// People that ever were there; one with two devices is one.

@@ -235,6 +235,7 @@ pub fn revoke(tx: &mut dyn Tx, user: UserId, except: Option<LoginId>, now: Times
             for participant in tx.present_of(user)? {
                 seat::vacate(tx, participant, crate::meeting::Presence::Gone, now)?;
             }
+            tx.forget_left(user)?;
             tx.tell(Tell::Close(Whose::User(user), Close::Revoked));
         }
         Some(_) => {
