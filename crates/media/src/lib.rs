@@ -13,6 +13,7 @@ mod brain;
 mod config;
 pub mod handle;
 mod meter;
+mod register;
 mod tcp;
 pub mod turn;
 mod udp;

@@ -3,6 +3,7 @@
 use crate::{
     brain::Brain,
     meter::Meter,
+    register::Register,
     tcp::{Listener, Stream, Streams},
     udp::{Buffers, Received, Run, UdpSocket},
 };
@@ -115,6 +116,7 @@ pub(crate) struct Worker<F, B> {
     /// Connections that read too slowly: the machine is to be told.
     overflowed: Vec<ConnectionId>,
     replies: HashMap<AskId, Reply>,
+    register: Register,
     events: outbox::UnboundedSender<Event>,
     meter: Meter,
 }
@@ -152,6 +154,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             outboxes: HashMap::new(),
             overflowed: Vec::new(),
             replies: HashMap::new(),
+            register: Register::default(),
             events: parts.events,
             meter: Meter::new(parts.number.to_string()),
         };
@@ -251,10 +254,11 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         let input = match work {
             Work::Connect { connection, join, outbox } => {
                 self.outboxes.insert(connection, outbox);
+                self.register.connect(connection, &join);
                 Input::Connect { connection, join }
             }
-            // What comes after the end is for nobody.
-            Work::Signal { connection, .. } | Work::Command { connection, .. } | Work::Disconnect { connection }
+            // What comes after the end is for nobody. (A command is for the participant, who may be without a connection.)
+            Work::Signal { connection, .. } | Work::Disconnect { connection }
                 if !self.outboxes.contains_key(&connection) =>
             {
                 return;
@@ -309,9 +313,11 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             match self.brain.poll(now) {
                 Output::Transmit(transmit) => self.transmit(&transmit),
                 Output::Signal { connection, response } => self.signal(connection, response),
-                Output::Close { connection } => drop(self.outboxes.remove(&connection)),
-                // Without a reader the host is going down.
-                Output::Event(event) => drop(self.events.send(*event)),
+                Output::Close { connection } => {
+                    self.outboxes.remove(&connection);
+                    self.register.close(connection);
+                }
+                Output::Event(event) => self.tell(*event),
                 Output::Answer { id, answer } => {
                     // Whoever asked may have gone.
                     self.replies.remove(&id).map(|reply| reply.send(answer));
@@ -350,6 +356,12 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         run.clear();
     }
 
+    fn tell(&mut self, event: Event) {
+        self.register.note(&event);
+        // Without a reader the host is going down.
+        let _ = self.events.send(event);
+    }
+
     fn signal(&mut self, connection: ConnectionId, response: Box<SignalResponse>) {
         let Some(outbox) = self.outboxes.get(&connection) else { return };
         if outbox.try_send(response).is_err() {
@@ -375,6 +387,9 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         self.replies.clear();
         self.streams.clear();
         self.run.clear();
+        for event in self.register.end() {
+            let _ = self.events.send(event);
+        }
         // What the poll told may not have been noted.
         self.more = true;
         self.sockets.iter_mut().for_each(|socket| socket.readable = true);

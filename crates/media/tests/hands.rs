@@ -3,7 +3,7 @@
 mod support;
 
 use convo_media::{Config, Connection, EventStream, Media};
-use convo_sfu::{Answer, Ask, Command, Join, Mode, Refusal};
+use convo_sfu::{Answer, Ask, Command, EventKind, Join, Mode, Refusal};
 use livekit_protocol as proto;
 use proto::{signal_request, signal_response};
 use std::{
@@ -214,7 +214,32 @@ async fn a_worker_that_breaks_starts_over() {
     assert_eq!(pong(&mut after).await, Some(0));
     drop(before);
     drop(after);
+    let lost = soon(events.next()).await.expect("an event");
+    assert!(matches!(lost.kind, EventKind::ParticipantAborted { .. }), "{lost:?}");
     assert!(soon(events.next()).await.expect("an event").room.name.starts_with("gone"));
+}
+
+#[tokio::test]
+async fn those_whom_a_breaking_worker_loses_are_told_of() {
+    let (media, mut events) = start(1, &[Ipv4Addr::LOCALHOST]);
+    let connection = media.connect(Join { name: "Ann".into(), ..join("room") });
+    let joined = soon(events.next()).await.expect("an event");
+    assert!(matches!(joined.kind, EventKind::ParticipantJoined { .. }), "{joined:?}");
+    client().send_to(b"break", address(&media, Protocol::Udp, 0)).expect("sent");
+    let left = soon(events.next()).await.expect("an event");
+    let EventKind::ParticipantLeft { connection: whose, info } = left.kind else { panic!("{left:?}") };
+    assert_eq!((whose, &info.identity[..], &left.room.name[..]), (connection.id(), "ann", "room"));
+}
+
+#[tokio::test]
+async fn commands_reach_who_is_without_a_connection() {
+    let (media, mut events) = local();
+    let connection = media.connect(join("room"));
+    let commander = connection.commander();
+    drop(connection);
+    assert!(soon(events.next()).await.expect("an event").room.name.starts_with("gone"));
+    commander.command(Command::Evict(Default::default()));
+    assert_eq!(soon(events.next()).await.expect("an event").room.name, format!("commanded {}", commander.id().0));
 }
 
 #[tokio::test]

@@ -55,10 +55,16 @@ impl Echo {
         self.outputs.push_back(Output::Event(Box::new(Event { room, kind: EventKind::RoomStarted })));
     }
 
-    /// A room's name is how many responses its connections get at once.
+    /// A room's name is how many responses its connections get at once. Who has a name is told of.
     fn connect(&mut self, connection: ConnectionId, join: &Join) {
         let greetings = join.room.parse().unwrap_or(1);
         (0..greetings).for_each(|number| self.say(connection, number));
+        if !join.name.is_empty() {
+            let info = proto::ParticipantInfo { identity: join.identity.clone(), ..Default::default() };
+            let room = proto::Room { name: join.room.clone(), ..Default::default() };
+            let kind = EventKind::ParticipantJoined { connection, info };
+            self.outputs.push_back(Output::Event(Box::new(Event { room, kind })));
+        }
     }
 
     fn signal(&mut self, now: Instant, connection: ConnectionId, message: Option<signal_request::Message>) {
@@ -89,7 +95,10 @@ impl Brain for Echo {
             Input::Connect { connection, join } => self.connect(connection, &join),
             Input::Signal { connection, request } => self.signal(now, connection, request.message),
             Input::Disconnect { connection } => self.tell(&format!("gone {}", connection.0)),
-            Input::Command { connection, .. } => self.say(connection, -1),
+            Input::Command { connection, .. } => {
+                self.say(connection, -1);
+                self.tell(&format!("commanded {}", connection.0));
+            }
             Input::Ask { id, ask } => self.ask(id, &ask),
             Input::Timeout => {
                 if let Some((_, connection)) = self.alarm.take_if(|(at, _)| *at <= now) {
