@@ -14,6 +14,9 @@ use url::Url;
 /// This machine alone, until an operator says otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
+/// RFC 8489, section 8.5.
+const STUN_PORT: u16 = 3478;
+
 /// What was given; everything may be left out. The TOML file has the same names as the environment, in lower case.
 #[derive(Args, Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -62,7 +65,7 @@ pub(crate) struct Given {
     /// Media threads (default: one per core)
     #[arg(long = "media-workers", env = "CONVO_MEDIA_WORKERS", global = true)]
     pub convo_media_workers: Option<String>,
-    /// Addresses under which the world finds this machine's media ports, by commas
+    /// Addresses under which the world finds this machine's media ports, by commas; stun:host[:port] asks that server
     #[arg(long = "media-external-ip", env = "CONVO_MEDIA_EXTERNAL_IP", global = true)]
     pub convo_media_external_ip: Option<String>,
     /// LiveKit clients may ask for failures, as their test suites do
@@ -200,6 +203,23 @@ pub(crate) enum Port {
     On(u16),
 }
 
+/// An address under which the world finds the media ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum External {
+    Ip(IpAddr),
+    /// The one that this STUN server (`host:port`) sees.
+    Stun(String),
+}
+
+impl fmt::Display for External {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            External::Ip(ip) => ip.fmt(f),
+            External::Stun(server) => write!(f, "stun:{server}"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JwtAlgorithm {
     Hs256,
@@ -225,8 +245,7 @@ pub(crate) struct Config {
     pub media_tcp: Port,
     /// `None`: as many as there are cores.
     pub media_workers: Option<usize>,
-    /// Addresses under which the world finds the media ports.
-    pub media_external: Vec<IpAddr>,
+    pub media_external: Vec<External>,
     pub media_simulate: bool,
     pub webhook_urls: Vec<String>,
     pub turn: Port,
@@ -276,7 +295,7 @@ impl Config {
             media_udp: port("CONVO_MEDIA_UDP", given.convo_media_udp, 7882)?,
             media_tcp: port("CONVO_MEDIA_TCP", given.convo_media_tcp, 7881)?,
             media_workers: workers(given.convo_media_workers.as_deref())?,
-            media_external: addresses("CONVO_MEDIA_EXTERNAL_IP", given.convo_media_external_ip.as_deref())?,
+            media_external: external(given.convo_media_external_ip.as_deref())?,
             media_simulate: flag("CONVO_MEDIA_SIMULATE", given.convo_media_simulate, false)?,
             webhook_urls: web_urls("CONVO_WEBHOOK_URLS", given.convo_webhook_urls.as_deref())?,
             turn: port("CONVO_TURN", given.convo_turn, 3478)?,
@@ -330,7 +349,7 @@ impl Config {
             Port::Off => "off".to_owned(),
             Port::On(n) => n.to_string(),
         };
-        let list = |all: &[IpAddr]| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(",");
+        let list = |all: &[External]| all.iter().map(External::to_string).collect::<Vec<_>>().join(",");
         let path = |path: Option<&PathBuf>| path.map_or(String::new(), |path| path.display().to_string());
         vec![
             ("CONVO_LISTEN", self.listen.to_string()),
@@ -439,9 +458,19 @@ fn workers(value: Option<&str>) -> Result<Option<usize>> {
     Ok(Some(number))
 }
 
-fn addresses(name: &str, value: Option<&str>) -> Result<Vec<IpAddr>> {
+fn external(value: Option<&str>) -> Result<Vec<External>> {
     let parts = value.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| part.parse().with_context(|| format!("{name}: {part:?} is no address"))).collect()
+    parts
+        .map(|part| match part.strip_prefix("stun:") {
+            Some("") => bail!("CONVO_MEDIA_EXTERNAL_IP: stun: needs a server's name"),
+            Some(server) if server.contains(':') => Ok(External::Stun(server.to_owned())),
+            Some(server) => Ok(External::Stun(format!("{server}:{STUN_PORT}"))),
+            None => part
+                .parse()
+                .map(External::Ip)
+                .with_context(|| format!("CONVO_MEDIA_EXTERNAL_IP: {part:?} is neither an address nor stun:host:port")),
+        })
+        .collect()
 }
 
 fn algorithm(value: Option<&str>) -> Result<JwtAlgorithm> {
@@ -514,6 +543,17 @@ mod tests {
         assert!(given(|g| g.livekit_url = Some("ws://livekit:7880".into())).is_err());
         assert!(given(|g| g.convo_tls_cert = Some("cert.pem".into())).is_err());
         assert!(given(|g| g.database_url = Some("mysql://x".into())).is_err());
+    }
+
+    #[test]
+    fn external_addresses_are_given_or_asked_for() {
+        let external = |text: &str| given(|g| g.convo_media_external_ip = Some(text.into())).map(|c| c.media_external);
+        let asked = |server: &str| External::Stun(server.into());
+        assert_eq!(
+            external("203.0.113.7, stun:stun.example, stun:stun.example:19302").unwrap(),
+            [External::Ip([203, 0, 113, 7].into()), asked("stun.example:3478"), asked("stun.example:19302")]
+        );
+        assert!(external("stun:").is_err() && external("example.org").is_err());
     }
 
     #[test]

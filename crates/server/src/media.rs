@@ -2,7 +2,7 @@
 
 use crate::{
     compose,
-    config::{Config, Port},
+    config::{Config, External, Port},
     headers::Security,
     ice::Turn,
     observe,
@@ -12,15 +12,17 @@ use anyhow::{Context, Result};
 use axum::{Router, middleware};
 use convo_kit::Shared;
 use convo_livekit::{Doors, House, Keys, Remote};
-use convo_media::{EventStream, Media, turn};
+use convo_media::{EventStream, Media, addresses::discover, turn};
 use livekit_protocol::ServerInfo;
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tower::ServiceBuilder;
 
 /// LiveKit's release whose protocol is spoken here: clients choose by it what they use.
 const LIVEKIT: &str = "1.13.3";
 /// How long clients may take to hear that they should reconnect.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long a STUN server may take to answer.
+const STUN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The embedded media server with its ports open; nobody can come in yet.
 pub(crate) struct Bound {
@@ -39,7 +41,7 @@ pub(crate) fn bind(config: &Config, secrets: &Secrets) -> Result<Option<Bound>> 
     if config.livekit_url.is_some() {
         return Ok(None);
     }
-    let (media, events) = Media::start(settings(config, secrets)).context("the media server cannot start")?;
+    let (media, events) = Media::start(settings(config, secrets)?).context("the media server cannot start")?;
     Ok(Some(Bound { media, events }))
 }
 
@@ -95,7 +97,17 @@ fn turn_secret(secrets: &Secrets) -> turn::Secret {
     turn::Secret::new(secrets.turn.0.clone())
 }
 
-fn settings(config: &Config, secrets: &Secrets) -> convo_media::Config {
+/// The addresses under which the world finds this machine; STUN servers are asked.
+pub(crate) fn external(config: &Config) -> Result<Vec<IpAddr>> {
+    let addresses = config.media_external.iter().map(|external| match external {
+        External::Ip(ip) => Ok(*ip),
+        External::Stun(server) => tokio::task::block_in_place(|| discover(server, STUN_PATIENCE))
+            .with_context(|| format!("CONVO_MEDIA_EXTERNAL_IP: the STUN server {server} does not tell our address")),
+    });
+    addresses.collect()
+}
+
+fn settings(config: &Config, secrets: &Secrets) -> Result<convo_media::Config> {
     let defaults = convo_media::Config::default();
     let listen = config.listen.ip();
     let server = ServerInfo {
@@ -103,7 +115,7 @@ fn settings(config: &Config, secrets: &Secrets) -> convo_media::Config {
         node_id: format!("ND_{}", convo_domain::room::code::hex(6)),
         ..ServerInfo::default()
     };
-    convo_media::Config {
+    Ok(convo_media::Config {
         workers: config.media_workers.unwrap_or(defaults.workers),
         udp: number(config.media_udp),
         tcp: number(config.media_tcp),
@@ -113,10 +125,10 @@ fn settings(config: &Config, secrets: &Secrets) -> convo_media::Config {
             .map(|port| turn::Config::new(port, turn_secret(secrets))),
         // Whoever keeps the pages to one address means the media too.
         bind: if listen.is_unspecified() { vec![] } else { vec![listen] },
-        external: config.media_external.clone(),
+        external: external(config)?,
         sfu: convo_sfu::Config { server, simulate: config.media_simulate, ..convo_sfu::Config::default() },
         ..defaults
-    }
+    })
 }
 
 fn number(port: Port) -> Option<u16> {

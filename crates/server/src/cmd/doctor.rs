@@ -3,7 +3,7 @@
 use crate::{
     compose,
     config::{Config, Port},
-    listen,
+    listen, media,
 };
 use anyhow::Result;
 use convo_livekit::Keys;
@@ -135,10 +135,13 @@ fn outside(config: &Config) -> Option<Finding> {
              NAT with forwarded ports), set CONVO_MEDIA_EXTERNAL_IP"
                 .into(),
         )),
-        external => {
-            let external: Vec<_> = external.iter().map(|ip| ip.to_string()).collect();
-            Some(Good(format!("media: clients are told {} too", external.join(", "))))
-        }
+        _ => Some(match media::external(config) {
+            Ok(external) => {
+                let external: Vec<_> = external.iter().map(|ip| ip.to_string()).collect();
+                Good(format!("media: clients are told {} too", external.join(", ")))
+            }
+            Err(error) => Bad(format!("{error:#}")),
+        }),
     }
 }
 
