@@ -301,12 +301,13 @@ impl<A: App> Client<A> {
         index.map(|index| self.joining.swap_remove(index)).is_some()
     }
 
-    /// Takes from the feeds what they have, unless something is waiting still.
+    /// Takes from the feeds what they have, unless much is waiting still. What waits already, an acknowledgement most
+    /// often, leaves in the same write.
     pub(crate) fn pull(&mut self, cx: &mut Context<'_>) {
-        if !self.out.is_empty() {
+        if self.out.len() >= MAX_WAITING {
             return;
         }
-        if self.out.capacity() > 2 * MAX_WAITING {
+        if self.out.is_empty() && self.out.capacity() > 2 * MAX_WAITING {
             self.out = VecDeque::new();
         }
         let capacity = self.shared.config.recovery_frames;
