@@ -45,6 +45,9 @@ struct Chat<'a> {
     sender_id: &'a str,
     sender_name: &'a str,
     content: &'a str,
+    message_type: &'a str,
+    is_private: bool,
+    recipient_user_id: Option<&'a str>,
     timestamp: &'a str,
     seq: u64,
 }
@@ -200,9 +203,12 @@ fn chat_frame(text: &str, seq: u64) -> Result<Vec<u8>> {
     let data = Chat {
         message_id: "message-0193a1f2-7c3e-7d10-9a64-5b1f0c2d3e4f",
         sender_id: "0193a1f2-7c3e-7d10-9a64-000000000001",
-        sender_name: "Bench 0",
+        sender_name: "Bench Mark",
         content: text,
-        timestamp: "2026-01-01T00:00:00.000Z",
+        message_type: "text",
+        is_private: false,
+        recipient_user_id: None,
+        timestamp: "2026-01-01T00:00:00.000000Z",
         seq,
     };
     frame::server_text(&serde_json::to_vec(&Envelope { r#type: "chat_message", data })?)
