@@ -35,9 +35,10 @@ const PACER_IDLE: Duration = Duration::from_millis(40);
 const STATS: Duration = Duration::from_secs(2);
 /// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
 const REPORTS: Duration = Duration::from_millis(1000);
-/// Packets that can still be sent again. Video at 5 Mbit/s is 500 packets a second.
-const RESEND_VIDEO: usize = 1024;
-const RESEND_AUDIO: usize = 128;
+/// Packets that can still be sent again, each about half a kilobyte beside its payload, which all subscribers share. A
+/// second of video at 5 Mbit/s, and of sound: what comes later, nobody waits for.
+const RESEND_VIDEO: usize = 512;
+const RESEND_AUDIO: usize = 64;
 /// Ids on which we begin to offer header extensions; a client's offer renumbers them.
 const DESCRIPTOR_ID: u8 = 12;
 
@@ -99,6 +100,8 @@ pub(crate) enum PeerEvent {
     /// What the link takes.
     Estimate(Bitrate),
     Stats(str0m::stats::PeerStats),
+    /// What the remote side says of what we send on one line.
+    Reception(Box<str0m::stats::MediaEgressStats>),
 }
 
 pub(crate) struct Peer {
@@ -420,6 +423,7 @@ impl Peer {
                 PeerEvent::Estimate(estimate)
             }
             Event::PeerStats(stats) => PeerEvent::Stats(stats),
+            Event::MediaEgressStats(stats) => PeerEvent::Reception(Box::new(stats)),
             _ => return,
         });
     }
