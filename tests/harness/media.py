@@ -19,6 +19,8 @@ from livekit import rtc
 
 NODE = Path(__file__).resolve().parents[1] / "node" / "media"
 SECONDS = 30
+# A browser on a busy machine.
+START_SECONDS = 90
 LOOK_AGAIN_SECONDS = 0.05
 # Ten pictures' time.
 STILL_SECONDS = 1.0
@@ -141,6 +143,7 @@ class Program:
         self.log = log
         self.process: asyncio.subprocess.Process | None = None
         self._answers: dict[int, asyncio.Future[Any]] = {}
+        # 0 is the word that it is ready.
         self._serial = itertools.count(1)
 
     async def start(self) -> "Program":
@@ -153,7 +156,9 @@ class Program:
                 stderr=log,
                 limit=1 << 24,
             )
+        ready = self._answers[0] = asyncio.get_running_loop().create_future()
         self._reader = asyncio.create_task(self._read())
+        await asyncio.wait_for(ready, START_SECONDS)
         return self
 
     async def _read(self) -> None:

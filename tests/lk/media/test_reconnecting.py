@@ -82,3 +82,50 @@ async def test_the_same_identity_twice(enter, kind):
     await again.publish_pattern(colour="blue")
     await bob.sees("ann", "blue")
     await bob.meets(again)
+
+
+@pytest.mark.parametrize("scenario", ["disconnect_signal_on_resume", "disconnect_signal_on_resume_no_messages"])
+async def test_the_signal_breaks_again_while_it_resumes(enter, scenario):
+    ann, bob = await meet(enter, "browser")
+    await ann.simulate(scenario=scenario)
+    await ann.notes("reconnected")
+    await all_is_well(ann, bob)
+
+
+@pytest.mark.parametrize("kind", ["python", "node"])
+async def test_the_signal_breaks_again_while_it_resumes_natively(enter, kind):
+    ann, bob = await meet(enter, kind)
+    await ann.simulate(scenario="disconnect_signal_on_resume")
+    await ann.notes("reconnected")
+    await all_is_well(ann, bob)
+
+
+@pytest.mark.parametrize(("scenario", "path"), [("force_tcp", "tcp"), ("force_tls", "relay")])
+@pytest.mark.parametrize("single", [True, False], ids=["one connection", "two connections"])
+async def test_another_protocol_for_the_media(enter, scenario, path, single):
+    ann, bob = await meet(enter, "browser", single=single)
+    assert await ann.paths() == ["udp"]
+    await ann.simulate(scenario=scenario)
+    await ann.notes("reconnected")
+    await all_is_well(ann, bob)
+    assert await ann.paths() == [path]
+
+
+async def test_somebody_seems_to_speak(enter):
+    ann, bob = await enter("browser", "ann"), await enter("browser", "bob")
+    await bob.meets(ann)
+    await ann.simulate(scenario="speaker")
+    for person in (ann, bob):
+        await person.notes("speakers", ["ann"])
+        await person.notes("speakers", [])
+
+
+async def test_a_narrow_link(enter):
+    ann = await enter("browser", "ann")
+    bob = await enter("browser", "bob")
+    await ann.publish_pattern(colour="red", width=640, height=360, simulcast=True)
+    await bob.sees(ann, "red", such=lambda picture: picture.width == 640)
+    await bob.simulate(scenario="subscriber_bandwidth", argument=150_000)
+    await bob.sees(ann, "red", such=lambda picture: picture.width <= 320)
+    await bob.simulate(scenario="subscriber_bandwidth", argument=0)
+    await bob.sees(ann, "red", such=lambda picture: picture.width == 640)

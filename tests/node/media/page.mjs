@@ -94,7 +94,15 @@ class Participant {
       paint(fill, width, height, count++ % 256, colour);
       writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000 })).catch(() => clearInterval(timer));
     }, 1000 / fps);
-    return this.#publish(generator, { source, videoCodec: codec, simulcast: false, backupCodec: false, ...options });
+    return this.#publish(generator, {
+      source,
+      videoCodec: codec,
+      simulcast: false,
+      backupCodec: false,
+      // Or a busy machine's encoder makes the picture small by itself.
+      degradationPreference: "maintain-resolution",
+      ...options,
+    });
   }
 
   publish_tone({ hz, ...options }) {
