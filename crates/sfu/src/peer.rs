@@ -100,8 +100,6 @@ pub(crate) enum PeerEvent {
     /// What the link takes.
     Estimate(Bitrate),
     Stats(str0m::stats::PeerStats),
-    /// What the remote side says of what we send on one line.
-    Reception(Box<str0m::stats::MediaEgressStats>),
 }
 
 pub(crate) struct Peer {
@@ -423,7 +421,6 @@ impl Peer {
                 PeerEvent::Estimate(estimate)
             }
             Event::PeerStats(stats) => PeerEvent::Stats(stats),
-            Event::MediaEgressStats(stats) => PeerEvent::Reception(Box::new(stats)),
             _ => return,
         });
     }

@@ -44,6 +44,9 @@ const EXCELLENT: f32 = 80.0;
 const GOOD: f32 = 40.0;
 const POOR: f32 = 20.0;
 
+/// As long as anything comes the connection is poor, not lost: a client that reads of a lost one may begin anew.
+const WORST: f32 = 30.0;
+
 /// The picture's next smaller layer has a quarter of its pixels; two away is poor.
 const PER_LAYER: f32 = 35.0;
 
@@ -75,7 +78,7 @@ impl Quality {
         };
         let by_loss = per_cent * 100.0 * sample.lost.min(sample.sent) as f32 / sample.sent as f32;
         let by_layers = PER_LAYER * f32::from(sample.layers_missed);
-        (BEST - by_delay - by_loss).min(BEST - by_layers).max(0.0)
+        (BEST - by_delay - by_loss).min(BEST - by_layers).max(WORST)
     }
 
     /// From 0, nothing goes through, to 100.
@@ -131,6 +134,7 @@ mod tests {
         assert_eq!(judged(Kind::Video, loss), ConnectionQuality::Poor);
         assert_eq!(judged(Kind::Audio, loss), ConnectionQuality::Good);
         assert_eq!(judged(Kind::RedundantAudio, loss), ConnectionQuality::Excellent);
+        assert_eq!(judged(Kind::Video, Sample { lost: 500, ..FINE }), ConnectionQuality::Poor, "but not lost");
     }
 
     #[test]

@@ -24,8 +24,6 @@ pub(crate) struct Downlink {
     cap: Option<u64>,
     allocator: Allocator<SubscriptionKey>,
     not_before: Option<Instant>,
-    /// Encodings between what was wished and what is granted, of the track that misses most.
-    pub(crate) missed: u8,
 }
 
 impl Room {
@@ -58,12 +56,12 @@ impl Room {
         let (wants, sounds) = self.wants_of(key, cx.now);
         let budget = estimate.saturating_sub(sounds * SOUND + RESERVE);
         let allocation = self.people[key].downlink.allocator.allocate(cx.now, budget, &wants);
-        let mut missed = 0;
         let mut states = vec![];
         for (grant, want) in allocation.grants.iter().zip(&wants) {
             let best =
                 (0..=want.ceiling.min(MAX_LAYERS as Layer - 1)).rev().find(|l| want.offers[usize::from(*l)].is_some());
-            missed = missed.max(best.map_or(0, |best| best + 1 - grant.layer.map_or(0, |l| l + 1).min(best + 1)));
+            self.subscriptions[grant.key].missed =
+                best.map_or(0, |best| best + 1 - grant.layer.map_or(0, |l| l + 1).min(best + 1));
             if self.subscriptions[grant.key].grant(grant.layer) {
                 states.push(self.stream_state(grant.key));
             }
@@ -72,7 +70,6 @@ impl Room {
             self.say(key, Message::StreamStateUpdate(proto::StreamStateUpdate { stream_states: states }), cx);
         }
         let person = &mut self.people[key];
-        person.downlink.missed = missed;
         let target = person.downstream();
         let floor = sounds * SOUND;
         if let Some(peer) = person.peer(target) {

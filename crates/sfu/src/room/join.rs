@@ -99,7 +99,7 @@ impl Room {
             last_signal: cx.now,
             data: data::DataState::default(),
             downlink: allocate::Downlink::default(),
-            link: tick::Link::default(),
+            link: link::Link::default(),
         };
         let key = self.people.insert(person);
         self.identities.insert(join.identity.clone(), key);

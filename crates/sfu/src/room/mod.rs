@@ -8,6 +8,7 @@ mod control;
 mod data;
 mod dynacast;
 mod join;
+mod link;
 mod media;
 mod negotiate;
 mod publish;
@@ -113,7 +114,7 @@ pub(crate) struct Participant {
     last_signal: Instant,
     data: data::DataState,
     downlink: allocate::Downlink,
-    link: tick::Link,
+    link: link::Link,
 }
 
 impl Participant {

@@ -38,6 +38,8 @@ pub(crate) struct Track {
     pub(crate) streams: Vec<Stream>,
     pub(crate) subscribers: Vec<SubscriptionKey>,
     pub(crate) dynacast: super::dynacast::Dynacast,
+    /// Of the way from the publisher.
+    pub(super) quality: crate::forward::quality::Quality,
     /// How loud it is; for sound with levels.
     pub(crate) voice: Option<crate::forward::speaker::Voice>,
 }
@@ -249,6 +251,7 @@ impl Room {
             streams: vec![stream],
             subscribers: vec![],
             dynacast: Default::default(),
+            quality: crate::forward::quality::Quality::new(super::link::kind_of(codec)),
             voice: None,
         };
         track.info.mid = line.mid.clone();

@@ -3,7 +3,7 @@
 use super::{media::Arrival, publish::Stream, svc::Chooser, *};
 use crate::forward::{
     Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, allocate::ceiling_for, dd::SvcLayer,
-    svc::SvcDecision,
+    quality::Quality, svc::SvcDecision,
 };
 use proto::VideoQuality;
 use std::time::Duration;
@@ -33,6 +33,10 @@ pub(crate) struct Subscription {
     granted: Option<Layer>,
     /// Highest encoding that the wish makes sense of; the allocator may grant less.
     pub(crate) ceiling: Layer,
+    /// Encodings between what was wished and what is granted.
+    pub(super) missed: u8,
+    /// Of the way to the subscriber.
+    pub(super) quality: Quality,
     /// Which of the track's streams (codecs) this subscriber gets.
     pub(crate) stream: u8,
     pub(super) decodes: Decodes,
@@ -326,6 +330,8 @@ impl Room {
             wish: Wish::default(),
             granted: Some(Layer::MAX),
             ceiling: Layer::MAX,
+            missed: 0,
+            quality: Quality::new(link::kind_of(self.tracks[track].streams[0].codec)),
             stream: 0,
             decodes: Decodes::Unknown,
             selector: LayerSelector::default(),

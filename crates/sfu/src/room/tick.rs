@@ -1,7 +1,7 @@
 //! What happens by the clock: speakers, connection quality, late key frames, participants that never returned.
 
 use super::*;
-use crate::forward::{quality, speaker};
+use crate::forward::speaker;
 use std::time::Duration;
 
 /// How often a room with people in it looks around.
@@ -10,23 +10,6 @@ const TICK: Duration = Duration::from_millis(200);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// A signalling connection on which nothing came for so long is taken for lost; clients ping every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
-/// What loss is counted in: str0m tells a fraction.
-const OF: f32 = 10_000.0;
-
-/// A participant's connection, both ways.
-#[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) rtt: Option<Duration>,
-    loss: f32,
-    quality: quality::Quality,
-    told: Option<proto::ConnectionQuality>,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self { rtt: None, loss: 0.0, quality: quality::Quality::new(quality::Kind::Video), told: None }
-    }
-}
 
 impl Room {
     /// `true`: the room is over.
@@ -46,7 +29,7 @@ impl Room {
             self.end_simulated_voices(cx);
         }
         if cx.now >= self.judge_at {
-            self.judge_at = cx.now + quality::INTERVAL;
+            self.judge_at = cx.now + crate::forward::quality::INTERVAL;
             self.tell_quality(cx);
         }
         self.negotiate_all(cx);
@@ -99,44 +82,5 @@ impl Room {
 
     fn publisher_of(&self, subscription: SubscriptionKey) -> ParticipantKey {
         self.tracks[self.subscriptions[subscription].track].publisher
-    }
-
-    // --- quality ---
-
-    pub(super) fn on_stats(&mut self, at: PeerRef, stats: &str0m::stats::PeerStats) {
-        if let Some(person) = self.people.get_mut(at.participant) {
-            person.link.rtt = stats.rtt.or(person.link.rtt);
-            let worst = stats.egress_loss_fraction.unwrap_or(0.0).max(stats.ingress_loss_fraction.unwrap_or(0.0));
-            person.link.loss = person.link.loss.max(worst);
-        }
-    }
-
-    /// How good everybody's connection is, where it changed.
-    fn tell_quality(&mut self, cx: &mut Cx<'_>) {
-        let mut updates = vec![];
-        for person in self.people.values_mut() {
-            let (flows, link) = (!person.tracks.is_empty() || !person.subscriptions.is_empty(), &mut person.link);
-            let sample = quality::Sample {
-                sent: if flows { OF as u64 } else { 0 },
-                lost: (std::mem::take(&mut link.loss) * OF) as u64,
-                jitter: Duration::ZERO,
-                rtt: link.rtt.unwrap_or_default(),
-                layers_missed: person.downlink.missed,
-                may_be_silent: true,
-            };
-            link.quality.judge(&sample);
-            // Without signalling and about to be given up: others see that the connection is lost.
-            let word = match person.connection {
-                Some(_) => quality::word(link.quality.score()),
-                None => proto::ConnectionQuality::Lost,
-            };
-            if link.told.replace(word) != Some(word) {
-                let (participant_sid, score) = (person.info.sid.clone(), quality::opinion(link.quality.score()));
-                updates.push(proto::ConnectionQualityInfo { participant_sid, quality: word.into(), score });
-            }
-        }
-        if !updates.is_empty() {
-            self.say_all(Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates }), cx);
-        }
     }
 }
