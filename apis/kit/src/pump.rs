@@ -2,8 +2,10 @@
 //!
 //! - Frames are looked at in order. A step that runs on ([`Step::Go`]) was polled once before the next frame is looked
 //!   at, so posts reach the store in the order in which they came, though they are under way together.
-//! - All that waits for the client leaves in one write.
-//! - A write that makes no progress closes the socket; what the client may not read in time is bounded by its mailbox.
+//! - All that waits for the client leaves in one write, and a wake-up is one pass over what there can be: most are for one
+//!   event to write.
+//! - Until a write is done nothing else is: what the client does not read in time is bounded by its mailbox. A write that
+//!   makes no progress closes the socket.
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use bytes::Bytes;
@@ -14,9 +16,16 @@ use convo_domain::{
     limit, message,
     session::{Batch, Close, Session},
 };
-use futures_util::{SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll, time::Duration};
-use tokio::time::{Instant, MissedTickBehavior};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use std::{
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep};
 
 /// Bytes of one frame or message from a client.
 pub const FRAME_BYTES: usize = 1024 * 1024;
@@ -28,6 +37,10 @@ pub const WRITE_BUFFER: usize = 8 * 1024;
 const UNDER_WAY: usize = 64;
 /// Events taken from the mailbox at a time.
 const BATCH: usize = 128;
+/// Frames read before other things get their turn.
+const READ_BURST: usize = 32;
+/// Tasks for which a client that waits for nothing keeps room.
+const IDLE_TASKS: usize = 8;
 /// A ping this often, and silence of twice that is a dead connection.
 const PING: Duration = Duration::from_secs(25);
 /// A write that takes longer has nobody at its other end.
@@ -95,18 +108,9 @@ pub fn farewell(why: Close) -> (u16, &'static str) {
 
 /// Runs until either side ends it.
 pub async fn run<L: Live>(socket: WebSocket, live: Arc<L>) {
-    let (end, socket) = {
-        let mut pump = Pump {
-            socket,
-            live: live.clone(),
-            floors: HashMap::new(),
-            firsts: HashMap::new(),
-            under_way: FuturesUnordered::new(),
-            waiting: None,
-            heard: Instant::now(),
-        };
-        (pump.run().await, pump.socket)
-    };
+    let mut pump = Pump::new(socket, live.clone());
+    let end = pump.run().await;
+    let socket = pump.socket;
     tokio::join!(live.gone(matches!(end, End::Goodbye)), hang_up(socket));
 }
 
@@ -123,133 +127,230 @@ enum End {
     Ours,
 }
 
+/// What is to be done for the client, in this order.
+enum Task {
+    Send(Message),
+    /// Send what the store has after a number, because the client asked, or because it read too slowly.
+    CatchUp {
+        room: RoomId,
+        after: i64,
+        asked: bool,
+    },
+    Close(u16, &'static str),
+}
+
+/// What a room's listener was sent.
+struct Sent {
+    /// The first message: all after it were sent too, or are on their way.
+    first: i64,
+    /// Up to here it came out of the store: live events up to there were sent already.
+    stored: i64,
+}
+
 struct Pump<L> {
     socket: WebSocket,
     live: Arc<L>,
-    /// Up to which number a room was sent out of the store: live events up to there were sent already.
-    floors: HashMap<RoomId, i64>,
-    /// The first message of a room that this connection was sent: all after it were sent too, or are on their way.
-    firsts: HashMap<RoomId, i64>,
+    tasks: VecDeque<Task>,
+    sent: HashMap<RoomId, Sent>,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<Reply>>>,
     waiting: Option<BoxFuture<'static, Vec<Reply>>>,
+    ping: Interval,
     heard: Instant,
+    /// Something was written that has not left yet,
+    unflushed: bool,
+    /// and must have by then.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<L: Live> Pump<L> {
-    async fn run(&mut self) -> End {
-        let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+    fn new(socket: WebSocket, live: Arc<L>) -> Self {
+        let mut ping = interval_at(Instant::now() + PING, PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            socket,
+            live,
+            tasks: VecDeque::new(),
+            sent: HashMap::new(),
+            under_way: FuturesUnordered::new(),
+            waiting: None,
+            ping,
+            heard: Instant::now(),
+            unflushed: false,
+            deadline: None,
+        }
+    }
+
+    async fn run(&mut self) -> End {
         loop {
-            let reads = self.waiting.is_none() && self.under_way.len() < UNDER_WAY;
-            let ended = tokio::select! {
-                frame = self.socket.next(), if reads => self.frame(frame).await,
-                Some(replies) = self.under_way.next() => self.reply(replies).await,
-                replies = wait(&mut self.waiting), if self.waiting.is_some() => {
-                    self.waiting = None;
-                    self.reply(replies).await
-                }
-                batch = self.live.session().next(BATCH) => self.batch(batch).await,
-                _ = ping.tick() => self.ping().await,
+            let done = match poll_fn(|cx| self.poll_turn(cx)).await {
+                Ok(Task::CatchUp { room, after, asked }) => self.catch_up(room, after, asked).await,
+                Ok(Task::Close(code, reason)) => self.close(code, reason).await,
+                Ok(Task::Send(message)) => self.send(vec![message]).await,
+                Err(end) => Err(end),
             };
-            if let Some(end) = ended {
+            if let Err(end) = done {
                 return end;
             }
         }
     }
 
-    async fn frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Option<End> {
-        self.heard = Instant::now();
+    /// Does all that can be done now. Ready with a task that takes time; pending when everything waits, each with its
+    /// waker registered.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Task, End>> {
+        ready!(self.poll_send(cx))?;
+        loop {
+            let stirred = self.work(cx) | self.read(cx)? | self.keep_time(cx)?;
+            loop {
+                ready!(self.poll_send(cx))?;
+                if let Some(task) = self.tasks.pop_front() {
+                    return Poll::Ready(Ok(task));
+                }
+                if !self.hear(cx) {
+                    break;
+                }
+            }
+            if !stirred {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes the messages that wait, all of them in one write.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        match self.poll_flush(cx) {
+            Poll::Ready(done) => {
+                self.deadline = None;
+                Poll::Ready(done.map_err(|_| End::Lost))
+            }
+            Poll::Pending => {
+                let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(WRITE)));
+                deadline.as_mut().poll(cx).map(|()| Err(End::Lost))
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
+        while let Some(Task::Send(_)) = self.tasks.front() {
+            ready!(self.socket.poll_ready_unpin(cx))?;
+            if let Some(Task::Send(message)) = self.tasks.pop_front() {
+                self.socket.start_send_unpin(message)?;
+                self.unflushed = true;
+            }
+        }
+        if self.unflushed {
+            ready!(self.socket.poll_flush_unpin(cx))?;
+            self.unflushed = false;
+            self.tasks.shrink_to(IDLE_TASKS);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Goes on with the steps that are under way; whether one was done.
+    fn work(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut done = false;
+        while let Poll::Ready(Some(replies)) = self.under_way.poll_next_unpin(cx) {
+            self.reply(replies);
+            done = true;
+        }
+        if let Some(work) = &mut self.waiting
+            && let Poll::Ready(replies) = work.poll_unpin(cx)
+        {
+            self.waiting = None;
+            self.reply(replies);
+            done = true;
+        }
+        done
+    }
+
+    /// Reads frames; whether there were any.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        for count in 0..READ_BURST {
+            if self.waiting.is_some() || self.under_way.len() >= UNDER_WAY {
+                return Ok(count > 0);
+            }
+            let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) else { return Ok(count > 0) };
+            self.heard = Instant::now();
+            self.frame(frame, cx)?;
+        }
+        Ok(true)
+    }
+
+    fn frame(&mut self, frame: Option<Result<Message, axum::Error>>, cx: &mut Context<'_>) -> Result<(), End> {
         let step = match frame {
             Some(Ok(Message::Text(text))) => self.live.frame(&text),
             Some(Ok(Message::Binary(bytes))) => match std::str::from_utf8(&bytes) {
                 Ok(text) => self.live.frame(text),
-                Err(_) => return self.close(1003, "text frames only").await,
+                Err(_) => Step::Now(vec![Reply::Close(1003, "text frames only")]),
             },
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return None,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.map_or(1005, |frame| frame.code);
-                return Some(if matches!(code, 1000 | 1001 | 1005) { End::Goodbye } else { End::Lost });
+                return Err(if matches!(code, 1000 | 1001 | 1005) { End::Goodbye } else { End::Lost });
             }
-            Some(Err(_)) | None => return Some(End::Lost),
+            Some(Err(_)) | None => return Err(End::Lost),
         };
         match step {
-            Step::Now(replies) => self.reply(replies).await,
-            Step::Go(mut work) => match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-                Poll::Ready(replies) => self.reply(replies).await,
-                Poll::Pending => {
-                    self.under_way.push(work);
-                    None
-                }
+            Step::Now(replies) => self.reply(replies),
+            Step::Go(mut work) => match work.poll_unpin(cx) {
+                Poll::Ready(replies) => self.reply(replies),
+                Poll::Pending => self.under_way.push(work),
             },
-            Step::Wait(work) => {
-                self.waiting = Some(work);
-                None
-            }
+            Step::Wait(work) => self.waiting = Some(work),
         }
+        Ok(())
     }
 
-    async fn reply(&mut self, replies: Vec<Reply>) -> Option<End> {
-        let mut out = Vec::new();
-        for reply in replies {
-            match reply {
-                Reply::Text(text) => out.push(Message::Text(text.into())),
-                Reply::CatchUp(room, seq) => {
-                    if let Some(end) = self.send(std::mem::take(&mut out)).await {
-                        return Some(end);
-                    }
-                    // What came live before the client asked is not sent again.
-                    let until = self.firsts.get(&room).copied().unwrap_or(i64::MAX);
-                    if let Some(end) = self.catch_up(room, seq, until).await {
-                        return Some(end);
-                    }
-                }
-                Reply::Close(code, reason) => {
-                    if let Some(end) = self.send(std::mem::take(&mut out)).await {
-                        return Some(end);
-                    }
-                    return self.close(code, reason).await;
-                }
-            }
-        }
-        self.send(out).await
+    fn reply(&mut self, replies: Vec<Reply>) {
+        self.tasks.extend(replies.into_iter().map(|reply| match reply {
+            Reply::Text(text) => Task::Send(Message::Text(text.into())),
+            Reply::CatchUp(room, after) => Task::CatchUp { room, after, asked: true },
+            Reply::Close(code, reason) => Task::Close(code, reason),
+        }));
     }
 
-    async fn batch(&mut self, batch: Batch) -> Option<End> {
-        let mut out = Vec::with_capacity(batch.told.len());
+    /// Pings when it is time; an error when the client has been silent for too long.
+    fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        if self.ping.poll_tick(cx).is_pending() {
+            return Ok(false);
+        }
+        if self.heard.elapsed() > PING * 2 + PING / 2 {
+            return Err(End::Lost);
+        }
+        self.tasks.push_back(Task::Send(Message::Ping(Bytes::new())));
+        Ok(true)
+    }
+
+    /// Takes from the mailbox what there is; whether there was anything.
+    fn hear(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut batch = Batch::default();
+        if self.live.session().poll_batch(cx, BATCH, &mut batch).is_pending() {
+            return false;
+        }
         for told in &batch.told {
-            if self.sent_already(told) {
-                continue;
-            }
-            out.extend(self.live.word(told).and_then(text));
-        }
-        if let Some(end) = self.send(out).await {
-            return Some(end);
-        }
-        for (room, seq) in batch.lagged {
-            if let Some(end) = self.catch_up(room, seq, i64::MAX).await {
-                return Some(end);
+            if !self.sent_already(told) {
+                self.tasks.extend(self.live.word(told).and_then(text).map(Task::Send));
             }
         }
-        let why = batch.close?;
-        let (code, reason) = self.live.farewell(why);
-        self.close(code, reason).await
+        let lagged = batch.lagged.into_iter().map(|(room, after)| Task::CatchUp { room, after, asked: false });
+        self.tasks.extend(lagged);
+        if let Some(why) = batch.close {
+            let (code, reason) = self.live.farewell(why);
+            self.tasks.push_back(Task::Close(code, reason));
+        }
+        true
     }
 
     fn sent_already(&mut self, told: &Told) -> bool {
         let Some(seq) = told.seq() else { return false };
-        if self.floors.get(&told.room).is_some_and(|floor| seq <= *floor) {
-            return true;
-        }
-        // Live has caught up with the store.
-        self.floors.remove(&told.room);
-        self.firsts.entry(told.room).or_insert(seq);
-        false
+        seq <= self.sent.entry(told.room).or_insert(Sent { first: seq, stored: 0 }).stored
     }
 
-    /// Sends what the store has after `seq` and before `until`, page by page; live events wait in the mailbox meanwhile.
-    async fn catch_up(&mut self, room: RoomId, mut seq: i64, until: i64) -> Option<End> {
-        let first = self.firsts.entry(room).or_insert(seq + 1);
-        *first = (seq + 1).min(*first);
+    /// Sends what the store has after `seq`, page by page; live events wait in the mailbox meanwhile.
+    async fn catch_up(&mut self, room: RoomId, mut seq: i64, asked: bool) -> Result<(), End> {
+        let sent = self.sent.entry(room).or_insert(Sent { first: i64::MAX, stored: 0 });
+        // What came live before the client asked is not sent again.
+        let until = if asked { sent.first } else { i64::MAX };
+        sent.first = sent.first.min(seq + 1);
         loop {
             let mut page = match self.live.missed(room, seq).await {
                 Ok(page) => page,
@@ -262,53 +363,29 @@ impl<L: Live> Pump<L> {
             page.retain(|message| message.seq < until);
             let done = !full || (page.len() as i64) < limit::CATCH_UP;
             seq = page.last().map_or(seq, |message| message.seq);
-            let out = page.iter().filter_map(|message| self.live.word_message(message)).filter_map(text).collect();
-            let floor = self.floors.entry(room).or_insert(seq);
-            *floor = seq.max(*floor);
-            if let Some(end) = self.send(out).await {
-                return Some(end);
+            if let Some(sent) = self.sent.get_mut(&room) {
+                sent.stored = sent.stored.max(seq);
             }
+            let words = page.iter().filter_map(|message| self.live.word_message(message)).filter_map(text).collect();
+            self.send(words).await?;
             if done {
-                return None;
+                return Ok(());
             }
         }
     }
 
-    async fn ping(&mut self) -> Option<End> {
-        if self.heard.elapsed() > PING * 2 + PING / 2 {
-            return Some(End::Lost);
-        }
-        self.send(vec![Message::Ping(Bytes::new())]).await
-    }
-
-    /// All of it in one write.
-    async fn send(&mut self, out: Vec<Message>) -> Option<End> {
-        if out.is_empty() {
-            return None;
-        }
-        let write = async {
-            for message in out {
-                self.socket.feed(message).await?;
-            }
-            self.socket.flush().await
-        };
-        match tokio::time::timeout(WRITE, write).await {
-            Ok(Ok(())) => None,
-            Ok(Err(_)) | Err(_) => Some(End::Lost),
-        }
-    }
-
-    async fn close(&mut self, code: u16, reason: &'static str) -> Option<End> {
+    async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), End> {
         let frame = CloseFrame { code, reason: reason.into() };
         let _ = self.send(vec![Message::Close(Some(frame))]).await;
-        Some(End::Ours)
+        Err(End::Ours)
     }
-}
 
-async fn wait(waiting: &mut Option<BoxFuture<'static, Vec<Reply>>>) -> Vec<Reply> {
-    match waiting {
-        Some(work) => work.await,
-        None => std::future::pending().await,
+    /// Writes these now, before the tasks that wait.
+    async fn send(&mut self, messages: Vec<Message>) -> Result<(), End> {
+        let tasks = std::mem::replace(&mut self.tasks, messages.into_iter().map(Task::Send).collect());
+        poll_fn(|cx| self.poll_send(cx)).await?;
+        self.tasks = tasks;
+        Ok(())
     }
 }
 
