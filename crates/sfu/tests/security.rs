@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Client, SERVER, World, joining};
+use common::{Client, Kit, SERVER, World, joining};
 use convo_sfu::{Config, ConnectionId, Datagram, Event, EventKind, Input, LocalAddress, Output, Sfu, Transmit};
 use livekit_protocol as proto;
 use std::{
@@ -35,7 +35,8 @@ impl Wire {
         };
         let now = config.epoch.0;
         let connection = ConnectionId(1);
-        let mut client = Client::new(connection, "ann", SocketAddr::from(([10, 0, 1, 1], 5000)), now);
+        let address = SocketAddr::from(([10, 0, 1, 1], 5000));
+        let mut client = Client::new(connection, "ann", address, Kit::default(), now);
         let mut offer = client.first_offer();
         change(&mut offer.sdp);
         let mut join = joining("ann");
