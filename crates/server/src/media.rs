@@ -57,6 +57,11 @@ pub(crate) fn open(bound: Option<Bound>, config: &Config, app: &Shared, secrets:
     let keys = Keys::new(&secrets.livekit_key, &secrets.livekit_secret.0);
     let Some(Bound { media, events }) = bound else {
         let remote = Remote::new(app.clone(), &app.livekit_url, keys).map_err(compose::explain)?;
+        if !config.webhook_urls.is_empty() {
+            tracing::warn!(
+                "CONVO_WEBHOOK_URLS is without effect: with LIVEKIT_URL, the LiveKit server sends the webhooks"
+            );
+        }
         tokio::spawn(remote.clone().run());
         return Ok(Running::External(remote));
     };

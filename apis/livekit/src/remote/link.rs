@@ -118,8 +118,10 @@ impl Link {
 
     async fn say(&mut self, message: Say) -> Result<(), Over> {
         let request = proto::SignalRequest { message: Some(message) };
-        let sent = self.socket.send(Message::Binary(request.encode_to_vec().into())).await;
-        sent.map_err(|error| Over::Broken(error.to_string()))
+        match timeout(PING, self.socket.send(Message::Binary(request.encode_to_vec().into()))).await {
+            Ok(sent) => sent.map_err(broken),
+            Err(_) => Err(Over::Broken("the server does not read".into())),
+        }
     }
 
     fn hear(&mut self, frame: Frame) -> Result<(), Over> {
