@@ -74,3 +74,27 @@ fn one_viewers_narrow_link_is_not_the_others() {
     assert!(share(&layers_since(&world, cid, &sid, since), 2) > 95);
     assert!(share(&layers_since(&world, bob, &sid, since), 2) < 10);
 }
+
+#[test]
+fn fewer_frames_come_before_no_picture() {
+    let mut world = World::new(53);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 1);
+    world.clients[ann].video.as_mut().expect("a camera").temporal = true;
+    world.run(Duration::from_secs(15));
+    let sid = world.sid(ann, "cam");
+    let pictures = |world: &World| {
+        let client = &world.clients[bob];
+        let since = world.now - Duration::from_secs(5);
+        let heard = client.heard_on(client.line_of(&sid).unwrap()).filter(|h| h.at >= since);
+        let numbers: std::collections::BTreeSet<_> = heard.map(|h| Frame::read(&h.payload).unwrap().number).collect();
+        (numbers.len(), numbers.iter().filter(|number| **number % 2 == 1).count())
+    };
+    let (all, upper) = pictures(&world);
+    assert!(all >= 148 && upper >= 74, "{all} pictures on a wide link, {upper} of the upper layer");
+    // The camera's 1.5 Mbit/s do not fit, those of every other picture do.
+    world.weather(bob, Weather::narrow(1_200_000));
+    world.run(Duration::from_secs(40));
+    let (all, upper) = pictures(&world);
+    assert!(all > 50 && upper < 10, "{all} pictures on a narrow link, {upper} of the upper layer");
+}

@@ -21,6 +21,8 @@ pub struct Want<K> {
     pub key: K,
     /// By layer; `None` for one that is not alive.
     pub offers: [Option<Offer>; MAX_LAYERS],
+    /// Bits per second of the lowest living layer with its base temporal layer alone: fewer frames, before there are none.
+    pub slow: Option<u64>,
     /// The best layer that makes sense: by the quality asked for and by the size on screen.
     pub ceiling: Layer,
     /// Width times height on the subscriber's screen; 0: unknown.
@@ -38,6 +40,8 @@ pub struct Want<K> {
 pub struct Grant<K> {
     pub key: K,
     pub layer: Option<Layer>,
+    /// Of the layer the base temporal layer alone.
+    pub slow: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,15 +72,20 @@ const HOLD: Duration = Duration::from_secs(3);
 /// all, as soon as they are enough for that; and a step that begins to fit may take the place of two lesser ones. What holds
 /// is that more budget never worsens what matters more: the list of who is seen, by importance, and among equals the list of
 /// steps, by worth, are then the same up to a place where something is added.
+///
+/// The frame rate is given up only of the lowest layer: the least step there is.
 #[derive(Debug)]
 pub struct Allocator<K> {
     held: HashMap<K, Held>,
 }
 
+/// A layer, and whether all its frames come.
+type Level = (Layer, bool);
+
 /// What a track has.
 #[derive(Debug, Clone, Copy)]
 struct Held {
-    layer: Option<Layer>,
+    level: Option<Level>,
     /// No more before this.
     until: Option<Instant>,
 }
@@ -98,8 +107,11 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
         round.give_everybody_a_picture();
         round.improve();
 
-        let grants: Vec<_> =
-            round.tracks.iter().map(|track| Grant { key: track.want.key, layer: track.layer() }).collect();
+        let grant = |track: &Track<'_, K>| {
+            let level = track.level();
+            Grant { key: track.want.key, layer: level.map(|level| level.0), slow: level.is_some_and(|level| !level.1) }
+        };
+        let grants: Vec<_> = round.tracks.iter().map(grant).collect();
         let allocation =
             Allocation { spent: round.spent, desired: round.tracks.iter().map(Track::desired).sum(), grants };
         self.remember(now, &allocation);
@@ -108,10 +120,11 @@ impl<K: Copy + Eq + Hash> Allocator<K> {
 
     fn remember(&mut self, now: Instant, allocation: &Allocation<K>) {
         let had = std::mem::take(&mut self.held);
-        for Grant { key, layer } in allocation.grants.iter().copied() {
-            let before = had.get(&key).copied().unwrap_or(Held { layer, until: None });
-            let until = if layer < before.layer { Some(now + HOLD) } else { before.until };
-            self.held.insert(key, Held { layer, until });
+        for Grant { key, layer, slow } in allocation.grants.iter().copied() {
+            let level = layer.map(|layer| (layer, !slow));
+            let before = had.get(&key).copied().unwrap_or(Held { level, until: None });
+            let until = if level < before.level { Some(now + HOLD) } else { before.until };
+            self.held.insert(key, Held { level, until });
         }
     }
 }
@@ -126,7 +139,7 @@ struct Round<'a, K> {
 struct Track<'a, K> {
     want: &'a Want<K>,
     /// The layers that may be given, the least first.
-    steps: Vec<(Layer, Offer)>,
+    steps: Vec<(Level, Offer)>,
     /// How many of the steps are given.
     given: usize,
     /// How many of the steps it had before; all, if it is new.
@@ -139,19 +152,27 @@ impl<'a, K> Track<'a, K> {
     fn new(want: &'a Want<K>, held: Option<&Held>, now: Instant) -> Self {
         let alive = want.offers.iter().enumerate().filter_map(|(layer, offer)| Some((layer as Layer, (*offer)?)));
         let below = alive.clone().filter(|(layer, _)| *layer <= want.ceiling);
-        let mut steps: Vec<_> = below.collect();
+        let mut steps: Vec<_> = below.map(|(layer, offer)| ((layer, true), offer)).collect();
         if steps.is_empty() {
             // Too much is better than nothing at all.
-            steps.extend(alive.take(1));
+            steps.extend(alive.take(1).map(|(layer, offer)| ((layer, true), offer)));
         }
-        let had = held.map_or(steps.len(), |held| steps.iter().filter(|(layer, _)| Some(*layer) <= held.layer).count());
+        if let (Some(bitrate), Some(&((layer, _), full))) = (want.slow, steps.first())
+            && bitrate < full.bitrate
+        {
+            steps.insert(0, ((layer, false), Offer { bitrate, ..full }));
+        }
+        let had = held.map_or(steps.len(), |held| steps.iter().filter(|(level, _)| Some(*level) <= held.level).count());
         let held = held.and_then(|held| held.until).is_some_and(|until| now < until);
         Self { want, steps, given: 0, had, held }
     }
 
     /// Of a track that sends nothing now, anything may come.
-    fn layer(&self) -> Option<Layer> {
-        if self.steps.is_empty() { Some(self.want.ceiling) } else { Some(self.steps[self.given.checked_sub(1)?].0) }
+    fn level(&self) -> Option<Level> {
+        if self.steps.is_empty() {
+            return Some((self.want.ceiling, true));
+        }
+        Some(self.steps[self.given.checked_sub(1)?].0)
     }
 
     fn bitrate(&self, given: usize) -> u64 {
@@ -186,12 +207,13 @@ impl<'a, K> Track<'a, K> {
 
     /// Pixels that are seen of a step: not more than the screen shows, and two steps at least differ a little.
     fn seen(&self, given: usize) -> u32 {
-        let (layer, offer) = self.steps[given - 1];
+        let ((layer, full), offer) = self.steps[given - 1];
         // 320x180, 640x360, 1280x720: what clients send who do not say it.
         let usual = 57_600 << (2 * u32::from(layer));
         let pixels = if offer.pixels == 0 { usual } else { offer.pixels };
         let shown = if self.want.pixels == 0 { u32::MAX } else { self.want.pixels };
-        pixels.min(shown).max(1)
+        // Fewer frames are seen as if they were smaller.
+        (pixels.min(shown) >> u8::from(!full)).max(1)
     }
 }
 
@@ -292,6 +314,7 @@ mod tests {
         Want {
             key,
             offers: [offer(150, 320, 180), offer(500, 640, 360), offer(1700, 1280, 720)],
+            slow: None,
             ceiling: 2,
             pixels: 1280 * 720,
             screen_share: false,
@@ -387,6 +410,21 @@ mod tests {
     }
 
     #[test]
+    fn fewer_frames_come_before_none() {
+        let slow = |key| Want { slow: Some(70 * K), ..camera(key) };
+        let granted = |budget: u64, wants: &[Want<u32>]| -> Vec<_> {
+            let allocation = Allocator::default().allocate(Instant::now(), budget * K, wants);
+            allocation.grants.iter().map(|grant| (grant.layer, grant.slow)).collect()
+        };
+        let (none, some, all) = ((None, false), (Some(0), true), (Some(0), false));
+        assert_eq!(granted(60, &[slow(0)]), [none]);
+        assert_eq!(granted(100, &[slow(0)]), [some]);
+        assert_eq!(granted(150, &[slow(0), slow(1)]), [some, some], "both are seen before one moves smoothly");
+        assert_eq!(granted(300, &[slow(0), slow(1)]), [all, all]);
+        assert_eq!(granted(2000, &[slow(0)]), [(Some(2), false)]);
+    }
+
+    #[test]
     fn who_went_is_forgotten() {
         let mut allocator = Allocator::default();
         allocator.allocate(Instant::now(), 100 * K, &[camera(0)]);
@@ -409,7 +447,7 @@ mod tests {
         ([offer(), offer(), offer()], flags).prop_map(
             |(offers, (screen_share, speaking, may_pause, priority, ceiling, pixels))| {
                 let offers = offers.map(|offer| offer.map(|(bitrate, pixels)| Offer { bitrate, pixels }));
-                Want { key: 0, offers, ceiling, pixels, screen_share, speaking, priority, may_pause }
+                Want { key: 0, offers, slow: None, ceiling, pixels, screen_share, speaking, priority, may_pause }
             },
         )
     }

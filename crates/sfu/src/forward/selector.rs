@@ -177,6 +177,8 @@ struct Arrival {
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
     bytes: u32,
+    /// Those of the base temporal layer alone.
+    base: u32,
     frames: u32,
 }
 
@@ -193,12 +195,18 @@ impl LayerTracker {
     /// A packet came, whose payload has `len` bytes; empty ones are padding and must not be told. True if it is later than
     /// all before it.
     pub fn record(&mut self, now: Instant, seq: u64, ts: u32, len: usize) -> bool {
+        self.record_layer(now, seq, ts, len, 0)
+    }
+
+    /// As [`record`](Self::record), of a packet in this temporal layer.
+    pub fn record_layer(&mut self, now: Instant, seq: u64, ts: u32, len: usize, temporal: u8) -> bool {
         let first = *self.first.get_or_insert(now);
         self.turn_to(slot_of(now, first));
         let in_order = self.last.is_none_or(|last| seq > last.seq);
         let new_frame = in_order && self.last.is_none_or(|last| ts != last.ts);
         let slot = &mut self.slots[(self.slot % SLOTS) as usize];
         slot.bytes = slot.bytes.saturating_add(len as u32);
+        slot.base = slot.base.saturating_add(if temporal == 0 { len as u32 } else { 0 });
         slot.frames += u32::from(new_frame);
         match &mut self.last {
             Some(last) if !in_order => last.at = now,
@@ -234,6 +242,11 @@ impl LayerTracker {
     /// Payload, in bits per second.
     pub fn bitrate(&self, now: Instant) -> u64 {
         (self.per_second(now, |slot| slot.bytes) * 8.0) as u64
+    }
+
+    /// Of the base temporal layer alone; the same, if there is no other.
+    pub fn base_bitrate(&self, now: Instant) -> u64 {
+        (self.per_second(now, |slot| slot.base) * 8.0) as u64
     }
 
     pub fn fps(&self, now: Instant) -> f64 {

@@ -62,7 +62,7 @@ impl Room {
                 (0..=want.ceiling.min(MAX_LAYERS as Layer - 1)).rev().find(|l| want.offers[usize::from(*l)].is_some());
             self.subscriptions[grant.key].missed =
                 best.map_or(0, |best| best + 1 - grant.layer.map_or(0, |l| l + 1).min(best + 1));
-            if self.subscriptions[grant.key].grant(grant.layer) {
+            if self.subscriptions[grant.key].grant(grant.layer, grant.slow) {
                 states.push(self.stream_state(grant.key));
             }
         }
@@ -102,6 +102,7 @@ impl Room {
             wants.push(Want {
                 key: *subscription,
                 offers,
+                slow: slow(stream, now),
                 ceiling: s.ceiling,
                 pixels: s.wish.pixels(),
                 screen_share: track.is_screen(),
@@ -123,6 +124,13 @@ impl Room {
             state: state.into(),
         }
     }
+}
+
+/// What the lowest encoding takes without its higher temporal layers, where it has any.
+fn slow(stream: &publish::Stream, now: Instant) -> Option<u64> {
+    let lowest = stream.encodings.iter().find(|encoding| encoding.tracker.alive(now))?;
+    let (all, base) = (lowest.tracker.bitrate(now), lowest.tracker.base_bitrate(now));
+    (0 < base && base < all).then_some(base)
 }
 
 /// What the publisher sends of a stream now, by encoding.

@@ -140,7 +140,11 @@ impl Room {
             place.as_ref().map_or(usize::from(source.encoding), |place| usize::from(place.layer().spatial).min(top));
         let encoding = &mut stream.encodings[layer];
         let gap = encoding.tracker.newest().is_some_and(|newest| *packet.seq_no > newest + 1);
-        let in_order = encoding.tracker.record(cx.now, *packet.seq_no, header.timestamp, packet.payload.len());
+        let vp8 = (codec == Codec::Vp8).then(|| forward::Vp8Packet::parse(&packet.payload)).flatten();
+        let temporal = vp8.map(|vp8| vp8.temporal).or_else(|| place.as_ref().map(|place| place.layer().temporal));
+        let (seq, length) = (*packet.seq_no, packet.payload.len());
+        let in_order =
+            encoding.tracker.record_layer(cx.now, seq, header.timestamp, length, temporal.unwrap_or_default());
         if track.info.muted {
             return;
         }
@@ -149,7 +153,6 @@ impl Room {
             let voice = track.voice.get_or_insert_with(|| forward::speaker::Voice::new(codec.clock_rate()));
             voice.observe(header.timestamp, level.unsigned_abs());
         }
-        let vp8 = (codec == Codec::Vp8).then(|| forward::Vp8Packet::parse(&packet.payload)).flatten();
         let keyframe = match (&vp8, &place) {
             (Some(vp8), _) => vp8.keyframe,
             (None, Some(place)) if place.starts_keyframe() => true,

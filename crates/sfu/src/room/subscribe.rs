@@ -31,6 +31,8 @@ pub(crate) struct Subscription {
     pub(crate) wish: Wish,
     /// What the allocator found room for; `None`: nothing.
     granted: Option<Layer>,
+    /// No more than the base temporal layer: fewer frames.
+    slow: bool,
     /// Highest encoding that the wish makes sense of; the allocator may grant less.
     pub(crate) ceiling: Layer,
     /// Encodings between what was wished and what is granted.
@@ -110,15 +112,17 @@ impl Subscription {
         {
             let layer = granted.min(self.ceiling);
             self.selector.set_target(Some(layer));
-            self.chooser.set_wanted(SvcLayer { spatial: layer, temporal: u8::MAX });
+            let temporal = if self.slow { 0 } else { u8::MAX };
+            self.chooser.set_wanted(SvcLayer { spatial: layer, temporal });
+            self.vp8.set_temporal(temporal);
         }
     }
 
     /// What the allocator says. `true`: it is paused now, or no longer.
-    pub(crate) fn grant(&mut self, layer: Option<Layer>) -> bool {
+    pub(crate) fn grant(&mut self, layer: Option<Layer>, slow: bool) -> bool {
         let changed = self.granted.is_none() != layer.is_none();
-        if self.granted != layer {
-            self.granted = layer;
+        if (self.granted, self.slow) != (layer, slow) {
+            (self.granted, self.slow) = (layer, slow);
             self.retarget(false);
         }
         changed
@@ -329,6 +333,7 @@ impl Room {
             disabled: false,
             wish: Wish::default(),
             granted: Some(Layer::MAX),
+            slow: false,
             ceiling: Layer::MAX,
             missed: 0,
             quality: Quality::new(link::kind_of(self.tracks[track].streams[0].codec)),

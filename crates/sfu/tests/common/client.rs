@@ -67,6 +67,8 @@ pub struct Source {
     pub seq: Vec<u64>,
     pub wants_key: Vec<bool>,
     pub on: bool,
+    /// Every other picture is in a second temporal layer.
+    pub temporal: bool,
     /// How long before it is sent it was captured.
     pub behind: Duration,
 }
@@ -239,6 +241,7 @@ impl Client {
                 seq: vec![1000; count],
                 wants_key: vec![true; count],
                 on: true,
+                temporal: false,
                 behind: Duration::ZERO,
             };
             match kind {
@@ -437,7 +440,10 @@ impl Client {
                         video.seq[layer].into(),
                         video.number * 3000 + layer as u32 * 777_777,
                         self.now - video.behind,
-                        frame.payload(BYTES[size]),
+                        match video.temporal && !keyframe {
+                            true => frame.in_temporal_layer((video.number % 2) as u8, BYTES[size]),
+                            false => frame.payload(BYTES[size]),
+                        },
                     )
                     .marker(packet + 1 == packets)
                     .nackable(true);
@@ -588,6 +594,14 @@ impl Frame {
         self.numbered(&[0x80 | if start { 0x10 } else { 0 }, 0x80, id[0], id[1], inter], size)
     }
 
+    /// As `payload`, with a temporal layer index; it refers to the base layer alone. Our numbers begin a byte later.
+    fn in_temporal_layer(self, temporal: u8, size: usize) -> Vec<u8> {
+        let mut bytes = self.payload(size - 1);
+        bytes[1] |= 0x20;
+        bytes.insert(4, temporal << 6 | 0x20);
+        bytes
+    }
+
     /// Our own numbers after five bytes of the codec's.
     pub fn numbered(self, head: &[u8; 5], size: usize) -> Vec<u8> {
         let mut bytes = head.to_vec();
@@ -598,7 +612,10 @@ impl Frame {
     }
 
     pub fn read(payload: &[u8]) -> Option<Self> {
-        let picture_id = u16::from_be_bytes([*payload.get(2)? & 0x7f, *payload.get(3)?]);
+        let layered = payload.get(..2) == Some(&[0x90, 0xa0]) || payload.get(..2) == Some(&[0x80, 0xa0]);
+        let payload = if layered { payload.get(1..)? } else { payload };
+        let at = if layered { 1 } else { 2 };
+        let picture_id = u16::from_be_bytes([*payload.get(at)? & 0x7f, *payload.get(at + 1)?]);
         let [layer, keyframe, packet, packets] = payload.get(5..9)?.try_into().ok()?;
         let number = u32::from_be_bytes(payload.get(9..13)?.try_into().ok()?);
         Some(Self { layer, number, keyframe: keyframe == 1, packet, packets, picture_id })
