@@ -71,6 +71,7 @@ test('from registration to a meeting of three who see each other move and write'
   await goIn(dan, code, 'Dan');
   await reads(dan, 'Hello both');
   assert.equal(await dan.getByText('Between us').count(), 0);
+  await seesMoving(dan, tile(dan, 'Ann Lee'));
 
   await bob.getByRole('button', { name: 'Leave the meeting' }).click();
   await bob.getByRole('heading', { name: 'You left the meeting' }).waitFor();

@@ -42,11 +42,9 @@ export const Tile = memo(function Tile({ person, scene, pinned, onPin }: Props) 
       data-screen={isScreen || undefined}
       data-person={person.name}
     >
-      {source.picture ? (
-        <Video picture={source.picture} whole={isScreen} />
-      ) : (
-        !isScreen && <Face name={person.name} size={Math.round(Math.min(place.width, place.height) * 0.36)} />
-      )}
+      {/* Under the picture too: it shows until the first frame is there. */}
+      {!isScreen && <Face name={person.name} size={Math.round(Math.min(place.width, place.height) * 0.36)} />}
+      {source.picture && <Video picture={source.picture} whole={isScreen} />}
       <div className={styles.foot}>
         <span className={styles.name}>
           {isScreen ? (
