@@ -34,11 +34,11 @@ fn spoken(world: &World, name: Name) -> Vec<bool> {
 
 /// The protocols of the addresses in the last answer.
 fn offered(world: &World, name: Name) -> Vec<String> {
-    let answers = world.clients[name].responses.iter().filter_map(|response| match response {
+    let mut answers = world.clients[name].responses.iter().filter_map(|response| match response {
         Response::Answer(answer) => Some(&answer.sdp),
         _ => None,
     });
-    let sdp = answers.last().expect("an answer");
+    let sdp = answers.next_back().expect("an answer");
     let mut protocols: Vec<_> = sdp
         .lines()
         .filter(|line| line.starts_with("a=candidate:"))
