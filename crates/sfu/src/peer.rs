@@ -257,11 +257,16 @@ impl Peer {
     }
 
     /// The line gets a new SSRC: receivers take what follows for another track, not for the rest of the last.
+    ///
+    /// The stream is made anew. str0m 0.25 would look a reset one up by its old SSRC, and so hear no request for a packet
+    /// or a key frame any more.
     pub(crate) fn renew_stream(&mut self, mid: Mid) {
         let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
+        let (old, has_rtx) = (stream.ssrc(), stream.rtx().is_some());
+        direct.remove_stream_tx(old);
         let (ssrc, rtx) = (direct.new_ssrc(), direct.new_ssrc());
-        let has_rtx = direct.stream_tx_by_mid(mid, None).is_some_and(|stream| stream.rtx().is_some());
-        direct.reset_stream_tx(mid, None, ssrc, has_rtx.then_some(rtx));
+        direct.declare_stream_tx(ssrc, has_rtx.then_some(rtx), mid, None);
     }
 
     /// The line, and the simulcast encoding on it, that an SSRC of the client's belongs to.

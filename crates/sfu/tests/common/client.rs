@@ -9,7 +9,7 @@ use convo_sfu::{
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     net::SocketAddr,
     time::{Duration, Instant, SystemTime},
 };
@@ -92,6 +92,9 @@ pub struct Client {
     /// By our own id of the track.
     pub published: HashMap<String, proto::TrackInfo>,
     pub mid_to_track: HashMap<String, String>,
+    /// Lines that carried a track stay ready for another one, as browsers keep them.
+    pub keeps_lines: bool,
+    lines: BTreeSet<String>,
     pub heard: Vec<Heard>,
     pub data: Vec<(String, proto::DataPacket)>,
     pub outbox: Vec<(SocketAddr, Vec<u8>)>,
@@ -152,6 +155,8 @@ impl Client {
             people: HashMap::new(),
             published: HashMap::new(),
             mid_to_track: HashMap::new(),
+            keeps_lines: false,
+            lines: BTreeSet::new(),
             heard: vec![],
             data: vec![],
             outbox: vec![],
@@ -215,6 +220,9 @@ impl Client {
             mids.push((announced, mid, simulcast));
         }
         change(&mut sdp);
+        for line in self.lines.iter().filter(|_| self.keeps_lines) {
+            sdp.set_direction(line.as_str().into(), Direction::RecvOnly);
+        }
         // A new description even if nothing changed: that is how the server gets to name its tracks.
         let text = match sdp.apply() {
             Some((offer, pending)) => {
@@ -527,6 +535,7 @@ impl Client {
                 let sdp = SdpAnswer::from_sdp_string(&answer.sdp).expect("a good answer");
                 self.rtc.sdp_api().accept_answer(pending, sdp).expect("an acceptable answer");
                 self.mid_to_track = answer.mid_to_track_id.clone();
+                self.lines.extend(self.mid_to_track.keys().cloned());
                 self.drain();
                 if self.offer_again
                     && let Some(offer) = self.offer()
