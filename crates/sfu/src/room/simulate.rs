@@ -106,9 +106,8 @@ impl Room {
     /// To be called by the clock: whose time is over stops to seem to speak.
     pub(super) fn end_simulated_voices(&mut self, cx: &mut Cx<'_>) {
         let voices = std::mem::take(&mut self.simulations.voices);
-        let (over, on) = voices.into_iter().partition(|(_, until)| cx.now >= *until);
+        let (over, on): (Vec<_>, _) = voices.into_iter().partition(|(_, until)| cx.now >= *until);
         self.simulations.voices = on;
-        let over: Vec<_> = over;
         for (key, _) in over {
             self.say_speaker(key, 0.0, cx);
         }
