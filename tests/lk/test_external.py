@@ -82,7 +82,7 @@ async def test_the_embedded_server_is_off(world, livekit, ann, room):
     assert refused.status_code == 404
 
 
-async def test_chat_goes_both_ways(world, ann, bob, room, connect):
+async def test_chat_goes_both_ways(ann, bob, room, connect):
     from_ann, from_bob = await connect(await join(ann, room)), await connect(await join(bob, room))
     live = await bob.via("platform").live(room)
     await bridged(ann, room, from_ann, from_bob)
@@ -212,7 +212,7 @@ async def test_webhooks_are_taken_from_who_has_the_secret(world, key):
     assert (await world.http.post("/livekit/webhook", content=body)).status_code == 401
 
 
-async def test_webhooks_of_the_server_are_understood(world, ann, room, connect, serve_media):
+async def test_webhooks_of_the_server_are_understood(world, ann, room, serve_media):
     hooked = await serve_media(CONVO_WEBHOOK_URLS=f"{world.server.url}/livekit/webhook")
     client = await Client().connect(hooked.server.ws_url, (await join(ann, room))["meeting_token"])
     await client.room.disconnect()
@@ -225,7 +225,7 @@ async def test_webhooks_of_the_server_are_understood(world, ann, room, connect, 
     assert set(told.values()) == {"taken"} and "participant_joined" in told
 
 
-async def test_the_doctor_looks(world, livekit):
+async def test_the_doctor_looks(world):
     said = convo("doctor", **world.server.settings)
     assert "takes the key and secret" in said.stdout
     wrong = world.server.settings | {"LIVEKIT_API_SECRET": "another secret of thirty-two characters"}
