@@ -87,6 +87,21 @@ fn a_lost_permission_acts_at_once() {
 }
 
 #[test]
+fn a_track_on_its_way_survives_new_permissions_that_cover_it() {
+    let mut world = World::new(31);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let announced = world.clients[ann].announce_audio("mic");
+    world.signal(ann, announced);
+    let connection = world.clients[ann].connection;
+    let permission = proto::ParticipantPermission { can_publish: true, can_subscribe: true, ..Default::default() };
+    world.input(Input::Command { connection, command: Command::Permit(permission) });
+    let offer = world.clients[ann].offer().expect("nothing else is under way");
+    world.signal(ann, Request::Offer(offer));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.clients[bob].people["ann"].tracks.len(), 1);
+}
+
+#[test]
 fn a_muted_microphone_is_silent_whatever_the_client_does() {
     let mut world = World::new(23);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));

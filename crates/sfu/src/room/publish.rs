@@ -382,7 +382,10 @@ impl Room {
                 self.unpublish(track, cx);
             }
         }
-        self.people[key].pending.clear();
+        // Announced, and not offered yet: what is still allowed goes on.
+        let Participant { pending, info, .. } = &mut self.people[key];
+        let permission = info.permission.as_ref().expect("set above");
+        pending.retain(|pending| may_publish(permission, pending.info.source()));
         if could_subscribe && !can_subscribe {
             for subscription in self.people[key].subscriptions.clone() {
                 self.drop_subscription(subscription, cx);
