@@ -277,6 +277,8 @@ export class Media {
     for (const person of [room.localParticipant, ...room.remoteParticipants.values()]) this.see(person);
     const here = new Set([room.localParticipant.identity, ...room.remoteParticipants.keys()]);
     for (const identity of this.people.get().keys()) if (!here.has(identity)) this.forget(identity);
+    // Who came back before oneself did was told in the answer, and not as news.
+    for (const identity of room.remoteParticipants.keys()) this.subscribe(identity);
     clearTimeout(this.mending);
     this.mending = setTimeout(() => this.mend(room), MEND);
   }
