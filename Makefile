@@ -48,7 +48,7 @@ check: ## Format, lints, unit tests
 # Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
 # features.
 .PHONY: test
-test: postgres docs-ui check-web check fuzz-build test-socketio test-system test-web ## Everything: check, then the whole server from outside
+test: postgres docs-ui check-web check fuzz-build test-socketio test-system ## Everything but browsers: check, then the whole server from outside
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
@@ -64,11 +64,17 @@ crates/docs/ui/node_modules/.installed: crates/docs/ui/package-lock.json
 	touch $@
 
 .PHONY: test-system
-test-system: postgres chromium $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
+test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## The server from outside (STORE=sqlite|postgres|both)
 	cargo build --workspace --all-targets --locked
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
-	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" \
-	  .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) $(PYTEST_ARGS)
+	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) --ignore=lk/media $(PYTEST_ARGS)
+
+# Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time, and nothing
+# else, or two cores are too few.
+.PHONY: test-media
+test-media: chromium $(VENV)/.installed tests/node/node_modules/.installed ## LiveKit's clients for Python, Node and browsers look at each other's pictures
+	cargo build --workspace --all-targets --locked
+	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" .venv/bin/pytest --store=sqlite lk/media $(PYTEST_ARGS)
 
 # Two files at a time: a browser waits more than it computes.
 .PHONY: test-web
