@@ -22,6 +22,9 @@ const OUTBOX: usize = 1_000;
 /// Requests of one connection that may wait for the worker; more make the sender wait.
 const UNREAD: usize = 64;
 
+/// How often a drain looks whether all are gone.
+const DRAINED: Duration = Duration::from_millis(10);
+
 const GONE: Refusal = Refusal::Unavailable("the media worker stopped before it answered");
 
 /// The media server. Cheap to clone; the last clone that is dropped stops the workers.
@@ -34,6 +37,8 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Numbers for connections and questions; none is used twice.
     numbers: AtomicU64,
+    /// Each connection holds one too.
+    open: Arc<()>,
 }
 
 pub(crate) struct Worker {
@@ -56,7 +61,13 @@ impl Shared {
 
 impl Media {
     pub(crate) fn new(workers: Vec<Worker>, turn: Option<turn::Running>, threads: Vec<JoinHandle<()>>) -> Self {
-        Self(Arc::new(Shared { workers, turn, threads: Mutex::new(threads), numbers: AtomicU64::new(1) }))
+        Self(Arc::new(Shared {
+            workers,
+            turn,
+            threads: Mutex::new(threads),
+            numbers: AtomicU64::new(1),
+            open: Arc::default(),
+        }))
     }
 
     /// A signalling connection whose token was found good, to the worker of its room.
@@ -65,7 +76,8 @@ impl Media {
         let worker = self.worker(&join.room).clone();
         let (outbox, responses) = mpsc::channel(OUTBOX);
         worker.put(Work::Connect { connection: id, join: Box::new(join), outbox });
-        Connection { id, worker, responses, permits: Arc::new(Semaphore::new(UNREAD)) }
+        let open = self.0.open.clone();
+        Connection { id, worker, responses, permits: Arc::new(Semaphore::new(UNREAD)), _open: open }
     }
 
     /// Asks the worker of the question's room; about all rooms, every worker.
@@ -105,9 +117,15 @@ impl Media {
         self.0.turn.as_ref().map_or(&[], |turn| &turn.addresses)
     }
 
-    /// Tells everybody to reconnect elsewhere. Returns when all rooms are empty, or after `limit`.
+    /// Tells everybody to reconnect elsewhere. Returns when all connections have been told and are gone, or after `limit`.
     pub async fn drain(&self, limit: Duration) {
-        if tokio::time::timeout(limit, self.ask(Ask::Drain)).await.is_err() {
+        let told = async {
+            let _ = self.ask(Ask::Drain).await;
+            while Arc::strong_count(&self.0.open) > 1 {
+                tokio::time::sleep(DRAINED).await;
+            }
+        };
+        if tokio::time::timeout(limit, told).await.is_err() {
             tracing::warn!("media was not drained in time");
         }
     }
@@ -176,6 +194,7 @@ pub struct Connection {
     worker: Inbox,
     responses: mpsc::Receiver<Box<SignalResponse>>,
     permits: Arc<Semaphore>,
+    _open: Arc<()>,
 }
 
 impl Connection {
