@@ -3,8 +3,9 @@
 mod common;
 
 use common::{Frame, World};
+use convo_sfu::Mode;
 use livekit_protocol as proto;
-use proto::{participant_info::State, signal_request::Message as Request};
+use proto::{participant_info::State, signal_request::Message as Request, signal_response::Message as Response};
 use std::time::Duration;
 
 #[test]
@@ -46,6 +47,46 @@ fn a_late_joiner_sees_who_was_there() {
     let bob = &world.clients[bob];
     let line = bob.line_of(&cam).expect("the first answer names the lines");
     assert!(bob.heard_on(line).count() > 20);
+}
+
+#[test]
+fn with_two_connections_a_late_joiner_sees_who_was_there_and_is_seen() {
+    let mut world = World::new(5);
+    let ann = world.enter("ann");
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(3));
+    // As the SDKs do: the publisher's first offer leaves before the answer to the server's.
+    let bob = world.join_with("bob", |join| join.mode = Mode::Dual);
+    world.until("media is connected", |w| w.clients[bob].connected);
+    world.publish_audio(bob, "mic");
+    world.run(Duration::from_secs(2));
+    let hears = |who: usize, sid: &str| {
+        let client = &world.clients[who];
+        client.heard_on(client.line_of(sid).expect("a line")).count()
+    };
+    assert!(hears(bob, &world.sid(ann, "mic")) > 80);
+    assert!(hears(bob, &world.sid(ann, "cam")) > 80);
+    assert!(hears(ann, &world.sid(bob, "mic")) > 80);
+    let refused = world.clients[bob].responses.iter().find(|r| matches!(r, Response::SubscriptionResponse(_)));
+    assert_eq!(refused, None);
+    world.publish_audio(ann, "second mic");
+    world.run(Duration::from_secs(2));
+    let client = &world.clients[bob];
+    assert!(client.heard_on(client.line_of(&world.sid(ann, "second mic")).expect("a line")).count() > 80);
+    world.clients[ann].send(
+        "_reliable",
+        &proto::DataPacket {
+            value: Some(proto::data_packet::Value::User(proto::UserPacket {
+                payload: b"hello".to_vec(),
+                ..Default::default()
+            })),
+            ..Default::default()
+        },
+    );
+    world.run(Duration::from_secs(1));
+    let labels: Vec<_> = world.clients[bob].data.iter().map(|(label, _)| label.as_str()).collect();
+    assert_eq!(labels, ["_reliable"]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Client, Kit, SERVER, World, joining};
-use convo_sfu::{Config, ConnectionId, Datagram, Event, EventKind, Input, LocalAddress, Output, Sfu, Transmit};
+use common::{Client, Kit, Packet, SERVER, World, joining};
+use convo_sfu::{Config, ConnectionId, Datagram, Event, EventKind, Input, LocalAddress, Mode, Output, Sfu, Transmit};
 use livekit_protocol as proto;
 use std::{
     collections::BTreeSet,
@@ -36,7 +36,7 @@ impl Wire {
         let now = config.epoch.0;
         let connection = ConnectionId(1);
         let address = SocketAddr::from(([10, 0, 1, 1], 5000));
-        let mut client = Client::new(connection, "ann", address, Kit::default(), now);
+        let mut client = Client::new(connection, "ann", address, Mode::Single, Kit::default(), now);
         let mut offer = client.first_offer();
         change(&mut offer.sdp);
         let mut join = joining("ann");
@@ -53,7 +53,8 @@ impl Wire {
             match self.sfu.poll(self.now) {
                 Output::Transmit(transmit) => {
                     if transmit.destination == self.client.address {
-                        self.client.receive(self.now, transmit.source, &transmit.contents);
+                        let (from, to) = (transmit.source, transmit.destination);
+                        self.client.receive(self.now, &Packet { from, to, bytes: transmit.contents.clone() });
                     }
                     sent.push(transmit);
                 }
@@ -78,7 +79,7 @@ impl Wire {
         for _ in 0..STEPS {
             self.now += STEP;
             self.client.advance(self.now);
-            for (_, bytes) in std::mem::take(&mut self.client.outbox) {
+            for Packet { bytes, .. } in std::mem::take(&mut self.client.outbox) {
                 way(self, bytes);
             }
             self.sfu.handle(self.now, Input::Timeout);
@@ -222,7 +223,7 @@ fn the_key_is_this_processs_own_and_strong() {
 fn next_packets(world: &mut World, name: usize) -> Vec<Vec<u8>> {
     let now = world.now + Duration::from_millis(20);
     world.clients[name].advance(now);
-    std::mem::take(&mut world.clients[name].outbox).into_iter().map(|(_, bytes)| bytes).collect()
+    std::mem::take(&mut world.clients[name].outbox).into_iter().map(|packet| packet.bytes).collect()
 }
 
 fn send(world: &mut World, source: SocketAddr, contents: &[u8]) {

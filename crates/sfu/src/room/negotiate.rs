@@ -75,7 +75,10 @@ impl Room {
             self.published(track, cx);
         }
         self.say(key, Message::Answer(description), cx);
-        self.bind_slots(key, cx);
+        // Of two connections this one has no lines to receive on: those of the other are bound by its answer.
+        if self.people[key].mode == Mode::Single {
+            self.bind_slots(key, cx);
+        }
         self.want_negotiation(key);
     }
 

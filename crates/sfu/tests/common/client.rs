@@ -1,7 +1,10 @@
-//! A client as LiveKit's SDKs are: one peer connection, offers of its own, data channels; its media are numbered, so
-//! that what arrives can be checked to the last frame.
+//! A client as LiveKit's SDKs are: one peer connection or two, offers of its own, data channels; its media are numbered,
+//! so that what arrives can be checked to the last frame.
 
-use super::svc::{self, Descriptor, DescriptorExtension};
+use super::{
+    net::Packet,
+    svc::{self, Descriptor, DescriptorExtension},
+};
 use convo_sfu::{
     ConnectionId, Mode,
     forward::{SenderReport, red::RedEncoder},
@@ -15,7 +18,7 @@ use std::{
 };
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
-    change::{SdpAnswer, SdpPendingOffer},
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, ChannelId, Reliability},
     format::Codec,
     media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer},
@@ -97,7 +100,7 @@ pub struct Client {
     lines: BTreeSet<String>,
     pub heard: Vec<Heard>,
     pub data: Vec<(String, proto::DataPacket)>,
-    pub outbox: Vec<(SocketAddr, Vec<u8>)>,
+    pub outbox: Vec<Packet>,
     pub requests: Vec<Request>,
     pub audio: Option<Source>,
     pub video: Option<Source>,
@@ -106,16 +109,27 @@ pub struct Client {
     pub keyframes_asked: usize,
     /// Set if sound is sent with redundancy.
     red: Option<RedEncoder>,
+    /// The one connection, or the publisher's of two.
     rtc: Rtc,
+    /// The second of two connections, on which the server offers.
+    subscriber: Option<Rtc>,
     due: Instant,
     pending: Option<SdpPendingOffer>,
     offer_again: bool,
     offer_id: u32,
     channels: HashMap<&'static str, ChannelId>,
+    opened: HashMap<(Target, ChannelId), String>,
     now: Instant,
     next_ping: Instant,
     /// Announced, not yet offered.
     announced: Vec<(String, Announced)>,
+}
+
+/// One of two connections; the only one is a publisher's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Target {
+    Publisher,
+    Subscriber,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -135,19 +149,22 @@ pub const PACKETS: [u8; 3] = [1, 2, 6];
 pub const BYTES: [usize; 3] = [600, 1000, 1050];
 
 impl Client {
-    pub fn new(connection: ConnectionId, identity: &str, address: SocketAddr, kit: Kit, now: Instant) -> Self {
-        let descriptor = Extension::with_serializer(convo_sfu::forward::dd::URI, DescriptorExtension);
-        let mut builder = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor);
-        if let Some(only) = kit.only {
-            builder = builder.clear_codecs().enable_vp8(only == Codec::Vp8).enable_vp9(only == Codec::Vp9);
-        }
-        let mut rtc = builder.enable_opus(true, kit.red).build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
+    pub fn new(
+        connection: ConnectionId,
+        identity: &str,
+        address: SocketAddr,
+        mode: Mode,
+        kit: Kit,
+        now: Instant,
+    ) -> Self {
+        // A port for each connection, as browsers do it.
+        let second = SocketAddr::new(address.ip(), address.port() + 1);
+        let subscriber = (mode == Mode::Dual).then(|| build(kit, second, now));
         Self {
             connection,
             identity: identity.into(),
             address,
-            mode: Mode::Single,
+            mode,
             connected: false,
             closed: false,
             joined: None,
@@ -166,12 +183,14 @@ impl Client {
             backup: None,
             keyframes_asked: 0,
             red: kit.red.then(RedEncoder::default),
-            rtc,
+            rtc: build(kit, address, now),
+            subscriber,
             due: now,
             pending: None,
             offer_again: false,
             offer_id: 0,
             channels: HashMap::new(),
+            opened: HashMap::new(),
             now,
             next_ping: now,
             announced: vec![],
@@ -180,12 +199,14 @@ impl Client {
 
     // --- descriptions ---
 
-    /// Three lines of each kind to receive on, and the data channels, as the SDKs' first offers have.
+    /// The data channels and, with one connection, three lines of each kind to receive on, as the SDKs' first offers
+    /// have.
     pub fn first_offer(&mut self) -> proto::SessionDescription {
         let mut sdp = self.rtc.sdp_api();
-        for kind in [MediaKind::Audio, MediaKind::Video] {
+        let kinds = if self.mode == Mode::Single { &[MediaKind::Audio, MediaKind::Video][..] } else { &[] };
+        for kind in kinds {
             for _ in 0..3 {
-                sdp.add_media(kind, Direction::RecvOnly, None, None, None);
+                sdp.add_media(*kind, Direction::RecvOnly, None, None, None);
             }
         }
         for (label, ordered) in [("_reliable", true), ("_lossy", false)] {
@@ -365,10 +386,12 @@ impl Client {
         media.min().map_or(self.due, |next| next.min(self.due))
     }
 
-    pub fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+    pub fn receive(&mut self, now: Instant, packet: &Packet) {
         self.now = now;
-        if let Ok(receive) = Receive::new(Protocol::Udp, from, self.address, bytes) {
-            self.rtc.handle_input(Input::Receive(now, receive)).ok();
+        let target = if packet.to == self.address { Target::Publisher } else { Target::Subscriber };
+        let receive = Receive::new(Protocol::Udp, packet.from, packet.to, &packet.bytes);
+        if let (Ok(receive), Some(rtc)) = (receive, self.peer(target)) {
+            rtc.handle_input(Input::Receive(now, receive)).ok();
         }
         self.drain();
     }
@@ -382,7 +405,9 @@ impl Client {
         self.speak();
         self.show();
         if self.due <= now || self.audio.is_some() || self.video.is_some() {
-            self.rtc.handle_input(Input::Timeout(now)).expect("time may pass");
+            for rtc in [Some(&mut self.rtc), self.subscriber.as_mut()].into_iter().flatten() {
+                rtc.handle_input(Input::Timeout(now)).expect("time may pass");
+            }
             self.drain();
         }
     }
@@ -464,29 +489,38 @@ impl Client {
     }
 
     fn drain(&mut self) {
+        self.due = self.drain_one(Target::Publisher).min(self.drain_one(Target::Subscriber));
+    }
+
+    fn drain_one(&mut self, target: Target) -> Instant {
         loop {
             // After the server's goodbye there is nothing to keep.
-            let Ok(output) = self.rtc.poll_output() else {
-                self.due = self.now + VIDEO_FRAME;
-                break;
-            };
+            let Some(Ok(output)) = self.peer(target).map(Rtc::poll_output) else { return self.now + VIDEO_FRAME };
             match output {
-                Output::Timeout(at) => {
-                    self.due = at.max(self.now + Duration::from_millis(1));
-                    break;
+                Output::Timeout(at) => return at.max(self.now + Duration::from_millis(1)),
+                Output::Transmit(t) => {
+                    self.outbox.push(Packet { from: t.source, to: t.destination, bytes: t.contents.into() });
                 }
-                Output::Transmit(t) => self.outbox.push((t.destination, t.contents.into())),
-                Output::Event(event) => self.on_event(event),
+                Output::Event(event) => self.on_event(target, event),
             }
         }
     }
 
-    fn on_event(&mut self, event: Event) {
+    fn peer(&mut self, target: Target) -> Option<&mut Rtc> {
+        match target {
+            Target::Publisher => Some(&mut self.rtc),
+            Target::Subscriber => self.subscriber.as_mut(),
+        }
+    }
+
+    fn on_event(&mut self, from: Target, event: Event) {
         match event {
+            // As the SDKs have it: of two, it is the one to receive on.
+            Event::Connected if self.subscriber.is_some() && from == Target::Publisher => {}
             Event::Connected => self.connected = true,
             Event::RtpPacket(packet) => {
-                let mid =
-                    self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid()).expect("a known stream");
+                let mut direct = self.peer(from).expect("it heard").direct_api();
+                let mid = direct.stream_rx(&packet.header.ssrc).map(|s| s.mid()).expect("a known stream");
                 let rate = if packet.payload.len() > 400 { 90_000 } else { 48_000 };
                 let report = packet.last_sender_info.as_ref();
                 let report = report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 });
@@ -501,12 +535,14 @@ impl Client {
                     descriptor: packet.header.ext_vals.user_values.get().map(|Descriptor(bytes)| bytes.clone()),
                 });
             }
-            Event::ChannelOpen(..) => {}
+            Event::ChannelOpen(id, label) => {
+                self.opened.insert((from, id), label);
+            }
             Event::ChannelData(data) => {
                 use prost::Message;
-                let label = self.channels.iter().find(|(_, id)| **id == data.id).map_or("", |(label, _)| label);
+                let label = self.opened[&(from, data.id)].clone();
                 let packet = proto::DataPacket::decode(&data.data[..]).expect("data packets only");
-                self.data.push((label.to_owned(), packet));
+                self.data.push((label, packet));
             }
             Event::KeyframeRequest(request) => {
                 self.keyframes_asked += 1;
@@ -528,13 +564,29 @@ impl Client {
                 for person in &join.other_participants {
                     self.people.insert(person.identity.clone(), person.clone());
                 }
+                if self.mode == Mode::Dual {
+                    let offer = self.first_offer();
+                    self.requests.push(Request::Offer(offer));
+                }
+            }
+            Response::Offer(offer) => {
+                let sdp = SdpOffer::from_sdp_string(&offer.sdp).expect("a good offer");
+                let subscriber = self.subscriber.as_mut().expect("offers are for those with two connections");
+                let answer = subscriber.sdp_api().accept_offer(sdp).expect("an acceptable offer").to_sdp_string();
+                self.mid_to_track = offer.mid_to_track_id.clone();
+                let (r#type, id) = ("answer".into(), offer.id);
+                let answer = proto::SessionDescription { r#type, sdp: answer, id, ..Default::default() };
+                self.requests.push(Request::Answer(answer));
+                self.drain();
             }
             Response::Answer(answer) => {
                 assert_eq!(answer.id, self.offer_id, "an answer names its offer");
                 let pending = self.pending.take().expect("an answer follows an offer");
                 let sdp = SdpAnswer::from_sdp_string(&answer.sdp).expect("a good answer");
                 self.rtc.sdp_api().accept_answer(pending, sdp).expect("an acceptable answer");
-                self.mid_to_track = answer.mid_to_track_id.clone();
+                if self.mode == Mode::Single {
+                    self.mid_to_track = answer.mid_to_track_id.clone();
+                }
                 self.lines.extend(self.mid_to_track.keys().cloned());
                 self.drain();
                 if self.offer_again
@@ -578,6 +630,17 @@ impl Client {
     pub fn heard_on(&self, mid: Mid) -> impl Iterator<Item = &Heard> {
         self.heard.iter().filter(move |heard| heard.mid == mid)
     }
+}
+
+fn build(kit: Kit, address: SocketAddr, now: Instant) -> Rtc {
+    let descriptor = Extension::with_serializer(convo_sfu::forward::dd::URI, DescriptorExtension);
+    let mut builder = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor);
+    if let Some(only) = kit.only {
+        builder = builder.clear_codecs().enable_vp8(only == Codec::Vp8).enable_vp9(only == Codec::Vp9);
+    }
+    let mut rtc = builder.enable_opus(true, kit.red).build(now);
+    rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
+    rtc
 }
 
 fn simulcast_codec(codec: Codec, cid: &str) -> proto::SimulcastCodec {

@@ -8,7 +8,7 @@ mod net;
 mod svc;
 
 pub use client::{Client, Frame, Heard, Kit};
-pub use net::Weather;
+pub use net::{Packet, Weather};
 
 use convo_sfu::{
     Answer, Ask, AskId, Config, ConnectionId, Datagram, Event, Input, Join, LocalAddress, Mode, Output, Refusal, Sfu,
@@ -77,10 +77,9 @@ impl World {
         let name = self.clients.len();
         let address = SocketAddr::new([10, 0, 1, name as u8 + 1].into(), 5000);
         let connection = self.connection();
-        let mut client = Client::new(connection, identity, address, self.kit, self.now);
         let mut join = joining(identity);
         change(&mut join);
-        client.mode = join.mode;
+        let mut client = Client::new(connection, identity, address, join.mode, self.kit, self.now);
         if join.mode == Mode::Single {
             join.request.publisher_offer = Some(client.first_offer());
         }
@@ -185,9 +184,9 @@ impl World {
             if packet.to.to_string() == SERVER {
                 let (source, destination, contents) = (packet.from, packet.to, &packet.bytes[..]);
                 self.input(Input::Datagram(Datagram { proto: Protocol::Udp, source, destination, contents }));
-            } else if let Some(client) = self.clients.iter_mut().find(|c| c.address == packet.to) {
-                client.receive(self.now, packet.from, &packet.bytes);
-                let index = self.clients.iter().position(|c| c.address == packet.to).expect("found above");
+            } else if let Some(client) = self.clients.iter_mut().find(|c| c.address.ip() == packet.to.ip()) {
+                client.receive(self.now, &packet);
+                let index = self.clients.iter().position(|c| c.address.ip() == packet.to.ip()).expect("found above");
                 self.after_client(index);
             }
         }
@@ -201,9 +200,7 @@ impl World {
     }
 
     fn after_client(&mut self, name: Name) {
-        let client = &mut self.clients[name];
-        let from = client.address;
-        for (to, bytes) in client.outbox.drain(..) {
+        for Packet { from, to, bytes } in self.clients[name].outbox.drain(..) {
             self.net.send(self.now, from, to, bytes);
         }
         let requests = std::mem::take(&mut self.clients[name].requests);

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -51,9 +51,10 @@ pub struct Packet {
 
 pub struct Net {
     random: StdRng,
-    weather: HashMap<SocketAddr, Weather>,
+    /// Of a client, whichever of its connections.
+    weather: HashMap<IpAddr, Weather>,
     /// When the link towards a client is free again.
-    free: HashMap<SocketAddr, Instant>,
+    free: HashMap<IpAddr, Instant>,
     flying: BinaryHeap<Reverse<(Instant, u64)>>,
     packets: HashMap<u64, Packet>,
     count: u64,
@@ -76,17 +77,17 @@ impl Net {
     }
 
     pub fn set(&mut self, client: SocketAddr, weather: Weather) {
-        self.weather.insert(client, weather);
+        self.weather.insert(client.ip(), weather);
     }
 
     pub fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        let weather = self.weather.get(&from).or(self.weather.get(&to)).copied().unwrap_or_default();
+        let weather = self.weather.get(&from.ip()).or(self.weather.get(&to.ip())).copied().unwrap_or_default();
         let copies = 1 + u32::from(self.random.random_range(0..1000) < weather.doubles);
         for _ in 0..copies {
             if self.random.random_range(0..1000) < weather.loss {
                 continue;
             }
-            let Some(wait) = self.queue(now, to, bytes.len(), weather) else { continue };
+            let Some(wait) = self.queue(now, to.ip(), bytes.len(), weather) else { continue };
             let jitter = self.random.random_range(0..=weather.jitter.as_micros() as u64);
             let at = now + wait + weather.delay + Duration::from_micros(jitter);
             self.count += 1;
@@ -96,7 +97,7 @@ impl Net {
     }
 
     /// How long the packet waits for a narrow link; `None`: it falls from the queue.
-    fn queue(&mut self, now: Instant, to: SocketAddr, bytes: usize, weather: Weather) -> Option<Duration> {
+    fn queue(&mut self, now: Instant, to: IpAddr, bytes: usize, weather: Weather) -> Option<Duration> {
         if weather.downlink == 0 || !self.weather.contains_key(&to) {
             return Some(Duration::ZERO);
         }
