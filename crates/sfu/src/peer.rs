@@ -305,6 +305,10 @@ impl Peer {
         }
     }
 
+    pub(crate) fn is_open(&mut self, lane: Lane) -> bool {
+        self.channels[lane as usize].is_some_and(|id| self.rtc.channel(id).is_some())
+    }
+
     /// Sends on a data channel. `false`: not open, or too much is waiting for a slow client.
     pub(crate) fn send(&mut self, lane: Lane, bytes: &[u8]) -> bool {
         let Some(id) = self.channels[lane as usize] else { return false };

@@ -211,7 +211,6 @@ impl Room {
 
     /// The client tells what it had, after a resume.
     pub(super) fn on_sync_state(&mut self, key: ParticipantKey, state: &proto::SyncState, cx: &mut Cx<'_>) {
-        self.replay(key, &state.datachannel_receive_states, cx);
         if let Some(subscription) = state.subscription.as_ref().filter(|s| !s.track_sids.is_empty()) {
             self.on_subscription(key, subscription, cx);
         }

@@ -4,7 +4,6 @@ use super::{signal::Reason, *};
 use crate::peer::Lane;
 use prost::Message as _;
 use proto::data_packet::Value;
-use std::{collections::VecDeque, time::Duration};
 
 /// A message that is larger is refused: what SDKs take for the bound of a data channel.
 const MESSAGE: usize = 64_000;
@@ -12,9 +11,8 @@ const MESSAGE: usize = 64_000;
 const LOSSY_BACKLOG: usize = 128 << 10;
 /// What waits on the reliable lane before the subscriber is taken for lost.
 const RELIABLE_BACKLOG: usize = 8 << 20;
-/// Reliable packets kept for those who resume, per publisher: by age and by size.
-const REPLAY_AGE: Duration = Duration::from_secs(90);
-const REPLAY_BYTES: usize = 1 << 20;
+/// What is kept of reliable packets for one who is about to open the channel.
+const EARLY_BYTES: usize = 1 << 20;
 /// Chat messages under way of one participant.
 const CHATS: usize = 32;
 /// Characters are checked by whoever stores; this bounds what is collected.
@@ -28,21 +26,15 @@ const DATA_TRACKS: usize = 64;
 pub(crate) struct DataState {
     /// Highest `sequence` that came on the reliable lane.
     last_reliable: u32,
-    sent: VecDeque<Kept>,
-    sent_bytes: usize,
+    /// Reliable packets that came before the channel was open, oldest first. (Later ones are SCTP's to deliver, over
+    /// a resume too: sent once more, they would come twice.)
+    early: Vec<Vec<u8>>,
+    early_bytes: usize,
     /// Text streams on the chat's topic, not yet complete.
     chats: Vec<Chat>,
     /// Handles given to this participant for the data tracks it subscribes to.
     handles: Vec<(u16, String)>,
     next_handle: u16,
-}
-
-#[derive(Debug)]
-struct Kept {
-    at: Instant,
-    sequence: u32,
-    destinations: Vec<String>,
-    bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -64,12 +56,10 @@ impl DataState {
         self.last_reliable
     }
 
-    fn keep(&mut self, kept: Kept) {
-        let now = kept.at;
-        self.sent_bytes += kept.bytes.len();
-        self.sent.push_back(kept);
-        while self.sent.front().is_some_and(|k| k.at + REPLAY_AGE < now || self.sent_bytes > REPLAY_BYTES) {
-            self.sent_bytes -= self.sent.pop_front().map_or(0, |k| k.bytes.len());
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.early_bytes + bytes.len() <= EARLY_BYTES {
+            self.early_bytes += bytes.len();
+            self.early.push(bytes.to_vec());
         }
     }
 }
@@ -117,9 +107,6 @@ impl Room {
         for key in keys {
             self.deliver(key, lane, &bytes, cx);
         }
-        if let Some(person) = from.and_then(|from| self.people.get_mut(from)).filter(|_| lane == Lane::Reliable) {
-            person.data.keep(Kept { at: cx.now, sequence: packet.sequence, destinations, bytes });
-        }
     }
 
     /// By identity, or by session id (older SDKs).
@@ -144,26 +131,26 @@ impl Room {
             tracing::info!(identity = %person.info.identity, "too slow a reader of data");
             return self.remove(key, proto::DisconnectReason::MediaFailure, cx);
         }
+        if !peer.is_open(lane) {
+            if lane == Lane::Reliable {
+                person.data.keep(bytes);
+            }
+            return;
+        }
         peer.send(lane, bytes);
         self.touch(key, target, cx);
     }
 
-    /// What others sent reliably while the participant was away.
-    pub(super) fn replay(&mut self, key: ParticipantKey, states: &[proto::DataChannelReceiveState], cx: &mut Cx<'_>) {
-        let identity = self.people[key].info.identity.clone();
-        let mut missed = vec![];
-        for (_, person) in self.people.iter().filter(|(k, _)| *k != key) {
-            let last = states.iter().find(|s| s.publisher_sid == person.info.sid).map_or(0, |s| s.last_seq);
-            let for_me = |k: &&Kept| k.destinations.is_empty() || k.destinations.contains(&identity);
-            missed
-                .extend(person.data.sent.iter().filter(for_me).filter(|k| k.sequence > last).map(|k| k.bytes.clone()));
+    pub(super) fn on_channel_open(&mut self, at: PeerRef, lane: Lane, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get_mut(at.participant) else { return };
+        if lane != Lane::Reliable || at.target != person.downstream() {
+            return;
         }
-        for bytes in missed {
-            self.deliver(key, Lane::Reliable, &bytes, cx);
+        person.data.early_bytes = 0;
+        for bytes in std::mem::take(&mut person.data.early) {
+            self.deliver(at.participant, lane, &bytes, cx);
         }
     }
-
-    pub(super) fn on_channel_open(&mut self, _key: ParticipantKey, _lane: Lane, _cx: &mut Cx<'_>) {}
 
     // --- chat that is kept elsewhere ---
 

@@ -317,7 +317,7 @@ impl Room {
             PeerEvent::Data { lane, bytes } => self.on_data(at.participant, lane, bytes, cx),
             PeerEvent::KeyframeRequest(mid) => self.on_keyframe_request(at.participant, mid, cx),
             PeerEvent::Connected => self.on_connected(at, cx),
-            PeerEvent::ChannelOpen(lane) => self.on_channel_open(at.participant, lane, cx),
+            PeerEvent::ChannelOpen(lane) => self.on_channel_open(at, lane, cx),
             PeerEvent::Estimate(bitrate) => self.on_estimate(at.participant, bitrate.as_u64(), cx),
             PeerEvent::Gone => self.on_peer_gone(at, cx),
             PeerEvent::Stats(stats) => self.on_stats(at, &stats),
