@@ -1,6 +1,7 @@
 """Connections break in every way that LiveKit's clients can ask for; afterwards all is seen and heard as before."""
 
 import asyncio
+import itertools
 
 import pytest
 from livekit.rtc import DisconnectReason
@@ -27,8 +28,19 @@ async def all_is_well(ann, bob):
     async with asyncio.TaskGroup() as group:
         for check in (ann.sees(bob, "green"), ann.hears(bob, 660), bob.sees(ann, "red"), bob.hears(ann, 440)):
             group.create_task(check)
-    assert await ann.rpc(to="bob", payload="still there?") == "STILL THERE?"
-    assert await bob.rpc(to="ann", payload="still there?") == "STILL THERE?"
+    await answers(ann, bob)
+    await answers(bob, ann)
+
+
+async def answers(asker, other):
+    """What livekit-client 2.23 is to send within two seconds of a full reconnect it keeps for a resume that never is."""
+    for attempt in itertools.count(1):
+        try:
+            assert await asker.rpc(to=other.name, payload="still there?") == "STILL THERE?"
+            return
+        except AssertionError as error:
+            if "Connection timeout" not in str(error) or attempt == 2:
+                raise
 
 
 @pytest.mark.parametrize("single", [True, False], ids=["one connection", "two connections"])
