@@ -11,8 +11,8 @@ const BINARY = process.env.CONVO_BIN ?? new URL('../../../target/debug/convo', i
 const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 /**
- * `env`: more of the server's configuration; `args`: of the browser's. Answers with `url`, `open(options)` for a page in a browser of its own
- * person, `code(address)` for the verification code that was mailed there last, and `end()`.
+ * `env`: more of the server's configuration; `args`: of the browser's. Answers with `url`, `open(options)` for a page in a session of its
+ * own, `code(address)` for the verification code that was mailed there last, and `end()`.
  */
 export async function world(env = {}, args = []) {
   const data = await mkdtemp(join(tmpdir(), 'convo-web-'));
@@ -29,7 +29,33 @@ export async function world(env = {}, args = []) {
   };
   const serve = () => start(['serve'], `${url}/readyz`, configuration);
   let server = await serve();
-  const browser = await chromium.launch({
+  const browser = await launch(args);
+  const others = [];
+  return {
+    url,
+    data,
+    browser,
+    open: (options) => open(browser, url, options),
+    /** In a browser of its own, that is, with cameras of its own. */
+    async openElsewhere(options) {
+      others.push(await launch(args));
+      return open(others.at(-1), url, options);
+    },
+    code: (address) => code(data, address),
+    async restart() {
+      await stop(server);
+      server = await serve();
+    },
+    async end() {
+      for (const each of [browser, ...others]) await each.close();
+      await stop(server);
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+function launch(args) {
+  return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--headless=new',
@@ -42,22 +68,6 @@ export async function world(env = {}, args = []) {
       ...args,
     ],
   });
-  return {
-    url,
-    data,
-    browser,
-    open: (options) => open(browser, url, options),
-    code: (address) => code(data, address),
-    async restart() {
-      await stop(server);
-      server = await serve();
-    },
-    async end() {
-      await browser.close();
-      await stop(server);
-      await rm(data, { recursive: true, force: true });
-    },
-  };
 }
 
 async function code(data, address) {

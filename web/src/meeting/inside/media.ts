@@ -55,8 +55,12 @@ export interface MediaOptions {
 
 /** A picture that is out of sight is kept coming this long, in milliseconds: eyes and speakers wander. */
 const LINGER = 8_000;
-/** So long after a reconnection one's own tracks should be back, in milliseconds. */
-const MEND = 5_000;
+/**
+ * After a reconnection one looks around so often, every so many milliseconds. livekit-client (2.23) says that it reconnected
+ * before its attempt to do so has ended, and keeps back for good what it learns in between: about two seconds.
+ */
+const LOOKS = 10;
+const LOOK = 500;
 
 /**
  * Sound and pictures of a meeting, by LiveKit. The only module that knows livekit-client, which is loaded when a
@@ -74,7 +78,7 @@ export class Media {
   private opening = false;
   private attempt = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
-  private mending: ReturnType<typeof setTimeout> | undefined;
+  private looking: ReturnType<typeof setTimeout> | undefined;
   private watched: ReadonlySet<string> = new Set();
   private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>();
   private wanted: { microphone: boolean; camera: boolean };
@@ -156,7 +160,7 @@ export class Media {
   close(): void {
     this.state.set('closed');
     clearTimeout(this.retry);
-    clearTimeout(this.mending);
+    clearTimeout(this.looking);
     globalThis.removeEventListener?.('online', this.hurry);
     for (const timer of this.leaving.values()) clearTimeout(timer);
     // Nobody needs to hear how the connections of a meeting end that is over.
@@ -249,7 +253,7 @@ export class Media {
       })
       .on(RoomEvent.TrackUnpublished, (_, person) => about(person))
       .on(RoomEvent.TrackSubscribed, (track, _, person) => {
-        if (track.kind === kit.Track.Kind.Audio) track.attach();
+        if (track.kind === kit.Track.Kind.Audio) hear(track);
         about(person);
       })
       .on(RoomEvent.TrackUnsubscribed, (track, _, person) => {
@@ -274,18 +278,34 @@ export class Media {
 
   private settledAgain(room: Room): void {
     this.state.set('connected');
-    for (const person of [room.localParticipant, ...room.remoteParticipants.values()]) this.see(person);
-    const here = new Set([room.localParticipant.identity, ...room.remoteParticipants.keys()]);
+    this.lookAround(room);
+    this.lookAgain(room, LOOKS);
+  }
+
+  private lookAgain(room: Room, times: number): void {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => {
+      if (room !== this.room || this.state.get() !== 'connected') return;
+      this.lookAround(room);
+      if (times > 1) this.lookAgain(room, times - 1);
+      else this.mend(room);
+    }, LOOK);
+  }
+
+  /** Sees and hears who is there, whether that was told or not. */
+  private lookAround(room: Room): void {
+    const others = [...room.remoteParticipants.values()];
+    for (const person of [room.localParticipant, ...others]) this.see(person);
+    const here = new Set([room.localParticipant, ...others].map(({ identity }) => identity));
     for (const identity of this.people.get().keys()) if (!here.has(identity)) this.forget(identity);
-    // Who came back before oneself did was told in the answer, and not as news.
-    for (const identity of room.remoteParticipants.keys()) this.subscribe(identity);
-    clearTimeout(this.mending);
-    this.mending = setTimeout(() => this.mend(room), MEND);
+    for (const person of others) {
+      this.subscribe(person.identity);
+      for (const { audioTrack } of person.audioTrackPublications.values()) if (audioTrack) hear(audioTrack);
+    }
   }
 
   /** What one sends is sent anew after a reconnection; what did not make it is tried again. */
   private mend(room: Room): void {
-    if (room !== this.room || this.state.get() !== 'connected') return;
     const { isMicrophoneEnabled, isCameraEnabled } = room.localParticipant;
     if (this.wanted.microphone && !isMicrophoneEnabled) void this.setMicrophone(true);
     if (this.wanted.camera && !isCameraEnabled) void this.setCamera(true);
@@ -414,6 +434,10 @@ export class Media {
       ...(resolution ? { resolution } : {}),
     };
   }
+}
+
+function hear(track: Track): void {
+  if (track.attachedElements.length === 0) track.attach();
 }
 
 /** One picture for one track, however often it is looked at: tiles are not drawn anew for nothing. */
