@@ -1,11 +1,14 @@
 """Servers with media, and tokens as LiveKit's server SDKs make them."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import jwt
 import pytest
 from livekit import api
+
+from harness.livekit import Client
 
 KEY = "devkey"
 SECRET = "a secret of more than thirty-two characters"
@@ -68,3 +71,39 @@ def new_lk():
 def key() -> tuple[str, str]:
     """LIVEKIT_API_KEY and LIVEKIT_API_SECRET."""
     return KEY, SECRET
+
+
+@pytest.fixture
+def livekit_url(world) -> str:
+    """Where LiveKit's clients go."""
+    return world.server.ws_url
+
+
+@pytest.fixture
+async def connect(livekit_url) -> AsyncIterator[Callable[[str | dict], Awaitable[Client]]]:
+    """`client = await connect(joined)`: with the answer to a join, or with a token."""
+    clients: list[Client] = []
+
+    async def start(joined: str | dict) -> Client:
+        clients.append(Client())
+        return await clients[-1].connect(livekit_url, joined if isinstance(joined, str) else joined["meeting_token"])
+
+    yield start
+    for client in clients:
+        with contextlib.suppress(Exception):
+            await client.room.disconnect()
+
+
+@pytest.fixture
+async def ann(world):
+    return await world.person("Ann")
+
+
+@pytest.fixture
+async def bob(world):
+    return await world.person("Bob")
+
+
+@pytest.fixture
+async def room(ann):
+    return await ann.via("platform").create_room()

@@ -1,39 +1,11 @@
 """Meetings through LiveKit's own client (PyPI livekit): presence, chat and what hosts do."""
 
-import contextlib
-
 import pytest
 from livekit import rtc
 
-from harness.livekit import Client, join, participants, until
+from harness.livekit import join, participants, until
 
 pytestmark = pytest.mark.one_store
-
-
-@pytest.fixture
-async def connect(world):
-    clients = []
-
-    async def start(joined_or_token):
-        token = joined_or_token if isinstance(joined_or_token, str) else joined_or_token["meeting_token"]
-        client = Client()
-        clients.append(client)
-        return await client.connect(world.server.ws_url, token)
-
-    yield start
-    for client in clients:
-        with contextlib.suppress(Exception):
-            await client.room.disconnect()
-
-
-@pytest.fixture
-async def ann(world):
-    return await world.person("Ann")
-
-
-@pytest.fixture
-async def room(ann):
-    return await ann.via("platform").create_room()
 
 
 async def test_the_joins_answer_says_where_and_who(world, ann, room, connect):

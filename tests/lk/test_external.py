@@ -28,33 +28,8 @@ async def world(serve, livekit, key):
 
 
 @pytest.fixture
-async def connect(livekit):
-    clients = []
-
-    async def start(joined_or_token):
-        token = joined_or_token if isinstance(joined_or_token, str) else joined_or_token["meeting_token"]
-        clients.append(Client())
-        return await clients[-1].connect(livekit.server.ws_url, token)
-
-    yield start
-    for client in clients:
-        with contextlib.suppress(Exception):
-            await client.room.disconnect()
-
-
-@pytest.fixture
-async def ann(world):
-    return await world.person("Ann")
-
-
-@pytest.fixture
-async def bob(world):
-    return await world.person("Bob")
-
-
-@pytest.fixture
-async def room(ann):
-    return await ann.via("platform").create_room()
+def livekit_url(livekit):
+    return livekit.server.ws_url
 
 
 async def bridged(person, room, *clients):

@@ -1,12 +1,13 @@
 //! What a room's listeners hear, and in which order, whatever order the news comes in.
 
+mod common;
+
+use common::message;
 use convo_bus::Hub;
 use convo_domain::{
     bus::{Bus, Seat, Tell, Whose},
-    clock::Timestamp,
     event::{Audience, Event},
-    id::{LoginId, MessageId, ParticipantId, RoomId, UserId},
-    message::{Message, MessageKind},
+    id::{LoginId, ParticipantId, RoomId, UserId},
     session::{Batch, Close, Owner, Session},
     user::Party,
 };
@@ -17,22 +18,7 @@ fn posted(room: RoomId, seq: i64) -> Tell {
 }
 
 fn to(room: RoomId, seq: i64, audience: Audience) -> Tell {
-    let message = Message {
-        id: MessageId::new(),
-        number: seq,
-        room,
-        room_number: 1,
-        seq,
-        sender: Party::User(UserId::new()),
-        sender_number: 1,
-        sender_name: "Ann".into(),
-        content: seq.to_string(),
-        kind: MessageKind::Text,
-        recipient: None,
-        nonce: None,
-        created_at: Timestamp(seq),
-    };
-    Tell::event(room, audience, Event::Posted(message))
+    Tell::event(room, audience, Event::Posted(message(room, seq)))
 }
 
 fn member(user: UserId) -> Seat {

@@ -1,12 +1,13 @@
 //! A large room wakes its listeners for the first word at once, and for what follows in a moment, all together.
 
+mod common;
+
+use common::message;
 use convo_bus::Hub;
 use convo_domain::{
     bus::{Bus, Seat, Tell},
-    clock::Timestamp,
     event::{Audience, Event},
-    id::{MessageId, RoomId, UserId},
-    message::{Message, MessageKind},
+    id::{RoomId, UserId},
     session::{Batch, Owner, Session},
     user::Party,
 };
@@ -54,22 +55,7 @@ impl Crowd {
 
     /// Tells a message; how many it woke.
     fn say(&self, seq: i64, audience: Audience) -> usize {
-        let message = Message {
-            id: MessageId::new(),
-            number: seq,
-            room: self.room,
-            room_number: 1,
-            seq,
-            sender: Party::User(UserId::new()),
-            sender_number: 1,
-            sender_name: "Ann".into(),
-            content: seq.to_string(),
-            kind: MessageKind::Text,
-            recipient: None,
-            nonce: None,
-            created_at: Timestamp(seq),
-        };
-        self.hub.tell(vec![Tell::event(self.room, audience, Event::Posted(message))]);
+        self.hub.tell(vec![Tell::event(self.room, audience, Event::Posted(message(self.room, seq)))]);
         self.woken()
     }
 

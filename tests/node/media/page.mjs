@@ -1,6 +1,7 @@
 // A participant with livekit-client: the page that chromium.mjs opens, which calls `window.participant`.
 import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, VideoQuality } from "livekit-client";
-import { Album, paint, pitch, RATE, read, TONE_SAMPLES } from "./signals.mjs";
+import { Participant } from "./participant.mjs";
+import { paint, pitch, RATE, read, TONE_SAMPLES } from "./signals.mjs";
 
 const WORKER = "/node_modules/livekit-client/dist/livekit-client.e2ee.worker.mjs";
 // What the SDK calls otherwise.
@@ -9,9 +10,7 @@ const EIGHTS = 8;
 /** A picture is read from a small copy, in which each of its squares is eight pixels wide and high. */
 const [COPY_WIDTH, COPY_HEIGHT] = [8 * EIGHTS, 2 * EIGHTS];
 
-class Participant {
-  album = new Album();
-  events = [];
+class BrowserParticipant extends Participant {
   videos = {};
   analysers = {};
   publications = {};
@@ -158,10 +157,6 @@ class Participant {
     await this.room.localParticipant.sendText(text, { topic: "lk.chat" });
   }
 
-  rpc({ to, payload }) {
-    return this.room.localParticipant.performRpc({ destinationIdentity: to, method: "shout", payload });
-  }
-
   #remote(name) {
     const [identity, source] = name.split("/");
     return this.room.getParticipantByIdentity(identity).getTrackPublication(source);
@@ -215,22 +210,6 @@ class Participant {
     return this.room.simulateScenario(SCENARIOS[scenario] ?? scenario.replaceAll("_", "-"), argument);
   }
 
-  sid() {
-    return this.room.localParticipant.sid;
-  }
-
-  others() {
-    return [...this.room.remoteParticipants.keys()].sort();
-  }
-
-  log() {
-    return this.events;
-  }
-
-  pictures() {
-    return this.album.all();
-  }
-
   tones() {
     const hear = (analyser) => {
       const samples = new Float32Array(analyser.fftSize);
@@ -245,4 +224,4 @@ class Participant {
   }
 }
 
-window.participant = new Participant();
+window.participant = new BrowserParticipant();

@@ -17,7 +17,8 @@ import {
   VideoSource,
   VideoStream,
 } from "@livekit/rtc-node";
-import { Album, paint, pitch, RATE, read, TONE_SAMPLES } from "./signals.mjs";
+import { Participant } from "./participant.mjs";
+import { paint, pitch, RATE, read, TONE_SAMPLES } from "./signals.mjs";
 import { serve } from "./stdio.mjs";
 
 const SOURCES = {
@@ -32,10 +33,8 @@ Object.assign(SCENARIOS, { full_reconnect: 7, disconnect_signal_on_resume: 8 });
 
 const named = (names, value) => Object.keys(names).find((name) => names[name] === value) ?? "unknown";
 
-class Participant {
+class NodeParticipant extends Participant {
   room = new Room();
-  album = new Album();
-  events = [];
   samples = {};
   readers = new Map();
   running = new Map();
@@ -146,28 +145,8 @@ class Participant {
     await this.room.localParticipant.sendText(text, { topic: "lk.chat" });
   }
 
-  rpc({ to, payload }) {
-    return this.room.localParticipant.performRpc({ destinationIdentity: to, method: "shout", payload });
-  }
-
   simulate({ scenario }) {
     return this.room.simulateScenario(SCENARIOS[scenario]);
-  }
-
-  sid() {
-    return this.room.localParticipant.sid;
-  }
-
-  others() {
-    return [...this.room.remoteParticipants.keys()].sort();
-  }
-
-  log() {
-    return this.events;
-  }
-
-  pictures() {
-    return this.album.all();
   }
 
   tones() {
@@ -188,7 +167,7 @@ class Participant {
 
 const participants = new Map();
 await serve((who, name, args) => {
-  if (!participants.has(who)) participants.set(who, new Participant());
+  if (!participants.has(who)) participants.set(who, new NodeParticipant());
   return participants.get(who)[name](args);
 });
 await dispose();
