@@ -2,6 +2,7 @@
 
 use convo_domain::message::Message;
 use convo_kit::time::rfc3339;
+use convo_sfu::{CHAT_TOPIC, is_chat};
 use flate2::read::DeflateDecoder;
 use livekit_protocol::{
     DataPacket,
@@ -10,7 +11,6 @@ use livekit_protocol::{
 };
 use std::{collections::HashMap, io::Read};
 
-const TOPIC: &str = "lk.chat";
 /// Bytes of one packet's text: data channels carry 16 KiB everywhere.
 const CHUNK: usize = 15_000;
 /// Destinations of one message at most: each is a message of its own.
@@ -89,11 +89,6 @@ impl Stream {
     }
 }
 
-fn is_chat(header: &Header) -> bool {
-    let plain = |text: &TextHeader| text.attached_stream_ids.is_empty();
-    header.topic == TOPIC && matches!(&header.content_header, Some(ContentHeader::TextHeader(text)) if plain(text))
-}
-
 /// Raw DEFLATE (RFC 1951); what would grow beyond a message is none.
 fn inflated(bytes: &[u8]) -> Option<String> {
     let mut text = String::new();
@@ -107,7 +102,7 @@ pub(crate) fn packets(message: &Message, identity: &str) -> Vec<DataPacket> {
     let header = Header {
         stream_id: stream_id.clone(),
         timestamp: message.created_at.0.div_euclid(1_000),
-        topic: TOPIC.into(),
+        topic: CHAT_TOPIC.into(),
         mime_type: "text/plain".into(),
         total_length: Some(message.content.len() as u64),
         attributes: attributes(message),

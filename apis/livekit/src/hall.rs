@@ -1,15 +1,18 @@
 //! Who is connected: from the connections that the media's events name to the attendees whom they concern.
 
-use crate::{chat::Chat, host::Orders};
+use crate::{
+    chat::{Chat, Collector},
+    host::Orders,
+};
 use convo_media::Commander;
 use convo_sfu::{ConnectionId, Event, EventKind};
-use livekit_protocol::{DisconnectReason, ParticipantInfo};
+use livekit_protocol::{DataPacket, DisconnectReason, ParticipantInfo};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::{mpsc, watch};
 
-/// Chat messages that wait for the store, of one attendee. Who writes faster loses the rest.
-const CHATS: usize = 64;
+/// Chat messages that wait for the store, of one attendee. Who writes faster for longer loses the rest.
+const CHATS: usize = 1024;
 
 /// An identity in a media room.
 pub(crate) type Name = (String, String);
@@ -37,6 +40,7 @@ pub(crate) enum Farewell {
 /// The media's end of an attendee.
 pub(crate) struct Line {
     standing: watch::Sender<Standing>,
+    chat: Mutex<Collector>,
     chats: mpsc::Sender<Chat>,
 }
 
@@ -61,7 +65,7 @@ impl Line {
     pub(crate) fn new(orders: Orders) -> (Arc<Self>, Ears) {
         let (standing, heard) = watch::channel(Standing { orders, joined: false, media: None, left: None });
         let (chats, written) = mpsc::channel(CHATS);
-        (Arc::new(Self { standing, chats }), Ears { standing: heard, chats: written })
+        (Arc::new(Self { standing, chat: Mutex::default(), chats }), Ears { standing: heard, chats: written })
     }
 
     pub(crate) fn joined(&self) {
@@ -73,9 +77,11 @@ impl Line {
         self.standing.send_modify(|standing| standing.media = Some((audio, video)));
     }
 
-    pub(crate) fn chat(&self, chat: Chat) {
-        if self.chats.try_send(chat).is_err() {
-            tracing::debug!("a LiveKit client writes faster than messages are stored");
+    /// A data packet of the participant, which may complete a chat message.
+    pub(crate) fn packet(&self, packet: DataPacket) {
+        let chat = self.chat.lock().take(packet);
+        if chat.is_some_and(|chat| self.chats.try_send(chat).is_err()) {
+            tracing::warn!("a LiveKit client writes faster than messages are stored: some is lost");
         }
     }
 
@@ -122,10 +128,7 @@ impl Hall {
             EventKind::MediaState { connection, audio, video } => {
                 self.line(*connection, |line| line.media(*audio, *video));
             }
-            EventKind::Chat { connection, id, text, destinations } => {
-                let chat = Chat { id: id.clone(), text: text.clone(), destinations: destinations.clone() };
-                self.line(*connection, |line| line.chat(chat));
-            }
+            EventKind::Chat { connection, packet } => self.line(*connection, |line| line.packet((**packet).clone())),
             EventKind::ParticipantLeft { connection, info } | EventKind::ParticipantAborted { connection, info } => {
                 self.left(*connection, farewell(info));
             }

@@ -225,13 +225,10 @@ pub enum EventKind {
         audio: bool,
         video: bool,
     },
-    /// A chat message of a participant whose join said `keeps_chat`.
+    /// A piece of a chat message of a participant whose join said `keeps_chat`: a text stream's header, a chunk, its trailer,
+    /// or a whole `ChatMessage`, in their order.
     Chat {
         connection: ConnectionId,
-        /// The text stream's id: a retry has the same.
-        id: String,
-        text: String,
-        /// Identities it is for; empty: everybody.
-        destinations: Vec<String>,
+        packet: Box<proto::DataPacket>,
     },
 }

@@ -29,6 +29,7 @@ pub use io::{
 
 use livekit_protocol as proto;
 use peer::PeerEvent;
+pub use room::data::{CHAT_TOPIC, is_chat};
 use room::{Cx, Room};
 use slotmap::SlotMap;
 use std::{

@@ -246,16 +246,36 @@ fn chat_that_is_kept_is_told_and_not_forwarded() {
     let chunk = proto::data_stream::Chunk { stream_id: "s1".into(), content: "hello".into(), ..Default::default() };
     let trailer = proto::data_stream::Trailer { stream_id: "s1".into(), ..Default::default() };
     use proto::data_packet::Value;
-    for value in [Value::StreamHeader(header), Value::StreamChunk(chunk), Value::StreamTrailer(trailer)] {
+    // Compressed or not is for whoever keeps it to know.
+    let compression = proto::data_stream::CompressionType::DeflateRaw.into();
+    let whole = proto::data_stream::Header {
+        stream_id: "s2".into(),
+        inline_content: Some(vec![1]),
+        compression,
+        ..header.clone()
+    };
+    let elsewhere = proto::data_stream::Header { stream_id: "s3".into(), topic: "other".into(), ..header.clone() };
+    let other = proto::data_stream::Chunk { stream_id: "s3".into(), ..Default::default() };
+    let values = [
+        Value::StreamHeader(header),
+        Value::StreamHeader(elsewhere),
+        Value::StreamChunk(chunk),
+        Value::StreamChunk(other),
+        Value::StreamTrailer(trailer),
+        Value::StreamHeader(whole),
+    ];
+    for value in values.clone() {
         world.clients[ann].send("_reliable", &proto::DataPacket { value: Some(value), ..Default::default() });
     }
     world.run(Duration::from_secs(1));
-    assert!(world.clients[bob].data.is_empty());
-    let chat = world.events.iter().find_map(|e| match &e.kind {
-        EventKind::Chat { id, text, destinations, .. } => Some((id.clone(), text.clone(), destinations.clone())),
+    let passed: Vec<_> = world.clients[bob].data.iter().filter_map(|(_, packet)| packet.value.clone()).collect();
+    assert_eq!(passed, [values[1].clone(), values[3].clone()]);
+    let told = world.events.iter().filter_map(|e| match &e.kind {
+        EventKind::Chat { packet, .. } => Some((packet.participant_identity.clone(), packet.value.clone().unwrap())),
         _ => None,
     });
-    assert_eq!(chat, Some(("s1".into(), "hello".into(), vec![])));
+    let chat = [&values[0], &values[2], &values[4], &values[5]];
+    assert_eq!(told.collect::<Vec<_>>(), chat.map(|value| ("ann".to_owned(), value.clone())));
 }
 
 #[test]

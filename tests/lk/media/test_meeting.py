@@ -57,12 +57,13 @@ async def test_two_browsers_a_python_and_a_node_program_in_one_meeting(enter, me
             colour, hz = people[person]
             group.create_task(viewer.sees(person, colour))
             group.create_task(viewer.hears(person, hz))
-    for speaker in people:
-        await speaker.chat(text=f"{people[speaker][0]} was here")
+    # Long enough to be sent in pieces, or compressed.
+    words = {person: f"{colour} was here" + ", and there" * 300 for person, (colour, _) in people.items()}
+    for speaker, text in words.items():
+        await speaker.chat(text=text)
         for other in people.keys() - {speaker}:
-            await other.notes("chat", speaker.name, f"{people[speaker][0]} was here")
-    said = [post.text for post in await host.via("platform").history(room)]
-    assert said == [f"{colour} was here" for colour, _ in people.values()]
+            await other.notes("chat", speaker.name, text)
+    assert [post.text for post in await host.via("platform").history(room)] == list(words.values())
     await host.post(f"/api/v1/meetings/{room.code}/end")
     for person in people:
         await person.notes("disconnected")

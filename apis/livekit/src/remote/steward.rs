@@ -7,7 +7,6 @@ use super::{
 use crate::{
     admit::{Place, Seat},
     attendee::Attendee,
-    chat::Collector,
     hall::{self, Ears, Farewell, Line},
     host::{self, Host},
 };
@@ -97,7 +96,6 @@ struct Steward {
 struct Guest {
     sid: String,
     line: Arc<Line>,
-    chat: Collector,
 }
 
 impl Steward {
@@ -165,8 +163,7 @@ impl Steward {
         // Who was sent away and comes again is asked for anew.
         if known.is_none_or(|guest| guest.sid != someone.sid && guest.line.deserted()) {
             let line = self.admit(&someone);
-            let guest = Guest { sid: String::new(), line, chat: Collector::default() };
-            self.guests.insert(someone.identity.clone(), guest);
+            self.guests.insert(someone.identity.clone(), Guest { sid: String::new(), line });
         }
         let Some(guest) = self.guests.get_mut(&someone.identity) else { return };
         guest.sid = someone.sid.clone();
@@ -197,10 +194,8 @@ impl Steward {
     }
 
     fn hear(&mut self, packet: proto::DataPacket) {
-        if let Some(guest) = self.guests.get_mut(&packet.participant_identity)
-            && let Some(chat) = guest.chat.take(packet)
-        {
-            guest.line.chat(chat);
+        if let Some(guest) = self.guests.get(&packet.participant_identity) {
+            guest.line.packet(packet);
         }
     }
 

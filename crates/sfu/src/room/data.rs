@@ -13,12 +13,10 @@ const LOSSY_BACKLOG: usize = 128 << 10;
 const RELIABLE_BACKLOG: usize = 8 << 20;
 /// What is kept of reliable packets for one who is about to open the channel.
 const EARLY_BYTES: usize = 1 << 20;
-/// Chat messages under way of one participant.
+/// Chat messages under way of one participant; the oldest makes room.
 const CHATS: usize = 32;
-/// Characters are checked by whoever stores; this bounds what is collected.
-const CHAT_BYTES: usize = 64 << 10;
 /// The topic of chat (livekit-client's `sendText` for chat).
-const CHAT_TOPIC: &str = "lk.chat";
+pub const CHAT_TOPIC: &str = "lk.chat";
 /// Data tracks of one participant.
 const DATA_TRACKS: usize = 64;
 
@@ -30,18 +28,11 @@ pub(crate) struct DataState {
     /// a resume too: sent once more, they would come twice.)
     early: Vec<Vec<u8>>,
     early_bytes: usize,
-    /// Text streams on the chat's topic, not yet complete.
-    chats: Vec<Chat>,
+    /// Text streams of chat that are not yet complete, by id.
+    chats: Vec<String>,
     /// Handles given to this participant for the data tracks it subscribes to.
     handles: Vec<(u16, String)>,
     next_handle: u16,
-}
-
-#[derive(Debug)]
-struct Chat {
-    id: String,
-    destinations: Vec<String>,
-    text: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -60,6 +51,30 @@ impl DataState {
         if self.early_bytes + bytes.len() <= EARLY_BYTES {
             self.early_bytes += bytes.len();
             self.early.push(bytes.to_vec());
+        }
+    }
+}
+
+impl DataState {
+    /// Whether the packet is a piece of chat: it comes back, whole, from whoever keeps it.
+    fn takes_chat(&mut self, packet: &proto::DataPacket) -> bool {
+        match &packet.value {
+            Some(Value::StreamHeader(header)) if is_chat(header) => {
+                if header.inline_content.is_none() {
+                    if self.chats.len() == CHATS {
+                        self.chats.remove(0);
+                    }
+                    self.chats.push(header.stream_id.clone());
+                }
+                true
+            }
+            Some(Value::StreamChunk(chunk)) => self.chats.contains(&chunk.stream_id),
+            Some(Value::StreamTrailer(trailer)) => {
+                let found = self.chats.iter().position(|id| *id == trailer.stream_id);
+                found.map(|index| self.chats.remove(index)).is_some()
+            }
+            Some(Value::ChatMessage(_)) => true,
+            _ => false,
         }
     }
 }
@@ -84,8 +99,10 @@ impl Room {
         if !self.calls.is_empty() && self.takes_answer(from, &packet, cx) {
             return;
         }
-        if self.people[from].keeps_chat && self.collect_chat(from, &packet, cx) {
-            return;
+        let person = &mut self.people[from];
+        if person.keeps_chat && person.data.takes_chat(&packet) {
+            let connection = person.last_connection;
+            return self.tell(EventKind::Chat { connection, packet: Box::new(packet) }, cx);
         }
         self.relay(Some(from), lane, packet, cx);
     }
@@ -150,56 +167,6 @@ impl Room {
         for bytes in std::mem::take(&mut person.data.early) {
             self.deliver(at.participant, lane, &bytes, cx);
         }
-    }
-
-    // --- chat that is kept elsewhere ---
-
-    /// Whether the packet is a piece of chat: then it is told as a whole, and comes back from whoever keeps it.
-    fn collect_chat(&mut self, from: ParticipantKey, packet: &proto::DataPacket, cx: &mut Cx<'_>) -> bool {
-        let person = &mut self.people[from];
-        let chats = &mut person.data.chats;
-        match &packet.value {
-            Some(Value::StreamHeader(header)) if header.topic == CHAT_TOPIC && is_plain_text(header) => {
-                if chats.len() >= CHATS {
-                    chats.remove(0);
-                }
-                let text = header.inline_content.clone().unwrap_or_default();
-                let whole = header.inline_content.is_some();
-                let chat =
-                    Chat { id: header.stream_id.clone(), destinations: packet.destination_identities.clone(), text };
-                match whole {
-                    true => self.tell_chat(from, chat, cx),
-                    false => chats.push(chat),
-                }
-                true
-            }
-            Some(Value::StreamChunk(chunk)) => {
-                let Some(chat) = chats.iter_mut().find(|c| c.id == chunk.stream_id) else { return false };
-                if chat.text.len() + chunk.content.len() <= CHAT_BYTES {
-                    chat.text.extend_from_slice(&chunk.content);
-                }
-                true
-            }
-            Some(Value::StreamTrailer(trailer)) => {
-                let Some(index) = chats.iter().position(|c| c.id == trailer.stream_id) else { return false };
-                let chat = chats.remove(index);
-                self.tell_chat(from, chat, cx);
-                true
-            }
-            Some(Value::ChatMessage(message)) => {
-                let destinations = packet.destination_identities.clone();
-                let chat = Chat { id: message.id.clone(), destinations, text: message.message.clone().into_bytes() };
-                self.tell_chat(from, chat, cx);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn tell_chat(&mut self, from: ParticipantKey, chat: Chat, cx: &mut Cx<'_>) {
-        let Ok(text) = String::from_utf8(chat.text) else { return };
-        let connection = self.people[from].last_connection;
-        self.tell(EventKind::Chat { connection, id: chat.id, text, destinations: chat.destinations }, cx);
     }
 
     // --- data tracks ---
@@ -351,13 +318,12 @@ fn destinations(packet: &proto::DataPacket) -> Vec<String> {
     }
 }
 
-/// Text without a file beside it, not encrypted, not compressed: what can be kept.
-fn is_plain_text(header: &proto::data_stream::Header) -> bool {
+/// Whether the stream is a chat message that can be kept: a text without a file beside it, not encrypted.
+pub fn is_chat(header: &proto::data_stream::Header) -> bool {
     use proto::data_stream::header::ContentHeader;
     let text = match &header.content_header {
         Some(ContentHeader::TextHeader(text)) => text.attached_stream_ids.is_empty(),
         _ => false,
     };
-    text && header.encryption_type() == proto::encryption::Type::None
-        && header.compression() == proto::data_stream::CompressionType::None
+    text && header.topic == CHAT_TOPIC && header.encryption_type() == proto::encryption::Type::None
 }

@@ -5,7 +5,7 @@
 
 mod allocate;
 mod control;
-mod data;
+pub(crate) mod data;
 mod dynacast;
 mod join;
 mod link;
