@@ -3,6 +3,7 @@
 import asyncio
 import base64
 
+import jwt
 import pytest
 import websockets
 from livekit import api
@@ -102,6 +103,20 @@ async def test_a_connection_ends_in_order_whoever_ends_it(world, token, lk):
     await lk.room.remove_participant(api.RoomParticipantIdentity(room="room", identity="cem"))
     await asyncio.wait_for(socket.wait_closed(), SECONDS)
     assert socket.close_code == 1000
+
+
+async def test_a_token_is_renewed_inside(world, token):
+    """A client comes back with the newest token it was given, however long ago it came."""
+    short = token("ann", "room", seconds=5, can_publish=False)
+    socket = await signalling(world, short)
+    heard = proto.SignalResponse.FromString(await asyncio.wait_for(socket.recv(), SECONDS))
+    assert heard.WhichOneof("message") == "refresh_token"
+    before, after = (jwt.decode(each, options={"verify_signature": False}) for each in (short, heard.refresh_token))
+    assert after["exp"] >= before["exp"] + 300
+    assert (after["sub"], after["video"]) == (before["sub"], before["video"])
+    again = await signalling(world, heard.refresh_token)
+    await asyncio.wait_for(socket.wait_closed(), SECONDS)
+    await again.close()
 
 
 async def meeting(world, **settings):
