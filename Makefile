@@ -48,7 +48,7 @@ check: ## Format, lints, unit tests
 # Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
 # features.
 .PHONY: test
-test: postgres docs-ui check-web check fuzz-build test-socketio test-system ## Everything but browsers: check, then the whole server from outside
+test: postgres docs-ui chromium check-web check fuzz-build test-socketio test-system test-browsers ## All of it: check, then the whole server from outside, then with browsers
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
@@ -69,14 +69,19 @@ test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## T
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
 	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) --ignore=lk/media $(PYTEST_ARGS)
 
-# Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time, and nothing
-# else, or two cores are too few.
+# Both wait more than they compute: together they keep two cores half busy.
+.PHONY: test-browsers
+test-browsers: chromium web
+	cargo build --workspace --all-targets --locked
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-media test-web
+
+# Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time.
 .PHONY: test-media
 test-media: chromium $(VENV)/.installed tests/node/node_modules/.installed ## LiveKit's clients for Python, Node and browsers look at each other's pictures
 	cargo build --workspace --all-targets --locked
 	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" .venv/bin/pytest --store=sqlite lk/media $(PYTEST_ARGS)
 
-# Two files at a time: a browser waits more than it computes.
+# Two files at a time.
 .PHONY: test-web
 test-web: chromium web $(VENV)/.installed ## The web app in browsers, over the server with its own media
 	cargo build --workspace --all-targets --locked
