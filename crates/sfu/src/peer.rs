@@ -5,12 +5,13 @@
 
 use crate::{
     config::Config,
+    forward::dd::{self, DescriptorExtension},
     io::{Datagram, Output, Transmit},
 };
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 use str0m::{
@@ -22,7 +23,7 @@ use str0m::{
     format::PayloadParams,
     media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid},
     net::{Protocol, Receive},
-    rtp::{Extension, ExtensionSerializer, ExtensionValues, RtpWrite, Ssrc},
+    rtp::{Extension, RtpWrite, Ssrc},
 };
 
 /// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
@@ -153,7 +154,7 @@ impl Peer {
             .enable_opus(true, true)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
-            .set_extension(DESCRIPTOR_ID, Extension::with_serializer(DESCRIPTOR_URI, DescriptorExtension));
+            .set_extension(DESCRIPTOR_ID, Extension::with_serializer(dd::URI, DescriptorExtension));
         if sends {
             builder = builder.enable_bwe(Some(Bitrate::bps(config.initial_downlink)));
         }
@@ -489,43 +490,6 @@ fn is_rtp(datagram: &[u8]) -> bool {
 /// Whether a client may be known by this datagram's address alone: everything but STUN (RFC 7983).
 pub(crate) fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|byte| *byte < 4)
-}
-
-/// The AV1 dependency descriptor, passed on as it came.
-pub(crate) const DESCRIPTOR_URI: &str =
-    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
-
-/// The bytes of a packet's dependency descriptor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Descriptor(pub Arc<[u8]>);
-
-#[derive(Debug)]
-struct DescriptorExtension;
-
-impl ExtensionSerializer for DescriptorExtension {
-    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
-        let Some(Descriptor(bytes)) = values.user_values.get() else { return 0 };
-        let Some(place) = buffer.get_mut(..bytes.len()) else { return 0 };
-        place.copy_from_slice(bytes);
-        bytes.len()
-    }
-
-    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
-        values.user_values.set(Descriptor(bytes.into()));
-        true
-    }
-
-    fn is_video(&self) -> bool {
-        true
-    }
-
-    fn is_audio(&self) -> bool {
-        false
-    }
-
-    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
-        values.user_values.get::<Descriptor>().is_some_and(|Descriptor(bytes)| bytes.len() > 16)
-    }
 }
 
 /// Where a peer's datagrams come from, once ICE has checked it.

@@ -3,8 +3,45 @@
 //! A keyframe brings the templates; every later packet names one and says where it differs. Chains are read over: they tell
 //! a receiver that it lost something, which here is the business of NACK and of the subscriber's own keyframe requests.
 
+use std::sync::Arc;
+use str0m::rtp::{ExtensionSerializer, ExtensionValues};
+
 /// The extension's name in SDP.
 pub const URI: &str = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+/// The bytes of a packet's dependency descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor(pub Arc<[u8]>);
+
+/// How str0m takes it from packets and puts it into others: as it came.
+#[derive(Debug)]
+pub struct DescriptorExtension;
+
+impl ExtensionSerializer for DescriptorExtension {
+    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
+        let Some(Descriptor(bytes)) = values.user_values.get() else { return 0 };
+        let Some(place) = buffer.get_mut(..bytes.len()) else { return 0 };
+        place.copy_from_slice(bytes);
+        bytes.len()
+    }
+
+    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
+        values.user_values.set(Descriptor(bytes.into()));
+        true
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
+        values.user_values.get::<Descriptor>().is_some_and(|Descriptor(bytes)| bytes.len() > 16)
+    }
+}
 
 /// More references than a frame can have: AV1 has seven, VP9 three.
 const MAX_REFERENCES: usize = 8;

@@ -1,14 +1,11 @@
 //! Spatial layers within one RTP stream (SVC): where a packet is in them, for the choice of each subscriber.
 
 use super::media::Encoding;
-use crate::{
-    forward::{
-        Codec,
-        dd::{DdFrame, DdReader, Structure, SvcLayer, write_active_targets},
-        svc::{DdSelector, SvcDecision, Vp9Selector},
-        vp9::Vp9Packet,
-    },
-    peer::Descriptor,
+use crate::forward::{
+    Codec,
+    dd::{DdFrame, DdReader, Descriptor, Structure, SvcLayer, write_active_targets},
+    svc::{DdSelector, SvcDecision, Vp9Selector},
+    vp9::Vp9Packet,
 };
 use livekit_protocol as proto;
 use str0m::rtp::RtpPacket;

@@ -1,13 +1,14 @@
 //! A client as LiveKit's SDKs are: one peer connection or two, offers of its own, data channels; its media are numbered,
 //! so that what arrives can be checked to the last frame.
 
-use super::{
-    net::Packet,
-    svc::{self, Descriptor, DescriptorExtension},
-};
+use super::{net::Packet, svc};
 use convo_sfu::{
     ConnectionId, Mode,
-    forward::{SenderReport, red::RedEncoder},
+    forward::{
+        SenderReport,
+        dd::{self, Descriptor, DescriptorExtension},
+        red::RedEncoder,
+    },
 };
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
@@ -532,7 +533,7 @@ impl Client {
                     time: packet.header.timestamp,
                     marker: packet.header.marker,
                     payload: packet.payload.to_vec(),
-                    descriptor: packet.header.ext_vals.user_values.get().map(|Descriptor(bytes)| bytes.clone()),
+                    descriptor: packet.header.ext_vals.user_values.get().map(|Descriptor(bytes)| bytes.to_vec()),
                 });
             }
             Event::ChannelOpen(id, label) => {
@@ -633,7 +634,7 @@ impl Client {
 }
 
 fn build(kit: Kit, address: SocketAddr, now: Instant) -> Rtc {
-    let descriptor = Extension::with_serializer(convo_sfu::forward::dd::URI, DescriptorExtension);
+    let descriptor = Extension::with_serializer(dd::URI, DescriptorExtension);
     let mut builder = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor);
     if let Some(only) = kit.only {
         builder = builder.clear_codecs().enable_vp8(only == Codec::Vp8).enable_vp9(only == Codec::Vp9);

@@ -2,11 +2,12 @@
 //! layers that need each other in key frames alone (`L3T1_KEY`), told by dependency descriptors.
 
 use super::client::{BYTES, Frame, PACKETS, Source};
+use convo_sfu::forward::dd::Descriptor;
 use std::time::Instant;
 use str0m::{
     format::Codec,
     media::Pt,
-    rtp::{ExtensionSerializer, ExtensionValues, RtpWrite},
+    rtp::{ExtensionValues, RtpWrite},
 };
 
 const LAYERS: u8 = 3;
@@ -25,7 +26,7 @@ pub fn picture(source: &mut Source, pt: Pt, now: Instant) -> Vec<RtpWrite> {
             let payload = match source.codec() {
                 Codec::Vp9 => vp9(frame),
                 _ => {
-                    extensions.user_values.set(Descriptor(descriptor(frame)));
+                    extensions.user_values.set(Descriptor(descriptor(frame).into()));
                     av1(frame)
                 }
             };
@@ -94,36 +95,4 @@ fn descriptor(frame: Frame) -> Vec<u8> {
     }
     let bits: Vec<u8> = bits.bytes().map(|bit| bit - b'0').collect();
     bits.chunks(8).map(|byte| byte.iter().enumerate().fold(0, |all, (at, bit)| all | bit << (7 - at))).collect()
-}
-
-/// The bytes of a packet's dependency descriptor.
-#[derive(Debug, Clone)]
-pub struct Descriptor(pub Vec<u8>);
-
-#[derive(Debug)]
-pub struct DescriptorExtension;
-
-impl ExtensionSerializer for DescriptorExtension {
-    fn write_to(&self, buffer: &mut [u8], values: &ExtensionValues) -> usize {
-        let Some(Descriptor(bytes)) = values.user_values.get() else { return 0 };
-        buffer[..bytes.len()].copy_from_slice(bytes);
-        bytes.len()
-    }
-
-    fn parse_value(&self, bytes: &[u8], values: &mut ExtensionValues) -> bool {
-        values.user_values.set(Descriptor(bytes.to_vec()));
-        true
-    }
-
-    fn is_video(&self) -> bool {
-        true
-    }
-
-    fn is_audio(&self) -> bool {
-        false
-    }
-
-    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
-        values.user_values.get().is_some_and(|Descriptor(bytes)| bytes.len() > 16)
-    }
 }
