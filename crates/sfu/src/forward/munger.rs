@@ -161,12 +161,12 @@ impl RtpMunger {
         let (Some(current), Some(newest)) = (&self.current, self.newest) else { return (packet.ts, 0) };
         let passed = ticks(now.saturating_duration_since(newest.at), self.clock_rate).min(LONGEST_STEP.into());
         let by_clock = newest.ts.wrapping_add(passed as u32);
-        let believed = ticks(BELIEVED, self.clock_rate) as i32;
+        let believed = ticks(BELIEVED, self.clock_rate) as u32;
         let wanted = current
             .same_moment(packet, self.clock_rate)
-            .filter(|&ts| distance(by_clock, ts).abs() <= believed)
+            .filter(|&ts| distance(by_clock, ts).unsigned_abs() <= believed)
             .unwrap_or(by_clock);
-        let pushed = (1 - distance(newest.ts, wanted)).max(0) as u32;
+        let pushed = 1_i32.saturating_sub(distance(newest.ts, wanted)).max(0) as u32;
         (wanted.wrapping_add(pushed), pushed)
     }
 
@@ -266,6 +266,14 @@ mod tests {
         assert_eq!(munger.forward(now + ms(34), &packet(1, 103, 11_000)), None, "its number is taken");
         let next = munger.forward(now + ms(66), &packet(2, 8, 80_000));
         assert_eq!(next, Some(Outgoing { seq: 1004, ts: 8000 + 2970 + 3000, epoch: 1 }));
+    }
+
+    #[test]
+    fn a_timestamp_from_the_other_side_of_the_circle_is_not_believed() {
+        let now = Instant::now();
+        let mut munger = begun(now);
+        let switched = munger.switch(now, &packet(1, 200, 5000 + (1 << 31)));
+        assert_eq!(switched, Outgoing { seq: 1001, ts: 5001, epoch: 1 });
     }
 
     #[test]
