@@ -58,6 +58,20 @@ test('what was missed counts as soon as the line is back, and after a reload', a
   expect(shown(await begun(server))).toEqual([['talk', 4]]);
 });
 
+test('what comes to a new device between its look at the lists and its hearing is new', async () => {
+  const server = fakeServer();
+  server.talks.push(conversation('silent', null), conversation('talk', message('talk', 5, ME)));
+  const it = await begun(server);
+  server.line.events.emit('heard', { chatroomId: 'silent', seq: 1 });
+  server.line.events.emit('heard', { chatroomId: 'talk', seq: 7 });
+  expect(new Map(shown(it) as [string, number][])).toEqual(
+    new Map([
+      ['silent', 1],
+      ['talk', 2],
+    ]),
+  );
+});
+
 test('a new device asks one to look at no more than the last word; a conversation that appears later is all new', async () => {
   const server = fakeServer();
   server.talks.push(conversation('old', message('old', 40)));

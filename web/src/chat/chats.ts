@@ -241,7 +241,11 @@ export class Chats {
   private markFirst(chat: Known, seq: number): void {
     if (this.marks.of(chat.id) !== undefined) return;
     if (chat.kind === 'room') this.marks.read(chat.id, seq);
-    else if (this.marks.firstTime) this.marks.read(chat.id, this.isMine(chat.last) ? seq : seq - 1);
+    else if (this.marks.firstTime) {
+      // What came since the list was read is new.
+      const listed = chat.last?.seq ?? 0;
+      this.marks.read(chat.id, this.isMine(chat.last) ? listed : listed - 1);
+    }
   }
 
   private isMine(last: Said | null): boolean {
