@@ -11,7 +11,7 @@ STORE ?= both
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 # libFuzzer's instrumentation is unstable in rustc; this lets the stable compiler have it.
-FUZZ := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
+FUZZ := env RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
 
 .PHONY: help
 help: ## Show this
@@ -48,7 +48,12 @@ check: ## Format, lints, unit tests
 # Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
 # features.
 .PHONY: test
-test: postgres docs-ui chromium check-web check fuzz-build test-socketio test-system test-browsers ## All of it: check, then the whole server from outside, then with browsers
+test: postgres docs-ui chromium check-web check test-socketio test-system test-media-fuzz-build ## All of it but the web app in browsers (test-web): check, then the whole server from outside
+
+# Clients wait more than they compute; the compiler takes what they leave.
+.PHONY: test-media-fuzz-build
+test-media-fuzz-build: cargo-fuzz chromium
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-media fuzz-build
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
@@ -68,12 +73,6 @@ test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## T
 	cargo build --workspace --all-targets --locked
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
 	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) --ignore=lk/media $(PYTEST_ARGS)
-
-# Both wait more than they compute: together they keep two cores half busy.
-.PHONY: test-browsers
-test-browsers: chromium web
-	cargo build --workspace --all-targets --locked
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-media test-web
 
 # Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time.
 .PHONY: test-media
@@ -130,7 +129,7 @@ fuzz: cargo-fuzz ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
 # Unoptimised: this is to see that the targets build, in half the time.
 .PHONY: fuzz-build
 fuzz-build: cargo-fuzz
-	$(FUZZ) build --dev
+	nice -n 19 $(FUZZ) build --dev
 
 .PHONY: cargo-fuzz
 cargo-fuzz:
