@@ -11,7 +11,7 @@ STORE ?= both
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 # libFuzzer's instrumentation is unstable in rustc; this lets the stable compiler have it.
-FUZZ := env RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
+FUZZ := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
 
 .PHONY: help
 help: ## Show this
@@ -48,12 +48,7 @@ check: ## Format, lints, unit tests
 # Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
 # features.
 .PHONY: test
-test: postgres docs-ui chromium check-web check test-socketio test-system test-media-fuzz-build ## All of it but the web app in browsers (test-web): check, then the whole server from outside
-
-# Clients wait more than they compute; the compiler takes what they leave.
-.PHONY: test-media-fuzz-build
-test-media-fuzz-build: cargo-fuzz chromium
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-media fuzz-build
+test: postgres docs-ui check-web check fuzz-build test-socketio test-system ## Everything but pictures (test-media, test-web): check, then the whole server from outside
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
@@ -74,13 +69,14 @@ test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## T
 	cd tests && .venv/bin/ruff check --quiet . && .venv/bin/ruff format --check --quiet .
 	cd tests && .venv/bin/pytest -n $(WORKERS) --dist load --maxschedchunk 4 --store=$(STORE) --ignore=lk/media $(PYTEST_ARGS)
 
-# Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time.
+# Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time, and nothing
+# else (no compiler, not the web app's browsers), or two cores are too few.
 .PHONY: test-media
 test-media: chromium $(VENV)/.installed tests/node/node_modules/.installed ## LiveKit's clients for Python, Node and browsers look at each other's pictures
 	cargo build --workspace --all-targets --locked
 	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" .venv/bin/pytest --store=sqlite lk/media $(PYTEST_ARGS)
 
-# Two files at a time.
+# Two files at a time: a browser waits more than it computes.
 .PHONY: test-web
 test-web: chromium web $(VENV)/.installed ## The web app in browsers, over the server with its own media
 	cargo build --workspace --all-targets --locked
@@ -129,7 +125,7 @@ fuzz: cargo-fuzz ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
 # Unoptimised: this is to see that the targets build, in half the time.
 .PHONY: fuzz-build
 fuzz-build: cargo-fuzz
-	nice -n 19 $(FUZZ) build --dev
+	$(FUZZ) build --dev
 
 .PHONY: cargo-fuzz
 cargo-fuzz:
