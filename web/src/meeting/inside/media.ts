@@ -253,7 +253,7 @@ export class Media {
       })
       .on(RoomEvent.TrackUnpublished, (_, person) => about(person))
       .on(RoomEvent.TrackSubscribed, (track, _, person) => {
-        if (track.kind === kit.Track.Kind.Audio) hear(track);
+        if (track.kind === kit.Track.Kind.Audio) play(track);
         about(person);
       })
       .on(RoomEvent.TrackUnsubscribed, (track, _, person) => {
@@ -300,7 +300,7 @@ export class Media {
     for (const identity of this.people.get().keys()) if (!here.has(identity)) this.forget(identity);
     for (const person of others) {
       this.subscribe(person.identity);
-      for (const { audioTrack } of person.audioTrackPublications.values()) if (audioTrack) hear(audioTrack);
+      for (const { audioTrack } of person.audioTrackPublications.values()) if (audioTrack) play(audioTrack);
     }
   }
 
@@ -436,7 +436,8 @@ export class Media {
   }
 }
 
-function hear(track: Track): void {
+/** Lets the track sound, once. */
+function play(track: Track): void {
   if (track.attachedElements.length === 0) track.attach();
 }
 
