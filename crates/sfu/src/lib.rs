@@ -28,7 +28,7 @@ pub use io::{
 };
 
 use livekit_protocol as proto;
-use peer::PeerEvent;
+use peer::{Peer, PeerEvent};
 pub use room::data::{CHAT_TOPIC, is_chat};
 use room::{Cx, Room};
 use slotmap::SlotMap;
@@ -52,6 +52,8 @@ pub struct Sfu {
     connections: HashMap<ConnectionId, (RoomKey, ParticipantKey)>,
     demux: Demux,
     wake: Wake,
+    /// Connections of who was removed, and when they are hung up; the first first.
+    leaving: VecDeque<(Instant, Peer)>,
     out: VecDeque<Output>,
     /// A point of the monotonic clock and the wall clock's time at it.
     epoch: (Instant, Duration),
@@ -74,6 +76,7 @@ impl Sfu {
             connections: HashMap::new(),
             demux: Demux::default(),
             wake,
+            leaving: VecDeque::new(),
             out: VecDeque::new(),
             epoch: (start, unix),
             events: vec![],
@@ -157,6 +160,14 @@ impl Sfu {
                 self.forget_gone();
                 self.wake.at(now + SWEEP, Due::Sweep);
             }
+            Due::HangUp => self.hang_up(now),
+        }
+    }
+
+    /// Says goodbye on the media connections that were left alone for long enough.
+    fn hang_up(&mut self, now: Instant) {
+        while let Some((_, mut peer)) = self.leaving.pop_front_if(|(at, _)| *at <= now) {
+            peer.hang_up(now, &mut self.out);
         }
     }
 
@@ -245,6 +256,7 @@ impl Sfu {
             out: &mut self.out,
             demux: &mut self.demux,
             wake: &mut self.wake,
+            leaving: &mut self.leaving,
         };
         Some((room, cx))
     }

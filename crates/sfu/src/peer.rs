@@ -328,8 +328,11 @@ impl Peer {
         self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
     }
 
-    pub(crate) fn close(&mut self) {
+    /// Ends DTLS, and with it all that runs over it.
+    pub(crate) fn hang_up(&mut self, now: Instant, out: &mut VecDeque<Output>) {
         let _ = self.rtc.close();
+        self.advance(now);
+        self.drain(&mut vec![], out);
     }
 
     // --- the run loop ---

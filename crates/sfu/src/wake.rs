@@ -34,6 +34,8 @@ pub(crate) enum Due {
     Room(RoomKey),
     /// The machine's own housekeeping.
     Sweep,
+    /// The connections of who was removed are hung up.
+    HangUp,
 }
 
 #[derive(Debug)]

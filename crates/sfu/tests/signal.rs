@@ -215,6 +215,20 @@ fn an_unknown_session_is_told_to_begin_anew() {
     assert!(world.clients[bob].closed);
 }
 
+/// A client whose media end before it has read why reports a failure: signalling may come later than what is sent by UDP.
+#[test]
+fn who_is_removed_reads_why_before_the_media_end() {
+    let mut world = World::new(41);
+    let ann = world.enter("ann");
+    let removed = world.now;
+    assert_eq!(world.clients[ann].hung_up, None);
+    world.ask(Ask::DeleteRoom(proto::DeleteRoomRequest { room: "room".into() })).unwrap();
+    assert!(world.clients[ann].closed, "signalling ends at once");
+    world.until("the media end", |w| w.clients[ann].hung_up.is_some());
+    let after = world.clients[ann].hung_up.unwrap() - removed;
+    assert!(after >= Duration::from_secs(1), "{after:?}");
+}
+
 #[test]
 fn the_same_identity_again_takes_the_place() {
     let mut world = World::new(27);

@@ -9,6 +9,9 @@ const PING_INTERVAL: i32 = 5;
 const PING_TIMEOUT: i32 = 15;
 /// From this protocol on, a client with one connection opens its data channels on fixed streams.
 const NEGOTIATED_CHANNELS: i32 = 18;
+/// How long the connections of who was removed are left alone before they are hung up: until the client has read why. Its
+/// signalling comes on another way than its media, and a client whose media end first takes that for a failure.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 impl Room {
     /// Takes the participant in, or back. `None`: refused, and the client was told why.
@@ -246,8 +249,9 @@ impl Room {
         info.state = proto::participant_info::State::Disconnected.into();
         info.disconnect_reason = reason.into();
         info.version = self.people[key].info.version + 1;
-        self.hang_up(key, cx);
-        self.people.remove(key);
+        if let Some(person) = self.people.remove(key) {
+            self.part(key, person, cx);
+        }
         self.identities.retain(|_, k| *k != key);
         self.announce(key, &info, cx);
         self.count();
@@ -263,17 +267,19 @@ impl Room {
         );
     }
 
-    /// Says goodbye on the media connections and forgets where they came from.
-    fn hang_up(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
-        let mut events = vec![];
-        for target in [Target::Publisher, Target::Subscriber] {
-            if let Some(peer) = self.people[key].peer(target) {
-                peer.close();
+    /// Sends what was still to be sent on the media connections, and leaves them to be hung up.
+    fn part(&self, key: ParticipantKey, person: Participant, cx: &mut Cx<'_>) {
+        let at = cx.now + FAREWELL;
+        let peers = [(Target::Publisher, Some(person.publisher)), (Target::Subscriber, person.subscriber)];
+        for (target, peer) in peers {
+            cx.demux.forget(PeerRef { room: cx.room, participant: key, target });
+            if let Some(mut peer) = peer {
                 peer.advance(cx.now);
-                peer.drain(&mut events, cx.out);
-                cx.demux.forget(PeerRef { room: cx.room, participant: key, target });
+                peer.drain(&mut vec![], cx.out);
+                cx.leaving.push_back((at, peer));
             }
         }
+        cx.wake.at(at, Due::HangUp);
     }
 
     pub(crate) fn close(&mut self, reason: proto::RoomEndReason, cx: &mut Cx<'_>) {

@@ -48,6 +48,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) out: &'a mut VecDeque<Output>,
     pub(crate) demux: &'a mut Demux,
     pub(crate) wake: &'a mut Wake,
+    /// Connections to hang up, and when.
+    pub(crate) leaving: &'a mut VecDeque<(Instant, Peer)>,
 }
 
 impl Cx<'_> {

@@ -90,6 +90,8 @@ pub struct Client {
     pub mode: Mode,
     pub connected: bool,
     pub closed: bool,
+    /// When the server ended the media connection, by a DTLS alert.
+    pub hung_up: Option<Instant>,
     pub joined: Option<proto::JoinResponse>,
     pub responses: Vec<Response>,
     pub people: HashMap<String, proto::ParticipantInfo>,
@@ -142,6 +144,8 @@ struct Announced {
     backup: bool,
 }
 
+/// The content type of its record (RFC 6347, 4.1).
+const DTLS_ALERT: u8 = 21;
 const PING: Duration = Duration::from_secs(5);
 const AUDIO_FRAME: Duration = Duration::from_millis(20);
 const VIDEO_FRAME: Duration = Duration::from_micros(33_333);
@@ -168,6 +172,7 @@ impl Client {
             mode,
             connected: false,
             closed: false,
+            hung_up: None,
             joined: None,
             responses: vec![],
             people: HashMap::new(),
@@ -389,6 +394,9 @@ impl Client {
 
     pub fn receive(&mut self, now: Instant, packet: &Packet) {
         self.now = now;
+        if packet.bytes.first() == Some(&DTLS_ALERT) {
+            self.hung_up.get_or_insert(now);
+        }
         let target = if packet.to == self.address { Target::Publisher } else { Target::Subscriber };
         let receive = Receive::new(Protocol::Udp, packet.from, packet.to, &packet.bytes);
         if let (Ok(receive), Some(rtc)) = (receive, self.peer(target)) {
