@@ -307,7 +307,7 @@ test('what people write is shown, not run', async () => {
 });
 
 test('by keyboard alone from registration to a message', async () => {
-  await person(convo.url, 'Lea');
+  for (const name of ['Lea', 'Kim']) await person(convo.url, name);
   const page = await convo.open();
   await page.goto('/');
   /** Presses Tab until the focus is on what is called so. */
@@ -341,6 +341,8 @@ test('by keyboard alone from registration to a message', async () => {
   await page.getByRole('menuitem', { name: 'Talk to people' }).waitFor();
   await page.keyboard.press('Enter');
   await page.getByRole('searchbox').waitFor();
+  // Everybody is there before somebody is searched for.
+  await page.getByRole('checkbox').nth(1).waitFor();
   await page.keyboard.type('lea');
   await page.getByRole('checkbox').nth(1).waitFor({ state: 'detached' });
   await page.keyboard.press('Tab');

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { ARGUMENTS } from "../../../web/e2e/support/chromium.mjs";
 import { serve } from "./stdio.mjs";
 
 const FILES = fileURLToPath(new URL("..", import.meta.url));
@@ -19,8 +20,7 @@ const files = createServer((request, response) => {
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: [
-    "--headless=new",
-    "--no-sandbox",
+    ...ARGUMENTS,
     "--autoplay-policy=no-user-gesture-required",
     // Few pictures a second, but moving: the tests share their processors with encoders and decoders.
     "--use-fake-device-for-media-stream=fps=10",

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { ARGUMENTS } from './chromium.mjs';
 
 const BINARY = process.env.CONVO_BIN ?? new URL('../../../target/debug/convo', import.meta.url).pathname;
 const AXE = await readFile(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
@@ -58,8 +59,7 @@ function launch(args) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
-      '--headless=new',
-      '--no-sandbox',
+      ...ARGUMENTS,
       // Few pictures a second, but moving: the tests share their processors with encoders and decoders.
       '--use-fake-device-for-media-stream=device-count=2,fps=8',
       '--use-fake-ui-for-media-stream',
