@@ -13,6 +13,7 @@
 
 mod check;
 pub mod config;
+mod downlink;
 pub mod forward;
 pub mod fuzz;
 mod id;
@@ -20,6 +21,7 @@ pub mod io;
 mod peer;
 mod room;
 mod sdp;
+mod stun;
 mod wake;
 
 pub use config::{Config, LocalAddress};

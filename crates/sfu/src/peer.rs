@@ -1,12 +1,14 @@
-//! One peer connection: the only file that touches str0m.
+//! One peer connection: what str0m does of it, and [`crate::downlink`] beside it, on which media leaves.
 //!
 //! str0m's rule is that each mutation of an `Rtc` is followed by polling it dry. Here that is [`Peer::drain`]: whoever
 //! changes a peer marks it (see [`crate::wake`]) or drains it at once; packets may be queued many at a time before.
 
 use crate::{
     config::Config,
+    downlink::{Downlink, Packet, Route, Told},
     forward::dd::{self, DescriptorExtension},
     io::{Datagram, Output, Transmit},
+    stun,
 };
 use std::{
     collections::VecDeque,
@@ -15,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use str0m::{
-    Candidate, Event, Input, PacerReason, Reason, Rtc, RtcError,
+    Candidate, Event, Input, Rtc, RtcError,
     bwe::Bitrate,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, ChannelId, Reliability},
@@ -23,23 +25,16 @@ use str0m::{
     format::PayloadParams,
     media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid},
     net::{Protocol, Receive},
-    rtp::{Extension, RtpWrite, Ssrc},
+    rtp::{Extension, RawPacket, Ssrc},
 };
 
 /// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
 const UFRAG: usize = 8;
 const PASSWORD: usize = 24;
-/// How soon the pacer looks again after the last packet that was written, as long as it does not probe: as often as it
-/// would without any.
-const PACER_IDLE: Duration = Duration::from_millis(40);
 /// How often str0m sums up what a peer sent and received.
 const STATS: Duration = Duration::from_secs(2);
-/// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
+/// Receiver reports.
 const REPORTS: Duration = Duration::from_millis(1000);
-/// Packets that can still be sent again, each about half a kilobyte beside its payload, which all subscribers share. A
-/// second of video at 5 Mbit/s, and of sound: what comes later, nobody waits for.
-const RESEND_VIDEO: usize = 512;
-const RESEND_AUDIO: usize = 64;
 /// Ids on which we begin to offer header extensions; a client's offer renumbers them.
 const DESCRIPTOR_ID: u8 = 12;
 
@@ -109,16 +104,20 @@ pub(crate) struct Peer {
     pending: Option<SdpPendingOffer>,
     connected: bool,
     dead: bool,
-    /// Packets written that str0m's pacer has not let go yet, as far as can be told from outside.
-    unsent: usize,
-    /// Its pacer sends padding between, or instead of, what is written: to find out what the link takes.
-    probing: bool,
+    /// Of a connection on which media goes to the client.
+    downlink: Option<Box<Downlink>>,
+    /// Who sent a request last that says to send media there (USE-CANDIDATE).
+    nominating: Option<Source>,
     /// What time str0m was told last.
     now: Instant,
-    /// When str0m wants to be called, and whether that is on the timer heap.
-    pub(crate) deadline: Instant,
+    /// When str0m wants to be called.
+    due: Instant,
+    /// What time is on the timer heap.
     pub(crate) scheduled: Option<Instant>,
+    /// There is something to send.
     pub(crate) dirty: bool,
+    /// str0m was told something.
+    pub(crate) touched: bool,
 }
 
 impl std::fmt::Debug for Peer {
@@ -141,7 +140,7 @@ fn certificate() -> DtlsCert {
 impl Peer {
     /// `sends`: media goes to the client on this connection, so its downlink is estimated and paced.
     pub(crate) fn new(config: &Config, sends: bool, now: Instant) -> Self {
-        let mut builder = Rtc::builder()
+        let builder = Rtc::builder()
             .set_ice_lite(true)
             .set_rtp_mode(true)
             .set_dtls_cert(certificate())
@@ -149,16 +148,17 @@ impl Peer {
             .set_stats_interval(Some(STATS))
             .set_rtcp_report_interval_audio(REPORTS)
             .set_rtcp_report_interval_video(REPORTS)
-            .set_send_buffer_audio(RESEND_AUDIO)
-            .set_send_buffer_video(RESEND_VIDEO)
             .enable_opus(true, true)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
             .set_extension(DESCRIPTOR_ID, Extension::with_serializer(dd::URI, DescriptorExtension));
-        if sends {
-            builder = builder.enable_bwe(Some(Bitrate::bps(config.initial_downlink)));
-        }
-        let mut rtc = builder.build(now);
+        let (mut rtc, downlink) = match sends {
+            true => {
+                let (rtc, downlink) = Downlink::build(builder, config.epoch, now, config.initial_downlink);
+                (rtc, Some(Box::new(downlink)))
+            }
+            false => (builder.build(now), None),
+        };
         // An address that is told under several is bound once.
         let mut bound: Vec<_> = config.addresses.iter().map(|a| (a.proto, a.bound)).collect();
         bound.dedup();
@@ -172,19 +172,19 @@ impl Peer {
                 Err(error) => tracing::warn!(%error, %address, "no ICE candidate"),
             }
         }
-        let (channels, deadline) = ([None; 3], now);
         Self {
             rtc,
-            channels,
+            channels: [None; 3],
             pending: None,
             connected: false,
             dead: false,
-            unsent: 0,
-            probing: false,
+            downlink,
+            nominating: None,
             now,
-            deadline,
+            due: now,
             scheduled: None,
             dirty: false,
+            touched: false,
         }
     }
 
@@ -206,14 +206,33 @@ impl Peer {
     pub(crate) fn accept_offer(&mut self, text: &str) -> Result<String, RtcError> {
         let offer = SdpOffer::from_sdp_string(text)?;
         self.pending = None;
-        Ok(self.rtc.sdp_api().accept_offer(offer)?.to_sdp_string())
+        self.lend();
+        let answer = self.rtc.sdp_api().accept_offer(offer).map(|answer| answer.to_sdp_string());
+        self.take(text);
+        answer
     }
 
     pub(crate) fn accept_answer(&mut self, text: &str) -> Result<(), RtcError> {
         let answer = SdpAnswer::from_sdp_string(text)?;
-        match self.pending.take() {
-            Some(pending) => self.rtc.sdp_api().accept_answer(pending, answer),
-            None => Ok(()),
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        self.lend();
+        let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
+        self.take(text);
+        accepted
+    }
+
+    /// Descriptions tell of the streams, which str0m does not send.
+    fn lend(&mut self) {
+        if let Some(downlink) = &self.downlink {
+            downlink.lend(&mut self.rtc);
+        }
+    }
+
+    /// After a description with these lines.
+    fn take(&mut self, description: &str) {
+        if let Some(downlink) = &mut self.downlink {
+            let mids = description.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+            downlink.take(&mut self.rtc, mids.map(|mid| mid.trim_end().into()));
         }
     }
 
@@ -230,6 +249,13 @@ impl Peer {
     /// An offer of ours with these changes: lines to add (kind, stream id, track id), lines to end. `None` when nothing
     /// needs the other side.
     pub(crate) fn offer(&mut self, change: OfferChange<'_>) -> Option<(String, Vec<Mid>)> {
+        self.lend();
+        let offer = self.offer_of(change);
+        self.take(offer.as_ref().map_or("", |(text, _)| text));
+        offer
+    }
+
+    fn offer_of(&mut self, change: OfferChange<'_>) -> Option<(String, Vec<Mid>)> {
         let mut sdp = self.rtc.sdp_api();
         if change.channels && self.channels.iter().all(Option::is_none) {
             for lane in Lane::ALL {
@@ -258,16 +284,10 @@ impl Peer {
     }
 
     /// The line gets a new SSRC: receivers take what follows for another track, not for the rest of the last.
-    ///
-    /// The stream is made anew. str0m 0.25 would look a reset one up by its old SSRC, and so hear no request for a packet
-    /// or a key frame any more.
     pub(crate) fn renew_stream(&mut self, mid: Mid) {
-        let mut direct = self.rtc.direct_api();
-        let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
-        let (old, has_rtx) = (stream.ssrc(), stream.rtx().is_some());
-        direct.remove_stream_tx(old);
-        let (ssrc, rtx) = (direct.new_ssrc(), direct.new_ssrc());
-        direct.declare_stream_tx(ssrc, has_rtx.then_some(rtx), mid, None);
+        if let Some(downlink) = &mut self.downlink {
+            downlink.renew(&mut self.rtc, mid);
+        }
     }
 
     /// The line, and the simulcast encoding on it, that an SSRC of the client's belongs to.
@@ -288,15 +308,27 @@ impl Peer {
 
     // --- media and data ---
 
-    /// Queues a packet; it goes out with the next drain.
-    pub(crate) fn write(&mut self, mid: Mid, packet: RtpWrite) -> bool {
-        match self.rtc.direct_api().stream_tx_by_mid(mid, None) {
-            Some(stream) => {
-                stream.write_rtp(packet);
-                self.unsent += 1;
-                true
-            }
-            None => false,
+    /// Whether media can be sent: it is not to be written before. Keys are not enough: str0m says that it is connected when it has
+    /// compared the client's certificate with the fingerprint of its description.
+    pub(crate) fn takes_media(&mut self) -> bool {
+        self.connected && !self.dead && self.downlink.as_mut().is_some_and(|downlink| downlink.is_open())
+    }
+
+    /// Queues a packet; it goes out when it is its turn, or at once unless it is paced.
+    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) -> bool {
+        self.downlink.as_mut().is_some_and(|downlink| downlink.write(now, mid, packet, paced))
+    }
+
+    /// Whether there is media to hand out.
+    pub(crate) fn has_ready(&self) -> bool {
+        self.downlink.as_ref().is_some_and(|downlink| downlink.has_ready())
+    }
+
+    /// Hands out the media that is due.
+    pub(crate) fn send_media(&mut self, now: Instant, out: &mut VecDeque<Output>) {
+        if let Some(downlink) = &mut self.downlink {
+            downlink.advance(now);
+            downlink.flush(out);
         }
     }
 
@@ -324,8 +356,10 @@ impl Peer {
     }
 
     /// What this peer would send if nothing held it back, for probing.
-    pub(crate) fn set_desired_bitrate(&mut self, minimum: u64, desired: u64) {
-        self.rtc.bwe().set_bitrate(Bitrate::bps(minimum), Bitrate::bps(desired));
+    pub(crate) fn set_desired_bitrate(&mut self, desired: u64) {
+        if let Some(downlink) = &mut self.downlink {
+            downlink.set_desired(desired);
+        }
     }
 
     /// Ends DTLS, and with it all that runs over it.
@@ -341,6 +375,9 @@ impl Peer {
         let Datagram { proto, source, destination, contents } = *datagram;
         let Ok(receive) = Receive::new(proto, source, destination, contents) else { return };
         self.now = now;
+        if stun::nominates(contents) {
+            self.nominating = Some((proto, source));
+        }
         if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
             tracing::debug!(%error, "a datagram was refused");
         }
@@ -354,49 +391,34 @@ impl Peer {
         }
     }
 
-    /// Polls until there is nothing more at `now`.
-    ///
-    /// str0m's pacer lets one packet go for each time it is told the time, and asks to be told the next microsecond. It
-    /// is told here, so that packets that may go together do; and when the last one that was written is out, it waits
-    /// until there is something again.
+    /// When to call [`Self::advance`] and [`Self::send_media`] again.
+    pub(crate) fn deadline(&self) -> Instant {
+        let media = self.downlink.as_ref().and_then(|downlink| downlink.due());
+        media.map_or(self.due, |media| media.min(self.due))
+    }
+
+    /// Whether str0m wants to be called.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due <= now
+    }
+
+    /// Polls str0m until there is nothing more at `now`.
     pub(crate) fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
-        let wrote = self.unsent > 0;
-        let mut sent = false;
         loop {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(t)) => {
-                    if is_rtp(&t.contents) {
-                        self.unsent = self.unsent.saturating_sub(1);
-                        sent = self.unsent == 0;
-                        if self.unsent > 0 {
-                            // Without the look at all else that a poll in vain is.
-                            self.advance(self.now);
-                        }
-                    }
-                    out.push_back(Output::Transmit(Transmit {
+                    let Transmit { proto, source, destination, contents } = Transmit {
                         proto: t.proto,
                         source: t.source,
                         destination: t.destination,
                         contents: t.contents.into(),
-                    }));
+                    };
+                    self.follow(Route { proto, source, destination }, &contents);
+                    out.push_back(Output::Transmit(Transmit { proto, source, destination, contents }));
                 }
                 Ok(str0m::Output::Event(event)) => self.on_event(event, events),
                 Ok(str0m::Output::Timeout(at)) => {
-                    self.deadline = at;
-                    let reason = self.rtc.last_timeout_reason();
-                    match reason {
-                        // It has no queue to look at: what was not sent was not for sending.
-                        Reason::Pacer(PacerReason::Handle) => self.unsent = 0,
-                        Reason::Pacer(PacerReason::Immediate) if wrote && self.unsent == 0 && !self.probing => {
-                            self.deadline = self.now + PACER_IDLE;
-                        }
-                        Reason::Pacer(PacerReason::Immediate) if std::mem::take(&mut sent) => {
-                            self.advance(self.now);
-                            continue;
-                        }
-                        Reason::Pacer(PacerReason::Immediate) => {}
-                        _ => self.probing = is_probing(reason),
-                    }
+                    self.due = at;
                     break;
                 }
                 Err(error) => {
@@ -409,9 +431,18 @@ impl Peer {
         }
     }
 
+    /// Media goes where str0m sends what is not STUN, and where the client's ICE agent wants it to go: where a request with
+    /// USE-CANDIDATE came from that ours answered, having checked its password (RFC 8445, 7.3.1.5).
+    fn follow(&mut self, route: Route, contents: &[u8]) {
+        let nominated = stun::is_success(contents) && self.nominating == Some((route.proto, route.destination));
+        if let Some(downlink) = self.downlink.as_mut().filter(|_| nominated || !stun::is(contents)) {
+            downlink.set_route(route);
+        }
+    }
+
     fn on_event(&mut self, event: Event, events: &mut Vec<PeerEvent>) {
-        use str0m::{IceConnectionState, bwe::BweKind};
-        events.push(match event {
+        use str0m::IceConnectionState;
+        let event = match event {
             Event::RtpPacket(packet) => PeerEvent::Packet(Box::new(packet)),
             Event::Connected => {
                 self.connected = true;
@@ -429,13 +460,27 @@ impl Peer {
                 Some(lane) => PeerEvent::Data { lane, bytes: data.data },
                 None => return,
             },
-            Event::KeyframeRequest(request) => PeerEvent::KeyframeRequest(request.mid),
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. } | BweKind::Remb { estimate, .. }) => {
-                PeerEvent::Estimate(estimate)
+            Event::RawPacket(raw) => {
+                if let (RawPacket::RtcpRx(rtcp), Some(downlink)) = (*raw, &mut self.downlink) {
+                    downlink.on_rtcp(self.now, rtcp, |told| {
+                        events.push(match told {
+                            Told::Estimate(bitrate) => PeerEvent::Estimate(Bitrate::bps(bitrate)),
+                            Told::KeyframeRequest(mid) => PeerEvent::KeyframeRequest(mid),
+                        });
+                    });
+                }
+                return;
             }
-            Event::PeerStats(stats) => PeerEvent::Stats(stats),
+            Event::PeerStats(mut stats) => {
+                if let Some(downlink) = &mut self.downlink {
+                    stats.egress_loss_fraction = downlink.take_loss();
+                    stats.rtt = downlink.rtt().or(stats.rtt);
+                }
+                PeerEvent::Stats(stats)
+            }
             _ => return,
-        });
+        };
+        events.push(event);
     }
 
     fn lane_of(&self, id: ChannelId) -> Option<Lane> {
@@ -458,41 +503,6 @@ fn credentials(config: &Config) -> str0m::IceCreds {
         ufrag: format!("{}{}", config.ufrag_prefix, crate::id::random(UFRAG)),
         pass: crate::id::random(PASSWORD),
     }
-}
-
-/// The `USERNAME`'s first part (ours) of a STUN binding request (RFC 8445, 7.2.2), to know whom it is for.
-pub(crate) fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
-    const HEADER: usize = 20;
-    const USERNAME: u16 = 0x0006;
-    const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-    let head = datagram.get(..HEADER)?;
-    if head[0] & 0xc0 != 0 || head[4..8] != MAGIC {
-        return None;
-    }
-    let mut rest = &datagram[HEADER..];
-    while let [k0, k1, l0, l1, tail @ ..] = rest {
-        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        let value = tail.get(..length)?;
-        if u16::from_be_bytes([*k0, *k1]) == USERNAME {
-            return std::str::from_utf8(value).ok()?.split(':').next();
-        }
-        rest = tail.get(length.next_multiple_of(4)..)?;
-    }
-    None
-}
-
-fn is_probing(reason: Reason) -> bool {
-    matches!(reason, Reason::Pacer(PacerReason::Probe1 | PacerReason::Probe2 | PacerReason::Padding))
-}
-
-/// RTP and not RTCP (RFC 7983, and RFC 5761 for the payload types).
-fn is_rtp(datagram: &[u8]) -> bool {
-    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
-}
-
-/// Whether a client may be known by this datagram's address alone: everything but STUN (RFC 7983).
-pub(crate) fn is_stun(datagram: &[u8]) -> bool {
-    datagram.first().is_some_and(|byte| *byte < 4)
 }
 
 /// Where a peer's datagrams come from, once ICE has checked it.

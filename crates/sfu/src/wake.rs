@@ -103,8 +103,8 @@ impl Demux {
     /// STUN names the peer, and what comes from its address afterwards is the same peer's: another peer's datagrams
     /// from there are refused by their keys. Anything but STUN from an unknown address is nobody's.
     pub(crate) fn find(&mut self, source: crate::peer::Source, datagram: &[u8]) -> Option<PeerRef> {
-        if crate::peer::is_stun(datagram)
-            && let Some(ufrag) = crate::peer::stun_ufrag(datagram)
+        if crate::stun::is(datagram)
+            && let Some(ufrag) = crate::stun::ufrag(datagram)
         {
             return self.by_ufrag.get(ufrag).copied();
         }

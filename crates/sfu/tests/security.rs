@@ -157,13 +157,29 @@ fn an_ice_check_needs_the_password() {
 
 #[test]
 fn another_certificate_than_the_offers_is_refused() {
-    let mut wire = Wire::new(|sdp| {
-        let at = sdp.find("a=fingerprint:sha-256 ").expect("a fingerprint") + "a=fingerprint:sha-256 ".len();
-        let other = if &sdp[at..at + 2] == "00" { "01" } else { "00" };
-        sdp.replace_range(at..at + 2, other);
-    });
+    let mut wire = Wire::new(another_fingerprint);
     let connected = wire.run(|wire, bytes| drop(wire.pass(&bytes)));
     assert!(!connected, "the media stream never begins");
+}
+
+/// Its keys are good: only the certificate says that it is not who has joined.
+#[test]
+fn who_has_another_certificate_gets_no_media() {
+    let mut world = World::new(42);
+    let ann = world.enter("ann");
+    world.publish_audio(ann, "mic");
+    let bob = world.enter("bob");
+    world.tamper = another_fingerprint;
+    let eve = world.join("eve");
+    world.run(Duration::from_secs(10));
+    assert!(world.clients[bob].media > 400, "{}", world.clients[bob].media);
+    assert_eq!(world.clients[eve].media, 0);
+}
+
+fn another_fingerprint(sdp: &mut String) {
+    let at = sdp.find("a=fingerprint:sha-256 ").expect("a fingerprint") + "a=fingerprint:sha-256 ".len();
+    let other = if &sdp[at..at + 2] == "00" { "01" } else { "00" };
+    sdp.replace_range(at..at + 2, other);
 }
 
 #[test]

@@ -13,6 +13,8 @@
 //! | [`dd`], [`vp9`] | Where is a packet in the layers of its stream, and what does it refer to? |
 //! | [`svc`] | Which of these layers does the subscriber get? |
 //! | [`clock`] | When was it captured, by our own clock? |
+//! | [`congestion`] | What does a subscriber's downlink take? |
+//! | [`pacer`] | When may a packet leave? |
 //! | [`allocate`] | Who gets how much of a subscriber's downlink? |
 //! | [`red`] | What is in a packet of redundant audio, and how is one made? |
 //! | [`speaker`] | Who speaks? |
@@ -31,10 +33,12 @@
 pub mod allocate;
 mod bytes;
 pub mod clock;
+pub mod congestion;
 pub mod dd;
 mod fuzz;
 pub mod keyframe;
 pub mod munger;
+pub mod pacer;
 pub mod quality;
 pub mod red;
 mod renumber;
@@ -48,4 +52,4 @@ pub use fuzz::fuzz;
 pub use keyframe::{Codec, is_keyframe, picture_size};
 pub use munger::{Incoming, Outgoing, RtpMunger, SenderReport, Source};
 pub use selector::{Decision, Layer, LayerPacket, LayerSelector, LayerTracker, Layers, MAX_LAYERS};
-pub use vp8::{Vp8Munger, Vp8Packet};
+pub use vp8::{Vp8Head, Vp8Munger, Vp8Packet};

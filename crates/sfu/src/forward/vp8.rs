@@ -2,7 +2,25 @@
 
 use super::bytes::Bytes;
 use super::renumber::Renumber;
-use str0m::rtp::{Vp8Descriptor, Vp8Patch};
+use str0m::rtp::Vp8Descriptor;
+
+/// The longest descriptor.
+const DESCRIPTOR: usize = 6;
+/// Set in the first byte of a picture id that has 15 bits.
+const WIDE: u16 = 0x8000;
+
+/// A descriptor that takes the place of the one at the start of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vp8Head {
+    bytes: [u8; DESCRIPTOR],
+    length: u8,
+}
+
+impl Vp8Head {
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
 
 /// What is looked at of a VP8 payload; read once, for all subscribers.
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +28,11 @@ pub struct Vp8Packet {
     descriptor: Vp8Descriptor,
     /// Length of the descriptor; the VP8 frame's bytes come after it.
     pub header_len: usize,
+    /// The descriptor, and where in it picture id, TL0PICIDX and KEYIDX are, as far as it has them.
+    head: [u8; DESCRIPTOR],
+    picture_at: Option<u8>,
+    tl0_at: Option<u8>,
+    key_at: Option<u8>,
     /// The picture id has 15 bits, not 7.
     wide: bool,
     /// TID; 0 for a stream without temporal layers.
@@ -24,16 +47,34 @@ impl Vp8Packet {
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let descriptor = Vp8Descriptor::parse(payload).ok()?;
         let keyframe = descriptor.starts_keyframe(payload);
-        let mut packet = Self { descriptor, header_len: 1, wide: false, temporal: 0, sync: false, keyframe };
+        let (head, at) = ([0; DESCRIPTOR], None);
+        let mut packet = Self {
+            descriptor,
+            header_len: 1,
+            head,
+            picture_at: at,
+            tl0_at: at,
+            key_at: at,
+            wide: false,
+            temporal: 0,
+            sync: false,
+            keyframe,
+        };
         let mut bytes = Bytes(payload);
+        let here = |bytes: &Bytes<'_>| (payload.len() - bytes.0.len()) as u8;
         if bytes.u8()? & 0x80 != 0 {
             let present = bytes.u8()?;
             if present & 0x80 != 0 {
+                packet.picture_at = Some(here(&bytes));
                 packet.wide = bytes.u8()? & 0x80 != 0;
                 bytes.take(packet.wide.into())?;
             }
-            bytes.take((present & 0x40 != 0).into())?; // TL0PICIDX
+            if present & 0x40 != 0 {
+                packet.tl0_at = Some(here(&bytes));
+                bytes.u8()?;
+            }
             if present & 0x30 != 0 {
+                packet.key_at = (present & 0x10 != 0).then(|| here(&bytes));
                 let layer = bytes.u8()?;
                 if present & 0x20 != 0 {
                     (packet.temporal, packet.sync) = (layer >> 6, layer & 0x20 != 0);
@@ -41,6 +82,7 @@ impl Vp8Packet {
             }
         }
         packet.header_len = payload.len() - bytes.0.len();
+        packet.head[..packet.header_len].copy_from_slice(&payload[..packet.header_len]);
         Some(packet)
     }
 
@@ -132,7 +174,7 @@ impl Vp8Munger {
 
     /// How the packet is rewritten that goes out in `epoch` ([`Outgoing::epoch`](super::Outgoing)). `None`: that epoch is
     /// long over.
-    pub fn rewrite(&mut self, epoch: u32, packet: &Vp8Packet) -> Option<Vp8Patch> {
+    pub fn rewrite(&mut self, epoch: u32, packet: &Vp8Packet) -> Option<Vp8Head> {
         if self.current.as_ref().is_none_or(|current| current.number < epoch) {
             self.previous = self.current.replace(Epoch::new(epoch, packet, &self.next));
             self.forwarded = self.wanted;
@@ -144,7 +186,7 @@ impl Vp8Munger {
             self.next.pass(&numbers);
             self.next.picture = self.current.as_ref().map(|current| current.pictures.next());
         }
-        numbers.patch(packet)
+        Some(numbers.written(packet))
     }
 }
 
@@ -157,18 +199,24 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn patch(&self, packet: &Vp8Packet) -> Option<Vp8Patch> {
-        let mut patch = packet.descriptor.patch();
-        if let Some(picture) = self.picture {
-            patch = patch.picture_id(packet.narrowed(picture));
+    fn written(&self, packet: &Vp8Packet) -> Vp8Head {
+        let mut bytes = packet.head;
+        if let (Some(picture), Some(at)) = (self.picture, packet.picture_at) {
+            let at = usize::from(at);
+            let picture = packet.narrowed(picture);
+            match packet.wide {
+                true => bytes[at..at + 2].copy_from_slice(&(picture | WIDE).to_be_bytes()),
+                false => bytes[at] = picture as u8,
+            }
         }
-        if let Some(tl0) = self.tl0 {
-            patch = patch.tl0_pic_idx(tl0);
+        if let (Some(tl0), Some(at)) = (self.tl0, packet.tl0_at) {
+            bytes[usize::from(at)] = tl0;
         }
-        if let Some(key) = self.key {
-            patch = patch.key_idx(key);
+        if let (Some(key), Some(at)) = (self.key, packet.key_at) {
+            let byte = &mut bytes[usize::from(at)];
+            *byte = *byte & !KEY_MASK | key;
         }
-        patch.build().ok()
+        Vp8Head { bytes, length: packet.header_len as u8 }
     }
 }
 
@@ -253,13 +301,15 @@ mod tests {
         }
     }
 
-    /// The patch that writes these numbers.
-    fn patch(frame: Frame, picture: u16, tl0: u8, key: u8) -> Option<Vp8Patch> {
-        frame.packet().descriptor.patch().picture_id(picture).tl0_pic_idx(tl0).key_idx(key).build().ok()
+    /// The frame's descriptor with these numbers.
+    fn patch(frame: Frame, picture: u16, tl0: u8, key: u8) -> Option<Vp8Head> {
+        let [high, low] = (picture | 0x8000).to_be_bytes();
+        let layer = frame.temporal << 6 | u8::from(frame.sync) << 5 | key;
+        Some(Vp8Head { bytes: [0x90, 0xf0, high, low, tl0, layer], length: 6 })
     }
 
     /// Goes the way of a packet: wanted, then rewritten.
-    fn send(munger: &mut Vp8Munger, epoch: u32, frame: Frame) -> Option<Option<Vp8Patch>> {
+    fn send(munger: &mut Vp8Munger, epoch: u32, frame: Frame) -> Option<Option<Vp8Head>> {
         munger.wants(&frame.packet()).then(|| munger.rewrite(epoch, &frame.packet()))
     }
 
@@ -293,9 +343,9 @@ mod tests {
         let mut munger = Vp8Munger::default();
         munger.rewrite(0, &packet(127));
         let wrapped = munger.rewrite(0, &packet(0));
-        assert_eq!(wrapped, packet(0).descriptor.patch().picture_id(0).build().ok());
+        assert_eq!(wrapped.unwrap().bytes(), [0x90, 0x80, 0]);
         let switched = munger.rewrite(1, &packet(90));
-        assert_eq!(switched, packet(90).descriptor.patch().picture_id(1).build().ok());
+        assert_eq!(switched.unwrap().bytes(), [0x90, 0x80, 1]);
     }
 
     #[test]

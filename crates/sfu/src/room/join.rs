@@ -276,6 +276,7 @@ impl Room {
             if let Some(mut peer) = peer {
                 peer.advance(cx.now);
                 peer.drain(&mut vec![], cx.out);
+                peer.send_media(cx.now, cx.out);
                 cx.leaving.push_back((at, peer));
             }
         }

@@ -4,6 +4,7 @@ use super::{
     svc::{Place, Svc},
     *,
 };
+use crate::downlink::{Extensions, Packet};
 use crate::forward::{
     self, Codec, Incoming, SenderReport,
     red::{Block, Red},
@@ -12,7 +13,7 @@ use std::{cell::OnceCell, sync::Arc, time::Duration};
 use str0m::{
     format::PayloadParams,
     media::{MediaKind, Mid, Pt, Rid},
-    rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc},
+    rtp::{RtpPacket, Ssrc},
 };
 
 /// A publisher is asked for a key frame of one encoding no more often: each costs it a burst.
@@ -189,8 +190,11 @@ impl Room {
         let Some(person) = self.people.get_mut(subscription.subscriber) else { return };
         let target = person.downstream();
         let Some(peer) = person.peer(target) else { return };
+        if !peer.takes_media() {
+            return;
+        }
         let Some(write) = subscription.rewrite(arrival, mid, peer, cx.now) else { return };
-        if peer.write(mid, write) && !peer.dirty {
+        if peer.write(cx.now, mid, write, arrival.codec.is_video()) && !peer.dirty {
             peer.dirty = true;
             cx.wake.dirty.push(PeerRef { room: cx.room, participant: subscription.subscriber, target });
         }
@@ -361,26 +365,23 @@ impl<'a> Arrival<'a> {
     }
 
     /// The packet as the subscriber gets it, but for what is specific to its codec.
-    pub(crate) fn write(&self, pt: Pt, nackable: bool, to: forward::Outgoing, payload: Arc<[u8]>) -> RtpWrite {
-        RtpWrite::new(pt, to.seq.into(), to.ts, self.captured, payload)
-            .marker(self.packet.header.marker && !self.repeated)
-            .ext_vals(self.extensions())
-            .nackable(nackable)
-    }
-
-    /// The header extensions that are passed on.
-    pub(crate) fn extensions(&self) -> ExtensionValues {
-        if self.repeated {
-            return ExtensionValues::default(); // They spoke of the packet that came.
+    pub(crate) fn write(&self, pt: Pt, resend: Option<Pt>, to: forward::Outgoing, payload: Arc<[u8]>) -> Packet {
+        let extensions = match self.repeated {
+            true => Extensions::default(), // They spoke of the packet that came.
+            false => Extensions::of(&self.packet.header.ext_vals),
+        };
+        Packet {
+            pt: *pt,
+            resend: resend.map(|pt| *pt),
+            seq: to.seq,
+            timestamp: to.ts,
+            clock_rate: self.codec.clock_rate(),
+            captured: self.captured,
+            marker: self.packet.header.marker && !self.repeated,
+            extensions,
+            head: None,
+            payload,
         }
-        let mut extensions = self.packet.header.ext_vals.clone();
-        // The sending side has its own.
-        extensions.mid = None;
-        extensions.rid = None;
-        extensions.rid_repair = None;
-        extensions.transport_cc = None;
-        extensions.abs_send_time = None;
-        extensions
     }
 }
 

@@ -250,9 +250,9 @@ impl Room {
 
     /// Something was queued for the peer, or told to it; it is advanced and drained before time goes on.
     fn touch(&mut self, key: ParticipantKey, target: Target, cx: &mut Cx<'_>) {
-        let peer = self.people.get_mut(key).and_then(|p| p.peer(target));
-        if let Some(peer) = peer.filter(|peer| !peer.dirty) {
-            peer.dirty = true;
+        let Some(peer) = self.people.get_mut(key).and_then(|p| p.peer(target)) else { return };
+        peer.touched = true;
+        if !std::mem::replace(&mut peer.dirty, true) {
             cx.wake.dirty.push(PeerRef { room: cx.room, participant: key, target });
         }
     }
@@ -268,8 +268,12 @@ impl Room {
         let before = cx.out.len();
         peer.receive(cx.now, datagram);
         peer.drain(events, cx.out);
+        if peer.has_ready() && !std::mem::replace(&mut peer.dirty, true) {
+            cx.wake.dirty.push(at);
+        }
         // Only the ICE agent answers a STUN request, and only one with its password: the address is the client's.
-        if crate::peer::is_stun(datagram.contents) && cx.out.len() > before {
+        let answers = |output: &Output| matches!(output, Output::Transmit(t) if t.destination == datagram.source);
+        if crate::stun::is(datagram.contents) && cx.out.range(before..).any(answers) {
             cx.demux.learn_source((datagram.proto, datagram.source), at);
         }
         self.after_drain(at, events, cx);
@@ -278,8 +282,11 @@ impl Room {
     pub(crate) fn advance(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
         peer.dirty = false;
-        peer.advance(cx.now);
-        peer.drain(events, cx.out);
+        if std::mem::take(&mut peer.touched) || peer.is_due(cx.now) {
+            peer.advance(cx.now);
+            peer.drain(events, cx.out);
+        }
+        peer.send_media(cx.now, cx.out);
         self.after_drain(at, events, cx);
     }
 
@@ -289,7 +296,7 @@ impl Room {
             return; // An earlier time came since, and was seen to.
         }
         peer.scheduled = None;
-        if peer.deadline <= cx.now {
+        if peer.deadline() <= cx.now {
             self.advance(at, events, cx);
         } else {
             self.schedule(at, cx);
@@ -307,9 +314,10 @@ impl Room {
     /// Puts the peer on the timer heap, unless it is there early enough.
     fn schedule(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
-        if peer.scheduled.is_none_or(|scheduled| peer.deadline < scheduled) {
-            peer.scheduled = Some(peer.deadline);
-            cx.wake.at(peer.deadline, Due::Peer(at));
+        let deadline = peer.deadline();
+        if peer.scheduled.is_none_or(|scheduled| deadline < scheduled) {
+            peer.scheduled = Some(deadline);
+            cx.wake.at(deadline, Due::Peer(at));
         }
     }
 

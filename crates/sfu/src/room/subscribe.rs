@@ -1,16 +1,14 @@
 //! Who sees what, and in which quality.
 
 use super::{media::Arrival, publish::Stream, svc::Chooser, *};
+use crate::downlink::{Extensions, Packet};
 use crate::forward::{
     Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, allocate::ceiling_for, dd::SvcLayer,
     quality::Quality, svc::SvcDecision,
 };
 use proto::VideoQuality;
-use std::time::Duration;
-use str0m::{
-    media::{MediaKind, Mid, Pt},
-    rtp::RtpWrite,
-};
+use std::{sync::Arc, time::Duration};
+use str0m::media::{MediaKind, Mid, Pt};
 
 /// A key frame for another layer of a picture that is there is asked for no more often.
 const LAYER_AGAIN: Duration = Duration::from_secs(1);
@@ -60,7 +58,8 @@ struct Payload {
     source: Pt,
     codec: Codec,
     pt: Pt,
-    nackable: bool,
+    /// On which it is sent again.
+    resend: Option<Pt>,
     /// Redundant audio for one who takes plain Opus alone.
     strip: bool,
 }
@@ -151,7 +150,7 @@ impl Subscription {
     }
 
     /// Chooses and rewrites. On the hot path.
-    pub(super) fn rewrite(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer, now: Instant) -> Option<RtpWrite> {
+    pub(super) fn rewrite(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer, now: Instant) -> Option<Packet> {
         if !self.flowing() || arrival.stream != self.stream {
             return None;
         }
@@ -163,13 +162,17 @@ impl Subscription {
         match out? {
             Step::Send(out, chosen) => {
                 let content = if payload.strip { arrival.plain()? } else { arrival.packet.payload.clone() };
-                let mut write = arrival.write(payload.pt, payload.nackable, out, content);
+                let mut packet = arrival.write(payload.pt, payload.resend, out, content);
                 if let Some(vp8) = &arrival.vp8 {
-                    write = write.vp8_patch(self.vp8.rewrite(out.epoch, vp8)?);
+                    packet.head = Some(self.vp8.rewrite(out.epoch, vp8)?);
                 }
-                Some(chosen.apply(write, arrival))
+                chosen.apply(&mut packet, arrival);
+                Some(packet)
             }
-            Step::Fill(out) => Some(RtpWrite::new(payload.pt, out.seq.into(), out.ts, arrival.captured, vec![])),
+            Step::Fill(out) => {
+                let packet = arrival.write(payload.pt, None, out, Arc::default());
+                Some(Packet { marker: false, extensions: Extensions::default(), ..packet })
+            }
         }
     }
 
@@ -217,8 +220,8 @@ impl Subscription {
         if let Some(known) = self.payload.filter(|p| p.source == source && p.codec == arrival.codec) {
             return Some(known);
         }
-        let (pt, nackable, strip) = payload(peer, mid, arrival.codec)?;
-        self.payload = Some(Payload { source, codec: arrival.codec, pt, nackable, strip });
+        let (pt, resend, strip) = payload(peer, mid, arrival.codec)?;
+        self.payload = Some(Payload { source, codec: arrival.codec, pt, resend, strip });
         self.payload
     }
 }
@@ -266,32 +269,27 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn apply(self, mut write: RtpWrite, arrival: &Arrival<'_>) -> RtpWrite {
-        if self.last {
-            write = write.marker(true);
-        }
+    fn apply(self, packet: &mut Packet, arrival: &Arrival<'_>) {
+        packet.marker |= self.last;
         let told = self.active_targets.zip(arrival.place.as_ref());
         if let Some(descriptor) = told.and_then(|(targets, place)| place.with_targets(targets)) {
-            let mut extensions = arrival.extensions();
-            extensions.user_values.set(descriptor);
-            write = write.ext_vals(extensions);
+            packet.extensions.descriptor = Some(descriptor);
         }
-        write
     }
 }
 
-/// The payload type for a codec on the subscriber's line, whether it may be sent again, and whether only the primary
+/// The payload type for a codec on the subscriber's line, that on which it is sent again, and whether only the primary
 /// block of redundant audio is taken.
-fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, bool, bool)> {
+fn payload(peer: &Peer, mid: Mid, codec: Codec) -> Option<(Pt, Option<Pt>, bool)> {
     let of = |codec: Codec| {
         let mut fitting = peer.payloads().iter().filter(move |p| super::media::codec_of(p.spec().codec) == Some(codec));
         fitting.find(|p| peer.accepts_payload(mid, p.pt()))
     };
     if codec == Codec::Red {
         let opus = of(Codec::Opus)?;
-        return Some(opus.red().map_or((opus.pt(), false, true), |red| (red, false, false)));
+        return Some(opus.red().map_or((opus.pt(), None, true), |red| (red, None, false)));
     }
-    of(codec).map(|p| (p.pt(), codec.is_video(), false))
+    of(codec).map(|p| (p.pt(), p.resend().filter(|_| codec.is_video()), false))
 }
 
 impl Room {

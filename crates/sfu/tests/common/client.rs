@@ -90,6 +90,8 @@ pub struct Client {
     pub mode: Mode,
     pub connected: bool,
     pub closed: bool,
+    /// Datagrams of RTP that came, whether they could be opened or not.
+    pub media: usize,
     /// When the server ended the media connection, by a DTLS alert.
     pub hung_up: Option<Instant>,
     pub joined: Option<proto::JoinResponse>,
@@ -172,6 +174,7 @@ impl Client {
             mode,
             connected: false,
             closed: false,
+            media: 0,
             hung_up: None,
             joined: None,
             responses: vec![],
@@ -394,6 +397,8 @@ impl Client {
 
     pub fn receive(&mut self, now: Instant, packet: &Packet) {
         self.now = now;
+        // RFC 7983, and RFC 5761 for the payload types.
+        self.media += usize::from(matches!(packet.bytes[..], [128..=191, kind, ..] if !(192..=223).contains(&kind)));
         if packet.bytes.first() == Some(&DTLS_ALERT) {
             self.hung_up.get_or_insert(now);
         }

@@ -32,6 +32,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// Of those who join from here on.
     pub kit: Kit,
+    /// What becomes of their first offers on the way.
+    pub tamper: fn(&mut String),
     answers: Vec<(AskId, Result<Answer, Refusal>)>,
     net: Net,
     next_connection: u64,
@@ -57,7 +59,8 @@ impl World {
         let now = config.epoch.0;
         let (sfu, net) = (Sfu::new(config), Net::new(seed));
         let (clients, events, answers, kit) = (vec![], vec![], vec![], Kit::default());
-        let mut world = Self { sfu, now, clients, events, kit, answers, net, next_connection: 1, sfu_due: now };
+        let (tamper, next_connection): (fn(&mut String), _) = (|_| {}, 1);
+        let mut world = Self { sfu, now, clients, events, kit, tamper, answers, net, next_connection, sfu_due: now };
         world.poll_sfu();
         world
     }
@@ -81,7 +84,9 @@ impl World {
         change(&mut join);
         let mut client = Client::new(connection, identity, address, join.mode, self.kit, self.now);
         if join.mode == Mode::Single {
-            join.request.publisher_offer = Some(client.first_offer());
+            let mut offer = client.first_offer();
+            (self.tamper)(&mut offer.sdp);
+            join.request.publisher_offer = Some(offer);
         }
         self.clients.push(client);
         self.input(Input::Connect { connection, join: Box::new(join) });

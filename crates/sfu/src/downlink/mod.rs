@@ -1,0 +1,446 @@
+//! The sending side of a peer connection: packets of media on their way to one subscriber.
+//!
+//! str0m does what a connection is made of: ICE, DTLS, descriptions, data channels, and all that is received. What is sent
+//! goes past it: a packet that is forwarded to hundreds must not cost each of them a walk over all that a connection is.
+//!
+//! | module | question it answers |
+//! | --- | --- |
+//! | [`packet`] | What does a packet look like on the wire? |
+//! | [`line`] | What was sent on a stream, and what can be sent again? |
+//! | [`srtp`], [`keys`] | How is it sealed, and with what? |
+//! | [`report`] | What do sender reports say, and what do their answers? |
+//! | [`crate::forward::pacer`] | When may it leave? |
+//! | [`crate::forward::congestion`] | What does the link take? |
+
+mod keys;
+mod line;
+mod packet;
+mod report;
+mod srtp;
+
+pub(crate) use packet::{Extensions, Packet};
+
+use crate::{
+    forward::{
+        congestion::{Cluster, Estimator, Report},
+        pacer::Pacer,
+    },
+    io::{Output, Transmit},
+};
+use line::{Line, Rtx};
+use packet::{HEADER, Head, Ids, write_header};
+use srtp::Sealer;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use str0m::{
+    Rtc, RtcConfig,
+    media::Mid,
+    net::Protocol,
+    rtp::{
+        Ssrc,
+        rtcp::{ReceptionReport, Rtcp, Twcc},
+    },
+};
+
+/// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
+const REPORTS: Duration = Duration::from_millis(1000);
+/// Padding of a packet: the most that its count has room for (RFC 3550, 5.1).
+const PADDING: usize = 255;
+
+/// From where to where datagrams go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) proto: Protocol,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+}
+
+/// What feedback told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The link takes so many bits per second.
+    Estimate(u64),
+    /// Pictures of this line cannot be decoded.
+    KeyframeRequest(Mid),
+}
+
+/// What waits for its turn.
+#[derive(Debug)]
+enum Waiting {
+    Packet(Mid, Packet),
+    /// What was asked for again.
+    Again(Ssrc, u16),
+}
+
+/// What may be sent again: requests cost a client nothing, and are answered with many times their length.
+#[derive(Debug)]
+struct Budget {
+    bytes: f64,
+    updated: Instant,
+}
+
+impl Budget {
+    /// Of what the link takes.
+    const SHARE: f64 = 0.5;
+
+    fn new(now: Instant) -> Self {
+        Self { bytes: 0.0, updated: now }
+    }
+
+    /// Whether these bytes are within it. `estimate`: bits per second.
+    fn takes(&mut self, now: Instant, bytes: usize, estimate: u64) -> bool {
+        let passed = now.saturating_duration_since(self.updated).as_secs_f64();
+        let second = estimate as f64 / 8.0 * Self::SHARE;
+        self.updated = now;
+        self.bytes = (self.bytes + second * passed).min(second) - bytes as f64;
+        if self.bytes < 0.0 {
+            self.bytes += bytes as f64;
+            return false;
+        }
+        true
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Downlink {
+    keys: keys::Slot,
+    sealer: Option<Sealer>,
+    route: Option<Route>,
+    lines: Vec<Line>,
+    epoch: report::Epoch,
+    began: Instant,
+    /// Of the packet that is sent next, for transport-wide feedback.
+    transport: u16,
+    pacer: Pacer<Waiting>,
+    estimator: Estimator,
+    told: Option<u64>,
+    again: Budget,
+    rtt: Option<Duration>,
+    /// What receivers reported, for links without transport-wide feedback.
+    loss: Option<f32>,
+    /// When the next reports are due; none before the first packet.
+    report_at: Option<Instant>,
+    /// Sealed, and to leave with the next flush.
+    ready: Vec<Vec<u8>>,
+    /// A payload with another head is put together here.
+    scratch: Vec<u8>,
+}
+
+impl Downlink {
+    /// A peer connection, and its sending side. `initial`: bits per second that its link is taken to have.
+    pub(crate) fn build(config: RtcConfig, epoch: report::Epoch, now: Instant, initial: u64) -> (Rtc, Self) {
+        // Feedback comes in no other way.
+        let (rtc, keys) = keys::build(config.enable_raw_packets(true), now);
+        let downlink = Self {
+            keys,
+            sealer: None,
+            route: None,
+            lines: vec![],
+            epoch,
+            began: now,
+            transport: 0,
+            pacer: Pacer::new(now, initial),
+            estimator: Estimator::new(now, initial),
+            told: None,
+            again: Budget::new(now),
+            rtt: None,
+            loss: None,
+            report_at: None,
+            ready: vec![],
+            scratch: vec![],
+        };
+        (rtc, downlink)
+    }
+
+    // --- descriptions ---
+
+    /// str0m is shown the streams while it reads and writes descriptions, and has none in between: it would report on them.
+    pub(crate) fn lend(&self, rtc: &mut Rtc) {
+        for line in &self.lines {
+            if rtc.media(line.mid).is_some() {
+                let rtx = line.rtx.as_ref().map(|rtx| rtx.ssrc.into());
+                rtc.direct_api().declare_stream_tx(line.ssrc.into(), rtx, line.mid, None);
+            }
+        }
+    }
+
+    /// Takes the streams back, and those that are new on these lines.
+    pub(crate) fn take(&mut self, rtc: &mut Rtc, mids: impl Iterator<Item = Mid>) {
+        let known: Vec<Mid> = self.lines.iter().map(|line| line.mid).collect();
+        for mid in known.into_iter().chain(mids) {
+            let mut direct = rtc.direct_api();
+            let Some(stream) = direct.stream_tx_by_mid(mid, None) else { continue };
+            let (ssrc, rtx) = (stream.ssrc(), stream.rtx().map(|rtx| *rtx));
+            direct.remove_stream_tx(ssrc);
+            let Some(media) = rtc.media(mid) else { continue };
+            let ids = Ids::of(media.remote_extmap());
+            match self.lines.iter_mut().find(|line| line.mid == mid) {
+                Some(line) => line.ids = ids,
+                None => self.lines.push(Line::new(mid, ids, *ssrc, rtx, media.cname().to_owned())),
+            }
+        }
+    }
+
+    /// The line gets a new SSRC: receivers take what follows for another track, not for the rest of the last.
+    pub(crate) fn renew(&mut self, rtc: &mut Rtc, mid: Mid) {
+        self.pacer.retain(|waiting| !matches!(waiting, Waiting::Packet(of, _) if *of == mid));
+        let Some(line) = self.lines.iter_mut().find(|line| line.mid == mid) else { return };
+        let direct = rtc.direct_api();
+        let rtx = line.rtx.is_some().then(|| *direct.new_ssrc());
+        *line = Line::new(mid, line.ids, *direct.new_ssrc(), rtx, std::mem::take(&mut line.cname));
+    }
+
+    // --- sending ---
+
+    /// Where ICE has found a way.
+    pub(crate) fn set_route(&mut self, route: Route) {
+        self.route = Some(route);
+    }
+
+    /// Whether packets can leave. Those before are not to be written: a receiver learns of the rollover counter by what it
+    /// gets.
+    pub(crate) fn is_open(&mut self) -> bool {
+        if self.sealer.is_none() {
+            self.sealer = self.keys.get().and_then(Sealer::new);
+        }
+        self.sealer.is_some() && self.route.is_some()
+    }
+
+    /// Writes a packet: it leaves with the next flush or, if it is paced, when its turn comes.
+    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let bytes = packet.payload.len() + HEADER;
+        match paced && !self.pacer.admits(now, bytes) {
+            true => self.pacer.queue(Waiting::Packet(mid, packet), bytes),
+            false => self.send(now, mid, packet),
+        }
+        true
+    }
+
+    /// What is due at `now`: packets whose turn it is, probes, reports.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        while let Some(waiting) = self.pacer.release(now) {
+            match waiting {
+                Waiting::Packet(mid, packet) => self.send(now, mid, packet),
+                Waiting::Again(ssrc, seq) => self.send_again(now, ssrc, seq),
+            }
+        }
+        if self.lines.iter().any(|line| line.ids.transport > 0)
+            && let Some(Cluster { packets }) = self.estimator.probe(now)
+        {
+            self.send_padding(now, packets);
+        }
+        if self.report_at.is_some_and(|at| now >= at) {
+            self.report(now);
+        }
+    }
+
+    /// When to call [`Self::advance`].
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.pacer.due().into_iter().chain(self.report_at).min()
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Hands out what is ready.
+    pub(crate) fn flush(&mut self, out: &mut VecDeque<Output>) {
+        self.pacer.settle();
+        let Some(Route { proto, source, destination }) = self.route else { return self.ready.clear() };
+        let transmit = |contents| Output::Transmit(Transmit { proto, source, destination, contents });
+        out.extend(self.ready.drain(..).map(transmit));
+    }
+
+    fn send(&mut self, now: Instant, mid: Mid, packet: Packet) {
+        let Some(index) = self.lines.iter().position(|line| line.mid == mid) else { return };
+        let line = &mut self.lines[index];
+        let Packet { pt, marker, timestamp, seq, .. } = packet;
+        let head = Head { pt, marker, padding: false, seq: seq as u16, timestamp, ssrc: line.ssrc };
+        if line.sent.is_none() {
+            self.report_at = Some(now);
+        }
+        line.note(&packet);
+        self.seal(now, index, head, seq, &packet, &[]);
+        self.lines[index].keep(packet);
+    }
+
+    /// RFC 4588: on a stream of its own, the number of before leads the payload.
+    fn send_again(&mut self, now: Instant, ssrc: Ssrc, seq: u16) {
+        let Some(index) = self.lines.iter().position(|line| line.ssrc == *ssrc) else { return };
+        let line = &mut self.lines[index];
+        let Some(packet) = line.kept(seq).cloned() else { return };
+        let (Some(Rtx { ssrc, seq: own, .. }), Some(pt)) = (&mut line.rtx, packet.resend) else { return };
+        let (ssrc, number) = (*ssrc, *own);
+        *own += 1;
+        let head =
+            Head { pt, marker: packet.marker, padding: false, seq: number as u16, timestamp: packet.timestamp, ssrc };
+        self.seal(now, index, head, number, &packet, &seq.to_be_bytes());
+    }
+
+    /// A sealed datagram; `lead` comes before the payload.
+    fn seal(&mut self, now: Instant, line: usize, head: Head, seq: u64, packet: &Packet, lead: &[u8]) {
+        let Self { sealer: Some(sealer), lines, scratch, .. } = self else { return };
+        let Line { mid, ids, .. } = lines[line];
+        let mut datagram = Vec::with_capacity(HEADER + packet.payload.len() + srtp::OVERHEAD);
+        write_header(&mut datagram, head, mid, ids, self.transport, &packet.extensions);
+        match (&packet.head, lead) {
+            (None, []) => sealer.rtp(&mut datagram, head.ssrc, seq, &packet.payload),
+            (patched, _) => {
+                let patched = patched.as_ref().map_or(&[][..], |patched| patched.bytes());
+                scratch.clear();
+                scratch.extend_from_slice(lead);
+                scratch.extend_from_slice(patched);
+                scratch.extend_from_slice(&packet.payload[patched.len()..]);
+                sealer.rtp(&mut datagram, head.ssrc, seq, scratch);
+            }
+        }
+        self.leave(now, datagram, ids, false);
+    }
+
+    fn leave(&mut self, now: Instant, datagram: Vec<u8>, ids: Ids, probing: bool) {
+        self.pacer.left(datagram.len());
+        if ids.transport > 0 {
+            self.estimator.on_sent(now, self.transport, datagram.len(), probing);
+            self.transport = self.transport.wrapping_add(1);
+        }
+        self.ready.push(datagram);
+    }
+
+    /// To find out whether the link takes more: packets of nothing, on a stream for what is sent again.
+    fn send_padding(&mut self, now: Instant, packets: u32) {
+        let mut lines = self.lines.iter_mut().filter(|line| line.ids.transport > 0);
+        let found = lines.find_map(|line| {
+            let (timestamp, mid, ids) = (line.sent?.timestamp, line.mid, line.ids);
+            let rtx = line.rtx.as_mut()?;
+            Some((rtx.pt?, timestamp, mid, ids, rtx))
+        });
+        let Some((pt, timestamp, mid, ids, rtx)) = found else { return };
+        let (ssrc, first) = (rtx.ssrc, rtx.seq);
+        rtx.seq += u64::from(packets);
+        let mut padding = [0; PADDING];
+        padding[PADDING - 1] = PADDING as u8;
+        for seq in first..first + u64::from(packets) {
+            let Some(sealer) = &mut self.sealer else { return };
+            let head = Head { pt, marker: false, padding: true, seq: seq as u16, timestamp, ssrc };
+            let mut datagram = Vec::with_capacity(HEADER + PADDING + srtp::OVERHEAD);
+            write_header(&mut datagram, head, mid, ids, self.transport, &Extensions::default());
+            sealer.rtp(&mut datagram, ssrc, seq, &padding);
+            self.leave(now, datagram, ids, true);
+        }
+    }
+
+    fn report(&mut self, now: Instant) {
+        self.report_at = Some(now + REPORTS);
+        self.lines.iter_mut().for_each(|line| line.tidy(now));
+        let Some(sealer) = &mut self.sealer else { return };
+        for compound in report::compounds(&self.lines, self.epoch, now) {
+            self.ready.push(sealer.rtcp(&compound));
+        }
+    }
+
+    // --- feedback ---
+
+    pub(crate) fn on_rtcp(&mut self, now: Instant, rtcp: Rtcp, tell: impl FnMut(Told)) {
+        let mut tell = tell;
+        match rtcp {
+            Rtcp::Twcc(feedback) => self.on_feedback(now, feedback).into_iter().for_each(tell),
+            Rtcp::Nack(nack) => {
+                for entry in nack.reports.iter() {
+                    let also = (0..16).filter(|bit| entry.blp & 1 << bit != 0).map(|bit| bit + 1);
+                    for offset in std::iter::once(0).chain(also) {
+                        self.on_missing(now, nack.ssrc, entry.pid.wrapping_add(offset));
+                    }
+                }
+            }
+            Rtcp::Pli(pli) => self.mid_of(pli.ssrc).into_iter().map(Told::KeyframeRequest).for_each(tell),
+            Rtcp::Fir(fir) => {
+                let mids = fir.reports.iter().filter_map(|entry| self.mid_of(entry.ssrc));
+                mids.map(Told::KeyframeRequest).for_each(&mut tell);
+            }
+            Rtcp::ReceiverReport(report) => report.reports.iter().for_each(|report| self.on_report(now, report)),
+            Rtcp::SenderReport(report) => report.reports.iter().for_each(|report| self.on_report(now, report)),
+            _ => {}
+        }
+    }
+
+    fn mid_of(&self, ssrc: Ssrc) -> Option<Mid> {
+        self.lines.iter().find(|line| line.ssrc == *ssrc).map(|line| line.mid)
+    }
+
+    fn on_missing(&mut self, now: Instant, ssrc: Ssrc, seq: u16) {
+        let Self { lines, rtt, .. } = self;
+        let Some(line) = lines.iter_mut().find(|line| line.ssrc == *ssrc) else { return };
+        let Some(bytes) = line.ask_again(now, seq, rtt.unwrap_or_default()) else { return };
+        let bytes = bytes + HEADER;
+        if !self.again.takes(now, bytes, self.estimator.estimate()) {
+            return;
+        }
+        match self.pacer.admits(now, bytes) {
+            true => self.send_again(now, ssrc, seq),
+            false => self.pacer.queue_first(Waiting::Again(ssrc, seq), bytes),
+        }
+    }
+
+    fn on_report(&mut self, now: Instant, report: &ReceptionReport) {
+        if self.mid_of(report.ssrc).is_some() {
+            self.rtt = report::round_trip(report, self.epoch, now).or(self.rtt);
+            let loss = f32::from(report.fraction_lost) / 256.0;
+            self.loss = Some(self.loss.map_or(loss, |before| before.max(loss)));
+        }
+    }
+
+    /// Transport-wide. A new estimate, if it is one.
+    fn on_feedback(&mut self, now: Instant, feedback: Twcc) -> Option<Told> {
+        /// Any number of rounds: only what is left of it counts.
+        const ROUND: u64 = 1 << 32;
+        let (began, count) = (self.began, feedback.feedback_count);
+        let micros = |at: Instant| at.saturating_duration_since(began).as_micros() as u64;
+        let reports = feedback.into_iter(began, ROUND.into());
+        let reports = reports.map(|(seq, _, at)| Report { seq: *seq as u16, arrived: at.map(micros) });
+        self.estimator.on_feedback(now, count, reports);
+        let estimate = self.estimator.estimate();
+        self.pacer.set_estimate(now, estimate);
+        (self.told.replace(estimate) != Some(estimate)).then_some(Told::Estimate(estimate))
+    }
+
+    /// What all that is sent would take, in bits per second.
+    pub(crate) fn set_desired(&mut self, bitrate: u64) {
+        self.estimator.set_desired(bitrate);
+    }
+
+    /// The fraction of packets lost, since it was asked last.
+    pub(crate) fn take_loss(&mut self) -> Option<f32> {
+        let reported = self.loss.take();
+        self.estimator.take_loss().or(reported)
+    }
+
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_again_is_a_share_of_what_the_link_takes() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        let mut sent = 0;
+        // A request for a packet of 1000 bytes each millisecond, for ten seconds: 8 Mbit/s.
+        for ms in 1..=10_000 {
+            sent += usize::from(budget.takes(start + Duration::from_millis(ms), 1000, 800_000));
+        }
+        assert!((450..=500).contains(&sent), "{sent} of 1000 bytes over a link of 100,000 a second");
+    }
+}

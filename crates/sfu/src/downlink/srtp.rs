@@ -1,0 +1,249 @@
+//! Sealing what is sent: SRTP and SRTCP (RFC 3711) with AES-GCM (RFC 7714) or AES-CM and HMAC-SHA1.
+//!
+//! The ciphers are str0m's. What is opened, str0m opens.
+
+use super::keys::Keys;
+use std::sync::OnceLock;
+use str0m::crypto::{
+    AeadAes128Gcm, AeadAes128GcmCipher, AeadAes256Gcm, AeadAes256GcmCipher, Aes128CmSha1_80, Aes128CmSha1_80Cipher,
+    CryptoProvider, dtls::SrtpProfile,
+};
+
+/// What sealing adds at most: the tag, and the index of SRTCP.
+pub(super) const OVERHEAD: usize = AeadAes128Gcm::TAG_LEN + INDEX;
+const INDEX: usize = 4;
+/// The part of an RTCP compound that stays readable: the first header with its SSRC.
+const CLEAR: usize = 8;
+/// Set in the index: the packet is encrypted.
+const ENCRYPTED: u32 = 1 << 31;
+/// Room that the AES-CM cipher wants behind its output.
+const CM_ROOM: usize = 15;
+
+/// Labels of the keys that are derived (RFC 3711, 4.3.2).
+const RTP: u8 = 0;
+const RTCP: u8 = 3;
+const CIPHER: u8 = 0;
+const AUTHENTICATION: u8 = 1;
+const SALT: u8 = 2;
+
+pub(super) fn provider() -> &'static CryptoProvider {
+    static PROVIDER: OnceLock<CryptoProvider> = OnceLock::new();
+    PROVIDER.get_or_init(str0m::crypto::from_feature_flags)
+}
+
+/// One direction of one connection.
+#[derive(Debug)]
+pub(super) struct Sealer {
+    rtp: Cipher,
+    rtcp: Cipher,
+    /// SRTCP's own numbers.
+    index: u32,
+}
+
+#[derive(Debug)]
+enum Cipher {
+    Cm { cipher: Box<dyn Aes128CmSha1_80Cipher>, salt: [u8; 14], key: [u8; 20] },
+    Gcm128 { cipher: Box<dyn AeadAes128GcmCipher>, salt: [u8; 12] },
+    Gcm256 { cipher: Box<dyn AeadAes256GcmCipher>, salt: [u8; 12] },
+}
+
+impl Sealer {
+    /// For our side of the handshake. `None`: a profile that str0m does not offer.
+    pub(super) fn new(keys: &Keys) -> Option<Self> {
+        Some(Self { rtp: Cipher::new(keys, RTP)?, rtcp: Cipher::new(keys, RTCP)?, index: 0 })
+    }
+
+    /// Appends the payload, sealed, to the header in `datagram`. `seq` is the extended sequence number: no two packets of
+    /// an SSRC may have the same.
+    pub(super) fn rtp(&mut self, datagram: &mut Vec<u8>, ssrc: u32, seq: u64, payload: &[u8]) {
+        let (head, length) = (datagram.len(), datagram.len() + payload.len());
+        match &mut self.rtp {
+            Cipher::Cm { cipher, salt, key } => {
+                datagram.resize(length + CM_ROOM, 0);
+                let iv = Aes128CmSha1_80::rtp_iv(*salt, ssrc, seq);
+                cipher.encrypt(&iv, payload, &mut datagram[head..]).expect("there is room");
+                let hmac = |key: &[u8], parts: &[&[u8]]| provider().sha1_hmac_provider.sha1_hmac(key, parts);
+                Aes128CmSha1_80::rtp_hmac(hmac, key, datagram, seq, length);
+                datagram.truncate(length + Aes128CmSha1_80::HMAC_TAG_LEN);
+            }
+            Cipher::Gcm128 { cipher, salt } => {
+                datagram.resize(length + AeadAes128Gcm::TAG_LEN, 0);
+                let iv = AeadAes128Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
+                let (head, body) = datagram.split_at_mut(head);
+                cipher.encrypt(&iv, head, payload, body).expect("there is room");
+            }
+            Cipher::Gcm256 { cipher, salt } => {
+                datagram.resize(length + AeadAes256Gcm::TAG_LEN, 0);
+                let iv = AeadAes256Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
+                let (head, body) = datagram.split_at_mut(head);
+                cipher.encrypt(&iv, head, payload, body).expect("there is room");
+            }
+        }
+    }
+
+    /// An RTCP compound, sealed.
+    pub(super) fn rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
+        let (clear, secret) = compound.split_at(CLEAR);
+        let ssrc = u32::from_be_bytes([clear[4], clear[5], clear[6], clear[7]]);
+        self.index = (self.index + 1) & !ENCRYPTED;
+        let index = self.index;
+        let mark = (ENCRYPTED | index).to_be_bytes();
+        let mut datagram = Vec::with_capacity(compound.len() + OVERHEAD + CM_ROOM);
+        datagram.extend_from_slice(clear);
+        let associated = [clear, &mark].concat();
+        match &mut self.rtcp {
+            Cipher::Cm { cipher, salt, key } => {
+                datagram.resize(compound.len() + CM_ROOM, 0);
+                let iv = Aes128CmSha1_80::rtp_iv(*salt, ssrc, index.into());
+                cipher.encrypt(&iv, secret, &mut datagram[CLEAR..]).expect("there is room");
+                datagram.truncate(compound.len());
+                datagram.extend_from_slice(&mark);
+                let length = datagram.len();
+                datagram.resize(length + Aes128CmSha1_80::HMAC_TAG_LEN, 0);
+                let hmac = |key: &[u8], parts: &[&[u8]]| provider().sha1_hmac_provider.sha1_hmac(key, parts);
+                Aes128CmSha1_80::rtcp_hmac(hmac, key, &mut datagram, length);
+            }
+            Cipher::Gcm128 { cipher, salt } => {
+                datagram.resize(compound.len() + AeadAes128Gcm::TAG_LEN, 0);
+                let iv = AeadAes128Gcm::rtcp_iv(*salt, ssrc, index);
+                cipher.encrypt(&iv, &associated, secret, &mut datagram[CLEAR..]).expect("there is room");
+                datagram.extend_from_slice(&mark);
+            }
+            Cipher::Gcm256 { cipher, salt } => {
+                datagram.resize(compound.len() + AeadAes256Gcm::TAG_LEN, 0);
+                let iv = AeadAes256Gcm::rtcp_iv(*salt, ssrc, index);
+                cipher.encrypt(&iv, &associated, secret, &mut datagram[CLEAR..]).expect("there is room");
+                datagram.extend_from_slice(&mark);
+            }
+        }
+        datagram
+    }
+}
+
+impl Cipher {
+    fn new(keys: &Keys, of: u8) -> Option<Self> {
+        let srtp = provider().srtp_provider;
+        Some(match keys.profile {
+            SrtpProfile::AES128_CM_SHA1_80 => {
+                let master: Master<16, 14> = Master::of(keys)?;
+                let cipher = srtp.aes_128_cm_sha1_80().create_cipher(master.derive(of + CIPHER), true);
+                Self::Cm { cipher, salt: master.derive(of + SALT), key: master.derive(of + AUTHENTICATION) }
+            }
+            SrtpProfile::AEAD_AES_128_GCM => {
+                let master: Master<16, 12> = Master::of(keys)?;
+                let cipher = srtp.aead_aes_128_gcm().create_cipher(master.derive(of + CIPHER), true);
+                Self::Gcm128 { cipher, salt: master.derive(of + SALT) }
+            }
+            SrtpProfile::AEAD_AES_256_GCM => {
+                let master: Master<32, 12> = Master::of(keys)?;
+                let cipher = srtp.aead_aes_256_gcm().create_cipher(master.derive(of + CIPHER), true);
+                Self::Gcm256 { cipher, salt: master.derive(of + SALT) }
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A master key and salt.
+struct Master<const KEY: usize, const SALT: usize> {
+    key: [u8; KEY],
+    salt: [u8; SALT],
+}
+
+impl<const KEY: usize, const SALT: usize> Master<KEY, SALT> {
+    /// Ours, out of the handshake's (RFC 5764, 4.2).
+    fn of(keys: &Keys) -> Option<Self> {
+        let side = usize::from(!keys.client);
+        let (all_keys, salts) = keys.material.split_at_checked(2 * KEY)?;
+        let key = all_keys.chunks_exact(KEY).nth(side)?.try_into().ok()?;
+        let salt = salts.chunks_exact(SALT).nth(side)?.try_into().ok()?;
+        Some(Self { key, salt })
+    }
+
+    /// The pseudo-random function AES-CM (RFC 3711, 4.3.3), with a key derivation rate of zero.
+    fn derive<const N: usize>(&self, label: u8) -> [u8; N] {
+        const BLOCK: usize = 16;
+        let mut input = [0; BLOCK];
+        input[..SALT].copy_from_slice(&self.salt);
+        input[7] ^= label;
+        let mut out = [0; N];
+        for (number, part) in out.chunks_mut(BLOCK).enumerate() {
+            input[BLOCK - 2..].copy_from_slice(&(number as u16).to_be_bytes());
+            // One of the backends wants room for a second block.
+            let mut block = [0; 2 * BLOCK];
+            match KEY {
+                16 => provider().srtp_provider.srtp_aes_128_ecb_round(&self.key, &input, &mut block),
+                _ => provider().srtp_provider.srtp_aes_256_ecb_round(&self.key, &input, &mut block),
+            }
+            part.copy_from_slice(&block[..part.len()]);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3711, appendix B.3.
+    #[test]
+    fn keys_are_derived_as_the_standard_has_it() {
+        let key = hex("E1F97A0D3E018BE0D64FA32C06DE4139").try_into().unwrap();
+        let salt = hex("0EC675AD498AFEEBB6960B3AABE6").try_into().unwrap();
+        let master = Master::<16, 14> { key, salt };
+        assert_eq!(master.derive::<16>(RTP + CIPHER).to_vec(), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(master.derive::<14>(RTP + SALT).to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
+        assert_eq!(master.derive::<20>(RTP + AUTHENTICATION).to_vec(), hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
+    }
+
+    /// The vectors of libsrtp's own check (`srtp_driver`, `srtp_validate` and `srtp_validate_gcm`).
+    const RTP_HEAD: &str = "800f1234decafbadcafebabe";
+    const RTCP_HEAD: &str = "81c8000bcafebabe";
+    const BODY: &str = "abababababababababababababababab";
+
+    fn sealer(profile: SrtpProfile, key: &str, salt: &str) -> Sealer {
+        // We are the client: the first of each are ours.
+        let material = hex(&[key, key, salt, salt].concat());
+        Sealer::new(&Keys { profile, material, client: true }).unwrap()
+    }
+
+    fn sealed(sealer: &mut Sealer) -> (Vec<u8>, Vec<u8>) {
+        let mut rtp = hex(RTP_HEAD);
+        sealer.rtp(&mut rtp, 0xcafe_babe, 0x1234, &hex(BODY));
+        (rtp, sealer.rtcp(&hex(&[RTCP_HEAD, BODY].concat())))
+    }
+
+    #[test]
+    fn aes_cm_is_what_others_open() {
+        let (key, salt) = ("e1f97a0d3e018be0d64fa32c06de4139", "0ec675ad498afeebb6960b3aabe6");
+        let (rtp, rtcp) = sealed(&mut sealer(SrtpProfile::AES128_CM_SHA1_80, key, salt));
+        assert_eq!(rtp, hex(&[RTP_HEAD, "4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb"].concat()));
+        let expected = "7128035be487b9bdbef89041f977a5a880000001993e08cd54d6c1230798";
+        assert_eq!(rtcp, hex(&[RTCP_HEAD, expected].concat()));
+    }
+
+    #[test]
+    fn aes_gcm_is_what_others_open() {
+        let (key, salt) = ("000102030405060708090a0b0c0d0e0f", "a0a1a2a3a4a5a6a7a8a9aaab");
+        let (rtp, rtcp) = sealed(&mut sealer(SrtpProfile::AEAD_AES_128_GCM, key, salt));
+        let expected = "c5002ede04cfdd2eb91159e0880aa06ed2976826f796b201df3131a127e8a392";
+        assert_eq!(rtp, hex(&[RTP_HEAD, expected].concat()));
+        let expected = "c98b8b5df0392a55852b6c21ac8e7025c52c6fbea2b3b446ea31123ba88ce61e80000001";
+        assert_eq!(rtcp, hex(&[RTCP_HEAD, expected].concat()));
+    }
+
+    #[test]
+    fn each_side_has_its_own_keys() {
+        let material = hex(&["11".repeat(32), "22".repeat(32), "33".repeat(12), "44".repeat(12)].concat());
+        let keys = |client| Keys { profile: SrtpProfile::AEAD_AES_256_GCM, material: material.clone(), client };
+        let of = |client| sealed(&mut Sealer::new(&keys(client)).unwrap());
+        assert_eq!(of(true), of(true));
+        assert!(of(true).0 != of(false).0 && of(true).1 != of(false).1);
+        let short = Keys { material: vec![0; 40], ..keys(true) };
+        assert!(Sealer::new(&short).is_none());
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+}
