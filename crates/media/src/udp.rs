@@ -109,6 +109,8 @@ impl UdpSocket {
             }
         };
         meter.received_call();
+        // The queue was empty: what comes later is told by the poll.
+        self.readable = received == BATCH_SIZE;
         for (meta, slice) in metas.iter().zip(&slices).take(received) {
             let ip = meta.dst_ip.filter(|_| self.local.ip().is_unspecified()).unwrap_or(self.local.ip());
             let destination = SocketAddr::new(ip, self.local.port());
@@ -122,7 +124,7 @@ impl UdpSocket {
                 each(Received { source: meta.addr, destination, contents });
             }
         }
-        true
+        self.readable
     }
 
     /// The most datagrams that one call sends.

@@ -30,6 +30,9 @@ const EVENTS: usize = 256;
 /// Bounds of one turn, so that neither commands nor datagrams keep the other, or what is to be said, waiting.
 const WORK_A_TURN: usize = 256;
 const CALLS_A_TURN: usize = 4;
+/// Turns do not begin sooner after each other. Under load datagrams come one by one: those of a millisecond are taken
+/// together, and what goes to one client leaves in one call. Who has had nothing to do for so long does not wait.
+const SPACING: Duration = Duration::from_millis(1);
 
 /// What other threads ask of a worker.
 pub(crate) enum Work {
@@ -173,7 +176,11 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
     /// Until [`Work::Stop`].
     pub(crate) fn work(mut self) {
         let mut events = Events::with_capacity(EVENTS);
+        let mut last = Instant::now();
         loop {
+            if let Some(rest) = SPACING.checked_sub(last.elapsed()) {
+                std::thread::sleep(rest);
+            }
             // The poll rounds up to whole milliseconds: a deadline is met less than one too late, and datagrams whose
             // times lie close together leave together.
             let wait =
@@ -184,6 +191,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                 tracing::error!(%error, worker = self.number, "cannot wait for packets");
             }
             let now = Instant::now();
+            last = now;
             match catch_unwind(AssertUnwindSafe(|| self.turn(now, &events))) {
                 Ok(Next::Turn) => {}
                 Ok(Next::Stop) => return,
