@@ -45,10 +45,10 @@ check: ## Format, lints, unit tests
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
 
-# Every build is of all targets of the whole workspace: a part alone would want its dependencies anew, with fewer
-# features.
+# Every build is of all targets of the whole workspace (the fuzz targets among them): a part alone would want its
+# dependencies anew, with fewer features.
 .PHONY: test
-test: postgres docs-ui check-web check fuzz-build test-socketio test-system ## Everything but pictures (test-media, test-web): check, then the whole server from outside
+test: postgres docs-ui check-web check test-socketio test-system test-media ## Everything but the web app in browsers (test-web): check, then the whole server from outside
 
 .PHONY: test-socketio
 test-socketio: ## The Socket.IO engine with the official clients
@@ -121,11 +121,6 @@ bench-media: ## Measure media beside a LiveKit server (LIVEKIT_SERVER=its progra
 .PHONY: fuzz
 fuzz: cargo-fuzz ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
 	for target in $$($(FUZZ) list); do $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS); done
-
-# Unoptimised: this is to see that the targets build, in half the time.
-.PHONY: fuzz-build
-fuzz-build: cargo-fuzz
-	$(FUZZ) build --dev
 
 .PHONY: cargo-fuzz
 cargo-fuzz:

@@ -307,7 +307,7 @@ test('what people write is shown, not run', async () => {
 });
 
 test('by keyboard alone from registration to a message', async () => {
-  for (const name of ['Lea', 'Kim']) await person(convo.url, name);
+  for (const name of ['Lea', 'Uma']) await person(convo.url, name);
   const page = await convo.open();
   await page.goto('/');
   /** Presses Tab until the focus is on what is called so. */
