@@ -121,10 +121,10 @@ impl Estimator {
             let Some(sent) = self.history.on_arrival(report.seq) else { continue };
             newest = newest.max(Some(sent.at));
             self.received.add(arrived, sent.bytes.into());
-            if sent.train > 0 {
-                self.prober.on_arrival(sent.train, arrived, sent.bytes.into());
+            match sent.train {
+                0 => usage = self.trend.on_arrival(sent.at, arrived).or(usage),
+                train => self.prober.on_arrival(train, arrived, sent.bytes.into()),
             }
-            usage = self.trend.on_arrival(sent.at, arrived).or(usage);
         }
         if let Some(newest) = newest {
             self.conclude(at, newest, usage);
@@ -147,7 +147,10 @@ impl Estimator {
         let (settled, lost) = self.history.settle(newest);
         self.fates = (self.fates.0 + settled, self.fates.1 + lost);
         self.loss.add(at, settled, lost, self.aimd.rate());
-        let usage = usage.unwrap_or_else(|| self.trend.usage());
+        let mut usage = usage.unwrap_or_else(|| self.trend.usage());
+        if usage == Usage::Over && self.prober.is_felt(at) {
+            usage = Usage::Under; // Hold: if there is more to it, it lasts.
+        }
         let received = if usage == Usage::Over { self.received.capacity() } else { self.received.rate() };
         if self.aimd.update(at, usage, received, self.rtt) {
             self.prober.postpone(at);

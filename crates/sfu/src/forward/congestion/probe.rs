@@ -19,6 +19,8 @@ const PASSED: f64 = 0.9;
 const FULL: f64 = 0.95;
 /// Between two trains after one that did not get through, at first and at most: each fills the queue for a moment.
 const WAIT: (u64, u64) = (2_000_000, 16_000_000);
+/// For so long what a train did to the queue is felt, and says nothing of what else is sent.
+const FELT: u64 = 300_000;
 /// An answer that has not come by then will not.
 const PATIENCE: u64 = 500_000;
 
@@ -46,11 +48,13 @@ pub(super) struct Prober {
     number: u8,
     not_before: u64,
     wait: u64,
+    /// When the last train left.
+    left: Option<u64>,
 }
 
 impl Default for Prober {
     fn default() -> Self {
-        Self { train: None, number: 0, not_before: 0, wait: WAIT.0 }
+        Self { train: None, number: 0, not_before: 0, wait: WAIT.0, left: None }
     }
 }
 
@@ -63,6 +67,7 @@ impl Prober {
         let packets = (target * TRAIN as f64 / 8e6 / PACKET_BYTES).ceil() as u32 + 1;
         let packets = packets.clamp(PACKETS.0, PACKETS.1);
         self.number = self.number.wrapping_add(1).max(1);
+        self.left = Some(at);
         self.train = Some(Train { target, packets, started: at, arrived: 0, bytes: 0, span: None });
         Some(Cluster { packets })
     }
@@ -102,9 +107,15 @@ impl Prober {
         Some(rate * FULL).filter(|rate| *rate > estimate)
     }
 
-    /// Nothing more for a while: the link is full.
+    /// The link was too full, and less is sent over it now: whether more fits is asked after a while.
     pub(super) fn postpone(&mut self, at: u64) {
-        self.not_before = self.not_before.max(at + self.wait);
+        self.wait = WAIT.0;
+        self.not_before = at + self.wait;
+    }
+
+    /// Whether a queue may be a train's own.
+    pub(super) fn is_felt(&self, at: u64) -> bool {
+        self.left.is_some_and(|left| at < left + FELT)
     }
 }
 
