@@ -431,11 +431,12 @@ impl Peer {
         }
     }
 
-    /// Media goes where str0m sends what is not STUN, and where the client's ICE agent wants it to go: where a request with
-    /// USE-CANDIDATE came from that ours answered, having checked its password (RFC 8445, 7.3.1.5).
+    /// Media goes where the client's ICE agent wants it to: where a request with USE-CANDIDATE came from that ours answered,
+    /// having checked its password (RFC 8445, 7.3.1.5). Of several such ways the last one counts: clients say it again
+    /// with each check of the way that they have chosen, and ours, which is lite, makes no checks of its own.
     fn follow(&mut self, route: Route, contents: &[u8]) {
         let nominated = stun::is_success(contents) && self.nominating == Some((route.proto, route.destination));
-        if let Some(downlink) = self.downlink.as_mut().filter(|_| nominated || !stun::is(contents)) {
+        if let Some(downlink) = self.downlink.as_mut().filter(|_| nominated) {
             downlink.set_route(route);
         }
     }

@@ -168,6 +168,21 @@ fn after_a_tunnel_the_client_resumes_and_misses_nothing_reliable() {
 }
 
 #[test]
+fn media_follow_a_client_to_another_network() {
+    let mut world = World::new(43);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(2));
+    world.clients[bob].move_to("10.0.9.9:6000".parse().unwrap());
+    let offer = world.clients[bob].restart_ice();
+    let before = world.clients[bob].heard.len();
+    world.signal(bob, Request::Offer(offer));
+    world.run(Duration::from_secs(5));
+    let heard = world.clients[bob].heard.len() - before;
+    assert!(heard > 220, "{heard} of 250 packets");
+}
+
+#[test]
 fn what_is_said_while_one_joins_reaches_them() {
     for mode in [Mode::Single, Mode::Dual] {
         let mut world = World::new(33);

@@ -300,6 +300,18 @@ impl Client {
         self.described(offer.to_sdp_string())
     }
 
+    /// Another network: nothing comes to the old address any more.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        let old = Candidate::host(std::mem::replace(&mut self.address, address), "udp").expect("an address");
+        self.rtc.direct_api().invalidate_candidate(&old);
+        self.rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
+    }
+
+    /// Whether datagrams to there come here: the second connection has the next port.
+    pub fn has(&self, address: SocketAddr) -> bool {
+        address.ip() == self.address.ip() && [self.address.port(), self.address.port() + 1].contains(&address.port())
+    }
+
     fn described(&mut self, sdp: String) -> proto::SessionDescription {
         self.offer_id += 1;
         proto::SessionDescription { r#type: "offer".into(), sdp, id: self.offer_id, ..Default::default() }

@@ -189,10 +189,9 @@ impl World {
             if packet.to.to_string() == SERVER {
                 let (source, destination, contents) = (packet.from, packet.to, &packet.bytes[..]);
                 self.input(Input::Datagram(Datagram { proto: Protocol::Udp, source, destination, contents }));
-            } else if let Some(client) = self.clients.iter_mut().find(|c| c.address.ip() == packet.to.ip()) {
-                client.receive(self.now, &packet);
-                let index = self.clients.iter().position(|c| c.address.ip() == packet.to.ip()).expect("found above");
-                self.after_client(index);
+            } else if let Some(name) = self.clients.iter().position(|client| client.has(packet.to)) {
+                self.clients[name].receive(self.now, &packet);
+                self.after_client(name);
             }
         }
         for name in 0..self.clients.len() {
