@@ -35,9 +35,9 @@ def phone_code(text: str) -> str:
 async def outbox(data: Path, suffix: str, to: str) -> str:
     """The newest file of the outbox that is addressed to `to`."""
     for _ in range(200):
-        for path in sorted(
-            (data / "outbox").glob(f"*.{suffix}"), key=lambda path: path.stat().st_mtime_ns, reverse=True
-        ):
+        # With a dot before its name a file is still being written, and is renamed at any moment.
+        written = (data / "outbox").glob(f"[!.]*.{suffix}")
+        for path in sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True):
             content = path.read_text()
             if to in content:
                 return content

@@ -73,7 +73,10 @@ function launch(args) {
 async function code(data, address) {
   const outbox = join(data, 'outbox');
   const mails = await Promise.all(
-    (await readdir(outbox)).sort().map((file) => readFile(join(outbox, file), 'utf8')),
+    (await readdir(outbox))
+      .filter((file) => !file.startsWith('.'))
+      .sort()
+      .map((file) => readFile(join(outbox, file), 'utf8')),
   );
   const mail = mails.findLast((mail) => mail.includes(address));
   return /code is:\s+(\S+)/.exec(mail)[1];
