@@ -3,10 +3,13 @@
 Each is connected, shows a figure that sways, and says what it meets, a JSON object a line:
 `{"who": 0, "connected": true}`, `{"who": 0, "from": "Ann", "text": "Hello"}`, `{"who": 0, "sees": "Ann"}` (that person's
 picture moved). What is written to it, `{"who": 0, "text": "Hello"}`, is said in the chat. It ends with its input.
+
+With `CROWD=1` they are a crowd: they see nobody, and their pictures are small.
 """
 
 import asyncio
 import json
+import os
 import sys
 
 import numpy as np
@@ -14,6 +17,7 @@ from figure import FRAMES, HEIGHT, WIDTH, figure
 from livekit import rtc
 
 SECONDS = 2.0
+CROWD = os.environ.get("CROWD") == "1"
 
 
 def say(who: int, **what: object) -> None:
@@ -21,14 +25,16 @@ def say(who: int, **what: object) -> None:
 
 
 async def show(room: rtc.Room, who: int) -> None:
-    source = rtc.VideoSource(WIDTH, HEIGHT)
+    step = 2 if CROWD else 1
+    width, height = WIDTH // step, HEIGHT // step
+    source = rtc.VideoSource(width, height)
     track = rtc.LocalVideoTrack.create_video_track("camera", source)
     options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA)
     await room.local_participant.publish_track(track, options)
-    pictures = [picture.tobytes() for picture in figure(who)]
+    pictures = [picture[::step, ::step].tobytes() for picture in figure(who)]
     while True:
         for picture in pictures:
-            source.capture_frame(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.RGBA, picture))
+            source.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.RGBA, picture))
             await asyncio.sleep(SECONDS / FRAMES)
 
 
@@ -64,7 +70,7 @@ async def join(url: str, token: str, who: int, tasks: set) -> rtc.Room:
             start(watch(track, who, participant.name))
 
     room.register_text_stream_handler("lk.chat", on_chat)
-    await room.connect(url, token)
+    await room.connect(url, token, rtc.RoomOptions(auto_subscribe=not CROWD))
     start(show(room, who))
     say(who, connected=True)
     return room
