@@ -315,8 +315,10 @@ impl Peer {
     }
 
     /// Queues a packet; it goes out when it is its turn, or at once unless it is paced.
-    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) -> bool {
-        self.downlink.as_mut().is_some_and(|downlink| downlink.write(now, mid, packet, paced))
+    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) {
+        if let Some(downlink) = &mut self.downlink {
+            downlink.write(now, mid, packet, paced);
+        }
     }
 
     /// Whether there is media to hand out.
@@ -407,14 +409,13 @@ impl Peer {
         loop {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(t)) => {
-                    let Transmit { proto, source, destination, contents } = Transmit {
+                    self.follow(Route { proto: t.proto, source: t.source, destination: t.destination }, &t.contents);
+                    out.push_back(Output::Transmit(Transmit {
                         proto: t.proto,
                         source: t.source,
                         destination: t.destination,
                         contents: t.contents.into(),
-                    };
-                    self.follow(Route { proto, source, destination }, &contents);
-                    out.push_back(Output::Transmit(Transmit { proto, source, destination, contents }));
+                    }));
                 }
                 Ok(str0m::Output::Event(event)) => self.on_event(event, events),
                 Ok(str0m::Output::Timeout(at)) => {

@@ -8,10 +8,12 @@
 //! | [`packet`] | What does a packet look like on the wire? |
 //! | [`line`] | What was sent on a stream, and what can be sent again? |
 //! | [`srtp`], [`keys`] | How is it sealed, and with what? |
+//! | [`budget`] | How much of it is? |
 //! | [`report`] | What do sender reports say, and what do their answers? |
 //! | [`crate::forward::pacer`] | When may it leave? |
 //! | [`crate::forward::congestion`] | What does the link take? |
 
+mod budget;
 mod keys;
 mod line;
 mod packet;
@@ -27,6 +29,7 @@ use crate::{
     },
     io::{Output, Transmit},
 };
+use budget::Budget;
 use line::{Line, Rtx};
 use packet::{HEADER, Head, Ids, write_header};
 use srtp::Sealer;
@@ -73,35 +76,6 @@ enum Waiting {
     Packet(Mid, Packet),
     /// What was asked for again.
     Again(Ssrc, u16),
-}
-
-/// What may be sent again: requests cost a client nothing, and are answered with many times their length.
-#[derive(Debug)]
-struct Budget {
-    bytes: f64,
-    updated: Instant,
-}
-
-impl Budget {
-    /// Of what the link takes.
-    const SHARE: f64 = 0.5;
-
-    fn new(now: Instant) -> Self {
-        Self { bytes: 0.0, updated: now }
-    }
-
-    /// Whether these bytes are within it. `estimate`: bits per second.
-    fn takes(&mut self, now: Instant, bytes: usize, estimate: u64) -> bool {
-        let passed = now.saturating_duration_since(self.updated).as_secs_f64();
-        let second = estimate as f64 / 8.0 * Self::SHARE;
-        self.updated = now;
-        self.bytes = (self.bytes + second * passed).min(second) - bytes as f64;
-        if self.bytes < 0.0 {
-            self.bytes += bytes as f64;
-            return false;
-        }
-        true
-    }
 }
 
 #[derive(Debug)]
@@ -210,16 +184,12 @@ impl Downlink {
     }
 
     /// Writes a packet: it leaves with the next flush or, if it is paced, when its turn comes.
-    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) -> bool {
-        if !self.is_open() {
-            return false;
-        }
+    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) {
         let bytes = packet.payload.len() + HEADER;
         match paced && !self.pacer.admits(now, bytes) {
             true => self.pacer.queue(Waiting::Packet(mid, packet), bytes),
             false => self.send(now, mid, packet),
         }
-        true
     }
 
     /// What is due at `now`: packets whose turn it is, probes, reports.
@@ -349,8 +319,7 @@ impl Downlink {
 
     // --- feedback ---
 
-    pub(crate) fn on_rtcp(&mut self, now: Instant, rtcp: Rtcp, tell: impl FnMut(Told)) {
-        let mut tell = tell;
+    pub(crate) fn on_rtcp(&mut self, now: Instant, rtcp: Rtcp, mut tell: impl FnMut(Told)) {
         match rtcp {
             Rtcp::Twcc(feedback) => self.on_feedback(now, feedback).into_iter().for_each(tell),
             Rtcp::Nack(nack) => {
@@ -425,22 +394,5 @@ impl Downlink {
 
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_sent_again_is_a_share_of_what_the_link_takes() {
-        let start = Instant::now();
-        let mut budget = Budget::new(start);
-        let mut sent = 0;
-        // A request for a packet of 1000 bytes each millisecond, for ten seconds: 8 Mbit/s.
-        for ms in 1..=10_000 {
-            sent += usize::from(budget.takes(start + Duration::from_millis(ms), 1000, 800_000));
-        }
-        assert!((450..=500).contains(&sent), "{sent} of 1000 bytes over a link of 100,000 a second");
     }
 }

@@ -5,8 +5,8 @@
 use super::keys::Keys;
 use std::sync::OnceLock;
 use str0m::crypto::{
-    AeadAes128Gcm, AeadAes128GcmCipher, AeadAes256Gcm, AeadAes256GcmCipher, Aes128CmSha1_80, Aes128CmSha1_80Cipher,
-    CryptoProvider, dtls::SrtpProfile,
+    AeadAes128Gcm, AeadAes128GcmCipher, AeadAes256GcmCipher, Aes128CmSha1_80, Aes128CmSha1_80Cipher, CryptoProvider,
+    dtls::SrtpProfile,
 };
 
 /// What sealing adds at most: the tag, and the index of SRTCP.
@@ -43,8 +43,29 @@ pub(super) struct Sealer {
 #[derive(Debug)]
 enum Cipher {
     Cm { cipher: Box<dyn Aes128CmSha1_80Cipher>, salt: [u8; 14], key: [u8; 20] },
-    Gcm128 { cipher: Box<dyn AeadAes128GcmCipher>, salt: [u8; 12] },
-    Gcm256 { cipher: Box<dyn AeadAes256GcmCipher>, salt: [u8; 12] },
+    Gcm { cipher: Gcm, salt: [u8; 12] },
+}
+
+/// The lengths of key: nonces and tags are the same (RFC 7714, section 12).
+#[derive(Debug)]
+enum Gcm {
+    Aes128(Box<dyn AeadAes128GcmCipher>),
+    Aes256(Box<dyn AeadAes256GcmCipher>),
+}
+
+impl Gcm {
+    /// `out` has room for the tag, and no more.
+    fn seal(&mut self, nonce: &[u8; 12], associated: &[u8], secret: &[u8], out: &mut [u8]) {
+        let sealed = match self {
+            Self::Aes128(cipher) => cipher.encrypt(nonce, associated, secret, out),
+            Self::Aes256(cipher) => cipher.encrypt(nonce, associated, secret, out),
+        };
+        sealed.expect("there is room");
+    }
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+    provider().sha1_hmac_provider.sha1_hmac(key, parts)
 }
 
 impl Sealer {
@@ -62,21 +83,14 @@ impl Sealer {
                 datagram.resize(length + CM_ROOM, 0);
                 let iv = Aes128CmSha1_80::rtp_iv(*salt, ssrc, seq);
                 cipher.encrypt(&iv, payload, &mut datagram[head..]).expect("there is room");
-                let hmac = |key: &[u8], parts: &[&[u8]]| provider().sha1_hmac_provider.sha1_hmac(key, parts);
                 Aes128CmSha1_80::rtp_hmac(hmac, key, datagram, seq, length);
                 datagram.truncate(length + Aes128CmSha1_80::HMAC_TAG_LEN);
             }
-            Cipher::Gcm128 { cipher, salt } => {
+            Cipher::Gcm { cipher, salt } => {
                 datagram.resize(length + AeadAes128Gcm::TAG_LEN, 0);
-                let iv = AeadAes128Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
+                let nonce = AeadAes128Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
                 let (head, body) = datagram.split_at_mut(head);
-                cipher.encrypt(&iv, head, payload, body).expect("there is room");
-            }
-            Cipher::Gcm256 { cipher, salt } => {
-                datagram.resize(length + AeadAes256Gcm::TAG_LEN, 0);
-                let iv = AeadAes256Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
-                let (head, body) = datagram.split_at_mut(head);
-                cipher.encrypt(&iv, head, payload, body).expect("there is room");
+                cipher.seal(&nonce, head, payload, body);
             }
         }
     }
@@ -90,7 +104,6 @@ impl Sealer {
         let mark = (ENCRYPTED | index).to_be_bytes();
         let mut datagram = Vec::with_capacity(compound.len() + OVERHEAD + CM_ROOM);
         datagram.extend_from_slice(clear);
-        let associated = [clear, &mark].concat();
         match &mut self.rtcp {
             Cipher::Cm { cipher, salt, key } => {
                 datagram.resize(compound.len() + CM_ROOM, 0);
@@ -100,19 +113,12 @@ impl Sealer {
                 datagram.extend_from_slice(&mark);
                 let length = datagram.len();
                 datagram.resize(length + Aes128CmSha1_80::HMAC_TAG_LEN, 0);
-                let hmac = |key: &[u8], parts: &[&[u8]]| provider().sha1_hmac_provider.sha1_hmac(key, parts);
                 Aes128CmSha1_80::rtcp_hmac(hmac, key, &mut datagram, length);
             }
-            Cipher::Gcm128 { cipher, salt } => {
+            Cipher::Gcm { cipher, salt } => {
                 datagram.resize(compound.len() + AeadAes128Gcm::TAG_LEN, 0);
-                let iv = AeadAes128Gcm::rtcp_iv(*salt, ssrc, index);
-                cipher.encrypt(&iv, &associated, secret, &mut datagram[CLEAR..]).expect("there is room");
-                datagram.extend_from_slice(&mark);
-            }
-            Cipher::Gcm256 { cipher, salt } => {
-                datagram.resize(compound.len() + AeadAes256Gcm::TAG_LEN, 0);
-                let iv = AeadAes256Gcm::rtcp_iv(*salt, ssrc, index);
-                cipher.encrypt(&iv, &associated, secret, &mut datagram[CLEAR..]).expect("there is room");
+                let nonce = AeadAes128Gcm::rtcp_iv(*salt, ssrc, index);
+                cipher.seal(&nonce, &[clear, &mark].concat(), secret, &mut datagram[CLEAR..]);
                 datagram.extend_from_slice(&mark);
             }
         }
@@ -132,12 +138,12 @@ impl Cipher {
             SrtpProfile::AEAD_AES_128_GCM => {
                 let master: Master<16, 12> = Master::of(keys)?;
                 let cipher = srtp.aead_aes_128_gcm().create_cipher(master.derive(of + CIPHER), true);
-                Self::Gcm128 { cipher, salt: master.derive(of + SALT) }
+                Self::Gcm { cipher: Gcm::Aes128(cipher), salt: master.derive(of + SALT) }
             }
             SrtpProfile::AEAD_AES_256_GCM => {
                 let master: Master<32, 12> = Master::of(keys)?;
                 let cipher = srtp.aead_aes_256_gcm().create_cipher(master.derive(of + CIPHER), true);
-                Self::Gcm256 { cipher, salt: master.derive(of + SALT) }
+                Self::Gcm { cipher: Gcm::Aes256(cipher), salt: master.derive(of + SALT) }
             }
             _ => return None,
         })

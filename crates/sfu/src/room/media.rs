@@ -194,8 +194,8 @@ impl Room {
             return;
         }
         let Some(write) = subscription.rewrite(arrival, mid, peer, cx.now) else { return };
-        if peer.write(cx.now, mid, write, arrival.codec.is_video()) && !peer.dirty {
-            peer.dirty = true;
+        peer.write(cx.now, mid, write, arrival.codec.is_video());
+        if !std::mem::replace(&mut peer.dirty, true) {
             cx.wake.dirty.push(PeerRef { room: cx.room, participant: subscription.subscriber, target });
         }
     }
