@@ -15,12 +15,16 @@ class Client:
         self.chats: list[tuple[str, str, dict[str, str]]] = []
         self.reason = None
         self.tasks = set()
+        self._turn = asyncio.Lock()
         self.room.register_text_stream_handler("lk.chat", self._stream)
         self.room.on("disconnected", self._gone)
 
     def _stream(self, reader, identity):
         async def read():
-            text = await reader.read_all()
+            # Streams are told in the order in which they began; this SDK reads each on a thread pool of its own, and
+            # of two that came together the second may be whole first.
+            async with self._turn:
+                text = await reader.read_all()
             self.chats.append((identity, text, dict(reader.info.attributes or {})))
 
         task = asyncio.create_task(read())
@@ -34,9 +38,13 @@ class Client:
         return self
 
     async def until(self, condition, seconds=SECONDS):
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            name = self.room.local_participant.identity
+            raise TimeoutError(f"{name} heard {self.chats}, and is gone for {self.reason}") from error
 
 
 async def join(person, room, **body):
