@@ -149,7 +149,8 @@ async def test_a_participant_is_moved_to_another_room(world, lk, token, client):
     assert mover.reason is None
 
 
-async def test_nobody_is_moved_into_a_meeting_they_were_removed_from(world, lk, token, client):
+@pytest.mark.parametrize("verb", ["move", "forward"])
+async def test_nobody_is_brought_into_a_meeting_they_were_removed_from(world, lk, token, client, verb):
     ann = await world.person("Ann")
     room = await ann.via("platform").create_room()
     await join(ann, room)
@@ -159,15 +160,11 @@ async def test_nobody_is_moved_into_a_meeting_they_were_removed_from(world, lk, 
     await ann.post(f"/api/v1/meetings/{room.code}/participants/{seen['participant_id']}/remove")
     await robot.until(lambda: robot.reason is not None)
     await client().connect(world.server.ws_url, token("robot", "hall"))
+    ways = {
+        "move": (lk.room.move_participant, api.MoveParticipantRequest),
+        "forward": (lk.room.forward_participant, api.ForwardParticipantRequest),
+    }
+    bring, request = ways[verb]
     with pytest.raises(api.TwirpError) as refused:
-        move = api.MoveParticipantRequest(room="hall", identity="robot", destination_room=room.code)
-        await lk.room.move_participant(move)
+        await bring(request(room="hall", identity="robot", destination_room=room.code))
     assert refused.value.code == "failed_precondition"
-
-
-async def test_forwarding_is_said_to_be_no_part_of_this_server(lk, token, world, client):
-    await client().connect(world.server.ws_url, token("ann", "hall"))
-    with pytest.raises(api.TwirpError) as refused:
-        ask = api.ForwardParticipantRequest(room="hall", identity="ann", destination_room="cellar")
-        await lk.room.forward_participant(ask)
-    assert (refused.value.code, refused.value.status) == ("unimplemented", 501)

@@ -2,12 +2,11 @@
 
 use crate::{
     turn,
-    worker::{Inbox, Work},
+    worker::{Inbox, Work, home},
 };
 use convo_sfu::{Answer, Ask, AskId, Command, ConnectionId, Event, Join, LocalAddress, Refusal};
 use livekit_protocol::{SignalRequest, SignalResponse};
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -144,12 +143,9 @@ impl Media {
         self.0.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A room lives on one worker, and its name says on which.
     fn worker(&self, room: &str) -> &Inbox {
-        let mut hasher = DefaultHasher::new();
-        room.hash(&mut hasher);
-        let index = hasher.finish() % self.0.workers.len() as u64;
-        &self.0.workers[index as usize].inbox
+        let workers = &self.0.workers;
+        &workers[home(room, workers.len())].inbox
     }
 }
 

@@ -69,7 +69,10 @@ impl Media {
             ready.push(worker);
             handles.push(handle::Worker { inbox, addresses });
         }
-        ready[0].listen(listeners, handles.iter().map(|worker| worker.inbox.clone()).collect())?;
+        for worker in &mut ready {
+            worker.meet(handles.iter().map(|worker| worker.inbox.clone()).collect());
+        }
+        ready[0].listen(listeners)?;
         let media: Vec<_> = handles.iter().flat_map(|worker| &worker.addresses).copied().collect();
         let turn = config.turn.as_ref().map(|turn| turn::bind(turn, &config.bind, &told, &media)).transpose()?;
         // Not before everything is bound: a start that fails leaves nothing behind.

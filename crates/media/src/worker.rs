@@ -7,11 +7,14 @@ use crate::{
     tcp::{Listener, Stream, Streams},
     udp::{Buffers, Received, Run, UdpSocket},
 };
-use convo_sfu::{Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, Input, Join, Output, Refusal, Transmit};
+use convo_sfu::{
+    Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, Input, Join, Output, Refusal, Relay, Transmit,
+};
 use livekit_protocol::{SignalRequest, SignalResponse};
 use mio::{Events, Poll, Token, Waker, event::Event as Readiness};
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
@@ -59,6 +62,8 @@ pub(crate) enum Work {
         ask: Box<Ask>,
         reply: Reply,
     },
+    /// What rooms of another worker tell rooms of this one.
+    Relays(Vec<Relay>),
     /// An ICE-TCP connection that another worker accepted.
     Stream(Box<Stream>),
     Stop,
@@ -109,8 +114,10 @@ pub(crate) struct Worker<F, B> {
     sockets: Vec<UdpSocket>,
     listeners: Vec<Listener>,
     streams: Streams,
-    /// All workers, for the one that accepts connections.
+    /// All workers, in their order.
     colleagues: Vec<Inbox>,
+    /// For each of them, what its rooms are told when this turn ends.
+    relays: Vec<Vec<Relay>>,
     buffers: Buffers,
     run: Run,
     /// The most that one call sends.
@@ -122,6 +129,13 @@ pub(crate) struct Worker<F, B> {
     register: Register,
     events: outbox::UnboundedSender<Event>,
     meter: Meter,
+}
+
+/// On which of so many workers a room lives: its name says it.
+pub(crate) fn home(room: &str, workers: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    room.hash(&mut hasher);
+    (hasher.finish() % workers.max(1) as u64) as usize
 }
 
 enum Next {
@@ -151,6 +165,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             listeners: Vec::new(),
             streams,
             colleagues: Vec::new(),
+            relays: Vec::new(),
             buffers: Buffers::new(),
             run: Run::new(),
             segments: 1,
@@ -164,12 +179,18 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         Ok((worker, Inbox { work, waker }))
     }
 
+    /// Gets to know all workers, itself among them.
+    pub(crate) fn meet(&mut self, workers: Vec<Inbox>) {
+        self.relays.resize_with(workers.len(), Vec::new);
+        self.colleagues = workers;
+    }
+
     /// This worker accepts connections, for all of them.
-    pub(crate) fn listen(&mut self, mut listeners: Vec<Listener>, workers: Vec<Inbox>) -> io::Result<()> {
+    pub(crate) fn listen(&mut self, mut listeners: Vec<Listener>) -> io::Result<()> {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(self.poll.registry(), Token(FIRST_LISTENER + index))?;
         }
-        (self.listeners, self.colleagues) = (listeners, workers);
+        self.listeners = listeners;
         Ok(())
     }
 
@@ -281,6 +302,9 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                 self.replies.insert(id, reply);
                 Input::Ask { id, ask }
             }
+            Work::Relays(relays) => {
+                return relays.into_iter().for_each(|relay| self.brain.handle(now, Input::Relay(relay)));
+            }
             Work::Stream(stream) => return self.streams.insert(*stream),
             Work::Stop => return,
         };
@@ -330,6 +354,10 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                     // Whoever asked may have gone.
                     self.replies.remove(&id).map(|reply| reply.send(answer));
                 }
+                Output::Relay(relay) => match home(relay.room(), self.colleagues.len()) {
+                    here if here == self.number => self.brain.handle(now, Input::Relay(relay)),
+                    there => self.relays[there].push(relay),
+                },
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     let Some(connection) = self.overflowed.pop() else { break };
@@ -339,6 +367,15 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         }
         self.flush();
         self.streams.flush(now);
+        self.relay();
+    }
+
+    fn relay(&mut self) {
+        for (relays, colleague) in self.relays.iter_mut().zip(&self.colleagues) {
+            if !relays.is_empty() {
+                colleague.put(Work::Relays(std::mem::take(relays)));
+            }
+        }
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
@@ -393,6 +430,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         self.outboxes.clear();
         self.overflowed.clear();
         self.replies.clear();
+        self.relays.iter_mut().for_each(Vec::clear);
         self.streams.clear();
         self.run.clear();
         for event in self.register.end() {

@@ -1,5 +1,6 @@
 //! What the machine is told, and what it says: closed enums, in and out.
 
+pub use crate::room::relay::Relay;
 use livekit_protocol as proto;
 use std::{net::SocketAddr, time::Instant};
 use str0m::net::Protocol;
@@ -7,6 +8,11 @@ use str0m::net::Protocol;
 /// One signalling connection (a WebSocket), named by whoever holds it. Never used twice in a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// No connection's: of who is in a room without one (a participant who is forwarded from another).
+    pub const NONE: Self = Self(0);
+}
 
 /// A question's own number, repeated by its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +43,8 @@ pub enum Input<'a> {
         id: AskId,
         ask: Box<Ask>,
     },
+    /// What another room told one of this machine's.
+    Relay(Relay),
     /// Nothing came, but `Output::Timeout`'s time did.
     Timeout,
 }
@@ -171,6 +179,9 @@ pub enum Output {
         id: AskId,
         answer: Result<Answer, Refusal>,
     },
+    /// For the machine in which the room of this name is, or will be: as [`Input::Relay`], in the order in which it was said.
+    /// It may be this machine.
+    Relay(Relay),
     /// There is nothing more to say until then, if no input comes.
     Timeout(Instant),
 }

@@ -26,7 +26,8 @@ mod wake;
 
 pub use config::{Config, LocalAddress};
 pub use io::{
-    Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, EventKind, Input, Join, Mode, Output, Refusal, Transmit,
+    Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, EventKind, Input, Join, Mode, Output, Refusal, Relay,
+    Transmit,
 };
 
 use livekit_protocol as proto;
@@ -105,6 +106,7 @@ impl Sfu {
             Input::Ask { id, ask } => {
                 self.on_ask(now, id, *ask);
             }
+            Input::Relay(relay) => self.on_relay(now, relay),
             Input::Timeout => {}
         }
     }

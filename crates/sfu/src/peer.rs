@@ -13,7 +13,7 @@ use crate::{
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use str0m::{
@@ -90,7 +90,7 @@ pub(crate) enum PeerEvent {
         lane: Lane,
         bytes: Vec<u8>,
     },
-    Packet(Box<str0m::rtp::RtpPacket>),
+    Packet(Arc<str0m::rtp::RtpPacket>),
     /// The remote side wants a key frame of what we send on this line.
     KeyframeRequest(Mid),
     /// What the link takes.
@@ -445,7 +445,7 @@ impl Peer {
     fn on_event(&mut self, event: Event, events: &mut Vec<PeerEvent>) {
         use str0m::IceConnectionState;
         let event = match event {
-            Event::RtpPacket(packet) => PeerEvent::Packet(Box::new(packet)),
+            Event::RtpPacket(packet) => PeerEvent::Packet(Arc::new(packet)),
             Event::Connected => {
                 self.connected = true;
                 PeerEvent::Connected

@@ -60,7 +60,7 @@ impl Wire {
                 }
                 Output::Signal { response, .. } => self.client.on_response(*response),
                 Output::Event(event) => self.events.push(*event),
-                Output::Close { .. } | Output::Answer { .. } => {}
+                Output::Close { .. } | Output::Answer { .. } | Output::Relay(_) => {}
                 Output::Timeout(_) => return sent,
             }
         }

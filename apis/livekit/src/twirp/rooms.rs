@@ -184,6 +184,7 @@ async fn forward(doors: &Doors, call: &Call) -> Answer {
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
+    may_enter(doors, &ask.destination_room, &ask.identity).await?;
     doors.media.ask(Ask::ForwardParticipant(ask)).await?;
     call.write(&proto::ForwardParticipantResponse {})
 }
@@ -200,14 +201,19 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
         Said::Participant(mover) => mover,
         other => return Err(unexpected(&other)),
     };
-    if let Some(meeting) = doors.meeting(&ask.destination_room).await? {
-        // The operator answers for them; but who was removed from there stays out.
-        doors.app.domain.may_vouch(meeting.id, &ask.identity).await?;
-    }
+    may_enter(doors, &ask.destination_room, &ask.identity).await?;
     let now = doors.app.domain.now().seconds();
     let token = doors.keys.sign(&token::passage(&mover, &ask.destination_room, now));
     doors.media.ask(Ask::Move { request: ask, token }).await?;
     call.write(&proto::MoveParticipantResponse {})
+}
+
+/// The operator answers for them; but who was removed from a meeting stays out.
+async fn may_enter(doors: &Doors, room: &str, identity: &str) -> Result<(), Fault> {
+    match doors.meeting(room).await? {
+        Some(meeting) => Ok(doors.app.domain.may_vouch(meeting.id, identity).await?),
+        None => Ok(()),
+    }
 }
 
 impl Doors {

@@ -100,6 +100,8 @@ impl Brain for Echo {
                 self.tell(&format!("commanded {}", connection.0));
             }
             Input::Ask { id, ask } => self.ask(id, &ask),
+            // It has one room, and tells no other.
+            Input::Relay(_) => {}
             Input::Timeout => {
                 if let Some((_, connection)) = self.alarm.take_if(|(at, _)| *at <= now) {
                     self.say(connection, 0);

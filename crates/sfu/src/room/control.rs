@@ -1,6 +1,6 @@
 //! What a server may ask of a room: LiveKit's RoomService, from inside.
 
-use super::*;
+use super::{relay::Relay, *};
 use crate::{
     Sfu,
     io::{Answer, Ask, AskId, Refusal},
@@ -20,6 +20,10 @@ impl Sfu {
                 Ok(()) => return, // The participant answers.
                 Err(refusal) => Err(refusal),
             },
+            Ask::ForwardParticipant(request) => match self.forward_participant(now, id, &request) {
+                Ok(()) => return, // The other room answers.
+                Err(refusal) => Err(refusal),
+            },
             ask => self.answer(now, ask),
         };
         self.out.push_back(Output::Answer { id, answer });
@@ -29,6 +33,30 @@ impl Sfu {
         let key = *self.names.get(&request.room).ok_or(NO_ROOM)?;
         let (room, mut cx) = self.room(now, key).ok_or(NO_ROOM)?;
         room.perform_rpc(id, request, &mut cx)
+    }
+
+    fn forward_participant(
+        &mut self,
+        now: Instant,
+        id: AskId,
+        request: &proto::ForwardParticipantRequest,
+    ) -> Result<(), Refusal> {
+        let key = *self.names.get(&request.room).ok_or(NO_ROOM)?;
+        let (room, mut cx) = self.room(now, key).ok_or(NO_ROOM)?;
+        let key = *room.identities.get(&request.identity).ok_or(NO_PARTICIPANT)?;
+        room.begin_forward(id, key, &request.destination_room, &mut cx)
+    }
+
+    /// From another room of this machine or of another.
+    pub(crate) fn on_relay(&mut self, now: Instant, relay: Relay) {
+        let key = match self.names.get(relay.room()) {
+            Some(key) => *key,
+            None if relay.begins() => self.open_room(now, relay.room(), &proto::RoomConfiguration::default()),
+            None => return self.out.extend(relay.over()),
+        };
+        let Some((room, mut cx)) = self.room(now, key) else { return };
+        room.on_relay(relay, &mut cx);
+        room.negotiate_all(&mut cx);
     }
 
     fn answer(&mut self, now: Instant, ask: Ask) -> Answered {
@@ -78,12 +106,14 @@ impl Sfu {
                 Ok(Answer::Room(Box::new(room.info.clone())))
             }),
             Ask::Move { request, token } => self.person(now, &request.room, &request.identity, |room, key, cx| {
+                if room.people[key].publisher.is_none() {
+                    return Err(relay::A_COPY);
+                }
                 room.send_elsewhere(key, &request.destination_room, token.clone(), cx);
                 Ok(Answer::Done)
             }),
             Ask::MoveParticipant(_) => Err(Refusal::FailedPrecondition("needs a token for the other room")),
-            Ask::ForwardParticipant(_) => Err(Refusal::Unimplemented("forwarding between rooms")),
-            Ask::PerformRpc(_) => Err(Refusal::FailedPrecondition("is answered by the participant")),
+            Ask::PerformRpc(_) | Ask::ForwardParticipant(_) => Err(Refusal::FailedPrecondition("is answered later")),
             Ask::Drain => {
                 self.drain(now);
                 Ok(Answer::Done)

@@ -43,9 +43,12 @@ impl Room {
 
     fn dynacast_of(&mut self, key: TrackKey, cx: &mut Cx<'_>) {
         let want = self.wanted_of(key);
+        let publisher = self.tracks[key].publisher;
+        // Of a copy the room of its origin is patient.
+        let patience = if self.pairs.copy_of(publisher).is_some() { Duration::ZERO } else { PATIENCE };
         let dynacast = &mut self.tracks[key].dynacast;
         let less = dynacast.told.as_ref().map_or(want.is_nothing(), |told| want.most(told) != want);
-        let patient = less && cx.now < *dynacast.less_since.get_or_insert(cx.now) + PATIENCE;
+        let patient = less && cx.now < *dynacast.less_since.get_or_insert(cx.now) + patience;
         let tell = match (&dynacast.told, patient) {
             (_, false) => want,
             (Some(told), true) => want.most(told),
@@ -58,8 +61,8 @@ impl Room {
             return;
         }
         let update = self.subscribed_quality(key, &tell);
+        self.want_of_origin(publisher, key, &tell.0, cx);
         self.tracks[key].dynacast.told = Some(tell);
-        let publisher = self.tracks[key].publisher;
         self.say(publisher, Message::SubscribedQualityUpdate(update), cx);
     }
 
@@ -74,7 +77,8 @@ impl Room {
                 *count = subscription.ceiling.saturating_add(1).min(encodings).max(*count);
             }
         }
-        Want(want)
+        let elsewhere = self.pairs.wanted(key).map(|counts| Want(counts.to_vec()));
+        elsewhere.fold(Want(want), |want, counts| want.most(&counts))
     }
 
     fn subscribed_quality(&self, key: TrackKey, want: &Want) -> proto::SubscribedQualityUpdate {

@@ -24,9 +24,8 @@ impl Room {
         if join.request.reconnect {
             return self.on_reconnect(connection, join, cx);
         }
-        let full = self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants;
         let known = self.identities.get(&join.identity).copied();
-        if full && known.is_none() && !join.permission.hidden {
+        if self.is_full() && known.is_none() && !join.permission.hidden {
             leave(connection, proto::DisconnectReason::JoinFailure, proto::leave_request::Action::Disconnect, cx);
             return None;
         }
@@ -80,39 +79,33 @@ impl Room {
         if single && client.protocol >= NEGOTIATED_CHANNELS {
             publisher.open_channels();
         }
-        let person = Participant {
+        let key = self.seat(Participant {
             connection: Some(connection),
             last_connection: connection,
-            info,
-            mode: join.mode,
             keeps_chat: join.keeps_chat,
             settings: join.request.connection_settings.unwrap_or_default(),
-            publisher,
+            publisher: Some(publisher),
             subscriber: (!single).then(|| Peer::new(&config, true, cx.now)),
-            pending: vec![],
-            tracks: vec![],
-            sources: vec![],
-            clock: Default::default(),
-            subscriptions: vec![],
-            slots: vec![],
-            awaits_offer: false,
-            negotiation_wanted: false,
-            audience: proto::SubscriptionPermission { all_participants: true, ..Default::default() },
-            resume_until: None,
-            last_signal: cx.now,
-            data: data::DataState::default(),
-            downlink: allocate::Downlink::default(),
-            link: link::Link::default(),
-        };
-        let key = self.people.insert(person);
-        self.identities.insert(join.identity.clone(), key);
-        self.empty_since = None;
-        self.ever_joined = true;
-        self.count();
+            ..Participant::bare(info, join.mode, cx.now)
+        });
         for target in [Target::Publisher, Target::Subscriber] {
             self.learn_ufrag(key, target, cx);
         }
         key
+    }
+
+    pub(super) fn seat(&mut self, person: Participant) -> ParticipantKey {
+        let identity = person.info.identity.clone();
+        let key = self.people.insert(person);
+        self.identities.insert(identity, key);
+        self.empty_since = None;
+        self.ever_joined = true;
+        self.count();
+        key
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants
     }
 
     /// ICE credentials are new: at first, and after a restart.
@@ -236,6 +229,8 @@ impl Room {
         if let Some(connection) = person.connection {
             leave(connection, reason, proto::leave_request::Action::Disconnect, cx);
         }
+        self.end_pairs(key, cx);
+        let person = &self.people[key];
         let was_active = person.info.state == i32::from(proto::participant_info::State::Active);
         let mut info = self.info_of(key);
         for track in self.people[key].tracks.clone() {
@@ -270,7 +265,7 @@ impl Room {
     /// Sends what was still to be sent on the media connections, and leaves them to be hung up.
     fn part(&self, key: ParticipantKey, person: Participant, cx: &mut Cx<'_>) {
         let at = cx.now + FAREWELL;
-        let peers = [(Target::Publisher, Some(person.publisher)), (Target::Subscriber, person.subscriber)];
+        let peers = [(Target::Publisher, person.publisher), (Target::Subscriber, person.subscriber)];
         for (target, peer) in peers {
             cx.demux.forget(PeerRef { room: cx.room, participant: key, target });
             if let Some(mut peer) = peer {

@@ -26,6 +26,13 @@ struct Loss {
     times: u16,
 }
 
+impl Link {
+    /// How good the others were told that it is.
+    pub(super) fn told(&self) -> Option<proto::ConnectionQuality> {
+        self.told
+    }
+}
+
 impl Loss {
     fn add(&mut self, fraction: Option<f32>) {
         if let Some(fraction) = fraction {
@@ -69,7 +76,7 @@ impl Room {
             // Without signalling and about to be given up: others see that the connection is lost.
             let word = match person.connection {
                 Some(_) => quality::word(score),
-                None => proto::ConnectionQuality::Lost,
+                None => self.pairs.quality(key).unwrap_or(proto::ConnectionQuality::Lost),
             };
             if person.link.told.replace(word) != Some(word) {
                 let (participant_sid, score) = (person.info.sid.clone(), quality::opinion(score));

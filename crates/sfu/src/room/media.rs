@@ -32,6 +32,17 @@ pub(crate) struct SourceOf {
     encoding: u8,
 }
 
+impl SourceOf {
+    pub(super) fn stream(self) -> usize {
+        self.stream.into()
+    }
+
+    /// The same stream and encoding of another track.
+    pub(super) fn of(self, track: TrackKey) -> Self {
+        Self { track, ..self }
+    }
+}
+
 /// One encoding of a stream: a simulcast layer, or all there is.
 #[derive(Debug)]
 pub(crate) struct Encoding {
@@ -101,9 +112,33 @@ pub(super) fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
 }
 
 impl Room {
-    pub(super) fn on_packet(&mut self, from: ParticipantKey, packet: &RtpPacket, cx: &mut Cx<'_>) {
+    pub(super) fn on_packet(&mut self, from: ParticipantKey, packet: &Arc<RtpPacket>, cx: &mut Cx<'_>) {
         let Some(source) = self.source_of(from, packet.header.ssrc) else { return };
-        let place = (source.track, usize::from(source.stream));
+        self.take_packet(from, source, packet, cx);
+        self.pass_on(from, source, packet, cx);
+    }
+
+    /// A packet that a copy's origin published, in the other room.
+    pub(super) fn take_relayed(
+        &mut self,
+        from: ParticipantKey,
+        source: SourceOf,
+        codec: Codec,
+        packet: &RtpPacket,
+        cx: &mut Cx<'_>,
+    ) {
+        let stream = self.tracks.get_mut(source.track).and_then(|track| track.streams.get_mut(source.stream()));
+        let Some(stream) = stream.filter(|stream| usize::from(source.encoding) < stream.encodings.len()) else {
+            return;
+        };
+        if stream.pt != Some(packet.header.payload_type) {
+            stream.settle(packet.header.payload_type, codec);
+        }
+        self.take_packet(from, source, packet, cx);
+    }
+
+    fn take_packet(&mut self, from: ParticipantKey, source: SourceOf, packet: &RtpPacket, cx: &mut Cx<'_>) {
+        let place = (source.track, source.stream());
         // Taken out meanwhile: its structure is looked at for each subscriber.
         let mut svc = self.tracks.get_mut(place.0).and_then(|track| track.streams[place.1].svc.take());
         self.on_packet_of(from, source, packet, svc.as_deref_mut(), cx);
@@ -123,10 +158,11 @@ impl Room {
         cx: &mut Cx<'_>,
     ) {
         let Some(track) = self.tracks.get_mut(source.track) else { return };
-        let stream = &mut track.streams[usize::from(source.stream)];
+        let stream = &mut track.streams[source.stream()];
         if stream.pt != Some(packet.header.payload_type) {
-            let payloads = self.people[from].publisher.payloads();
-            match arrived(payloads, packet.header.payload_type) {
+            // A copy's is settled before.
+            let Some(publisher) = &self.people[from].publisher else { return };
+            match arrived(publisher.payloads(), packet.header.payload_type) {
                 Some(codec) => stream.settle(packet.header.payload_type, codec),
                 None => return,
             }
@@ -206,7 +242,7 @@ impl Room {
         if let Some(known) = person.sources.iter().find(|source| source.ssrc == ssrc) {
             return Some(*known);
         }
-        let (mid, rid) = person.publisher.receiving(ssrc)?;
+        let (mid, rid) = person.publisher.as_mut()?.receiving(ssrc)?;
         let (track, stream) = person.tracks.iter().find_map(|key| {
             let index = self.tracks[*key].streams.iter().position(|stream| stream.mid == mid)?;
             Some((*key, index))
@@ -224,16 +260,19 @@ impl Room {
     /// Asks the publisher, unless it was asked just now: many subscribers make one request.
     fn ask_picture(&mut self, from: ParticipantKey, source: SourceOf, mid: Mid, rid: Option<Rid>, cx: &mut Cx<'_>) {
         let track = &mut self.tracks[source.track];
-        let encoding = &mut track.streams[usize::from(source.stream)].encodings[usize::from(source.encoding)];
+        let encoding = &mut track.streams[source.stream()].encodings[usize::from(source.encoding)];
         if encoding.picture_asked.is_some_and(|at| cx.now < at + PICTURE_INTERVAL) {
             encoding.picture_wanted = true;
             return;
         }
         encoding.picture_asked = Some(cx.now);
         encoding.picture_wanted = false;
-        if let Some(person) = self.people.get_mut(from) {
-            person.publisher.request_keyframe(mid, rid);
-            self.touch(from, Target::Publisher, cx);
+        match self.people.get_mut(from).and_then(|person| person.publisher.as_mut()) {
+            Some(publisher) => {
+                publisher.request_keyframe(mid, rid);
+                self.touch(from, Target::Publisher, cx);
+            }
+            None => self.ask_origin(from, source.track, (source.stream, source.encoding), cx),
         }
     }
 

@@ -12,6 +12,7 @@ mod link;
 mod media;
 mod negotiate;
 mod publish;
+pub(crate) mod relay;
 mod rpc;
 mod signal;
 mod simulate;
@@ -82,6 +83,8 @@ pub(crate) struct Room {
     listen_at: Instant,
     judge_at: Instant,
     simulations: simulate::Simulations,
+    /// Who is here and in other rooms.
+    pairs: relay::Pairs,
 }
 
 #[derive(Debug)]
@@ -95,7 +98,8 @@ pub(crate) struct Participant {
     mode: Mode,
     keeps_chat: bool,
     settings: proto::ConnectionSettings,
-    publisher: Peer,
+    /// None of who is here as a copy alone.
+    publisher: Option<Peer>,
     /// In `Mode::Dual`, once there was something to say on it.
     subscriber: Option<Peer>,
     pending: Vec<publish::Pending>,
@@ -120,13 +124,41 @@ pub(crate) struct Participant {
 }
 
 impl Participant {
+    /// Without any connection.
+    fn bare(info: proto::ParticipantInfo, mode: Mode, now: Instant) -> Self {
+        Self {
+            connection: None,
+            last_connection: ConnectionId::NONE,
+            info,
+            mode,
+            keeps_chat: false,
+            settings: proto::ConnectionSettings::default(),
+            publisher: None,
+            subscriber: None,
+            pending: vec![],
+            tracks: vec![],
+            sources: vec![],
+            clock: Clock::default(),
+            subscriptions: vec![],
+            slots: vec![],
+            awaits_offer: false,
+            negotiation_wanted: false,
+            audience: proto::SubscriptionPermission { all_participants: true, ..Default::default() },
+            resume_until: None,
+            last_signal: now,
+            data: data::DataState::default(),
+            downlink: allocate::Downlink::default(),
+            link: link::Link::default(),
+        }
+    }
+
     pub(crate) fn permission(&self) -> &proto::ParticipantPermission {
         self.info.permission.as_ref().expect("set at the join")
     }
 
     pub(crate) fn peer(&mut self, target: Target) -> Option<&mut Peer> {
         match target {
-            Target::Publisher => Some(&mut self.publisher),
+            Target::Publisher => self.publisher.as_mut(),
             Target::Subscriber => self.subscriber.as_mut(),
         }
     }
@@ -181,6 +213,7 @@ impl Room {
             listen_at: now,
             judge_at: now,
             simulations: simulate::Simulations::default(),
+            pairs: relay::Pairs::default(),
         }
     }
 
@@ -214,6 +247,7 @@ impl Room {
         person.info.version += 1;
         let info = self.info_of(key);
         self.announce(key, &info, cx);
+        self.tell_copies(key, cx);
     }
 
     fn announce(&self, about: ParticipantKey, info: &proto::ParticipantInfo, cx: &mut Cx<'_>) {

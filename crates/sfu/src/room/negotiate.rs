@@ -58,7 +58,8 @@ impl Room {
         if self.people[key].mode == Mode::Single {
             self.place(key, &lines);
         }
-        let answer = match self.people[key].publisher.accept_offer(&offer.sdp) {
+        let Some(publisher) = &mut self.people[key].publisher else { return };
+        let answer = match publisher.accept_offer(&offer.sdp) {
             Ok(answer) => answer,
             Err(error) => return self.refuse_description(key, &error.to_string(), cx),
         };
@@ -105,8 +106,8 @@ impl Room {
             }
             let kind = self.tracks[subscription.track].kind;
             let Some(slot) = slots.iter_mut().find(|s| s.kind == kind && s.subscription.is_none()) else { continue };
-            if slot.used {
-                person.publisher.renew_stream(slot.mid);
+            if let Some(publisher) = person.publisher.as_mut().filter(|_| slot.used) {
+                publisher.renew_stream(slot.mid);
             }
             slot.subscription = Some(*key);
             slot.used = true;
@@ -125,7 +126,7 @@ impl Room {
                 return Some(Edit { place: Some(place), ..Edit::default() });
             }
             let track = person.tracks.iter().map(|key| &self.tracks[*key]).find(|t| t.has_line(mid))?;
-            Some(publish::preferences(track, mid, person.publisher.payloads()))
+            Some(publish::preferences(track, mid, person.publisher.as_ref()?.payloads()))
         });
         sdp::readdress(&text, &cx.config.addresses)
     }

@@ -64,7 +64,35 @@ enum Matched {
     Backup(TrackKey),
 }
 
+/// Of what a stream is made, but for what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StreamShape {
+    pub(super) mid: Mid,
+    codec: Codec,
+    /// Of its simulcast layers, lowest first.
+    rids: Vec<String>,
+}
+
+impl StreamShape {
+    /// `info`: of the track, with the sizes of its layers.
+    pub(super) fn stream(&self, info: &proto::TrackInfo) -> Stream {
+        let layered = self.rids.is_empty() && super::svc::is_layered(self.codec, info);
+        Stream {
+            mid: self.mid,
+            codec: self.codec,
+            pt: None,
+            encodings: super::media::encodings(&self.rids, info, layered),
+            svc: layered.then(Default::default),
+        }
+    }
+}
+
 impl Stream {
+    pub(super) fn shape(&self) -> StreamShape {
+        let rids = self.encodings.iter().filter_map(|encoding| Some(encoding.rid?.to_string())).collect();
+        StreamShape { mid: self.mid, codec: self.codec, rids }
+    }
+
     /// Whether an encoding's packets do not suffice without those of the lower ones.
     pub(super) fn nested(&self) -> bool {
         self.svc.as_ref().is_some_and(|svc| svc.nested())
@@ -72,6 +100,18 @@ impl Stream {
 }
 
 impl Track {
+    /// `streams`: one at least.
+    pub(super) fn new(
+        publisher: ParticipantKey,
+        kind: MediaKind,
+        info: proto::TrackInfo,
+        streams: Vec<Stream>,
+    ) -> Self {
+        let quality = crate::forward::quality::Quality::new(super::link::kind_of(streams[0].codec));
+        let (subscribers, dynacast) = (vec![], Default::default());
+        Self { publisher, kind, info, streams, subscribers, dynacast, quality, voice: None }
+    }
+
     pub(crate) fn has_line(&self, mid: &str) -> bool {
         self.streams.iter().any(|stream| *stream.mid == *mid)
     }
@@ -226,14 +266,7 @@ impl Room {
         let Pending { cid, info, codec, extends } = person.pending.remove(index);
         let mid = Mid::from(line.mid.as_str());
         let codec = named(&codec, video);
-        let layered = line.rids.is_empty() && super::svc::is_layered(codec, &info);
-        let stream = Stream {
-            mid,
-            codec,
-            pt: None,
-            encodings: super::media::encodings(&line.rids, &info, layered),
-            svc: layered.then(Default::default),
-        };
+        let stream = StreamShape { mid, codec, rids: line.rids.clone() }.stream(&info);
         if let Some(key) = extends.filter(|t| self.tracks.contains_key(*t)) {
             let track = &mut self.tracks[key];
             let announced = |c: &&mut proto::SimulcastCodecInfo| Codec::from_mime(&c.mime_type) == Some(stream.codec);
@@ -244,16 +277,7 @@ impl Room {
             return Some(Matched::Backup(key));
         }
         let kind = if video { MediaKind::Video } else { MediaKind::Audio };
-        let mut track = Track {
-            publisher: key,
-            kind,
-            info,
-            streams: vec![stream],
-            subscribers: vec![],
-            dynacast: Default::default(),
-            quality: crate::forward::quality::Quality::new(super::link::kind_of(codec)),
-            voice: None,
-        };
+        let mut track = Track::new(key, kind, info, vec![stream]);
         track.info.mid = line.mid.clone();
         if let Some(codec) = track.info.codecs.first_mut() {
             codec.mid = line.mid.clone();
@@ -264,7 +288,7 @@ impl Room {
     }
 
     /// The track comes in another codec too: who could not decode the first may get this one.
-    fn extended(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
+    pub(super) fn extended(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
         for subscription in self.tracks[track].subscribers.clone() {
             self.choose_stream(subscription);
         }

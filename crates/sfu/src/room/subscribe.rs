@@ -422,7 +422,7 @@ impl Room {
         let subscription = &self.subscriptions[key];
         let (person, track) = (&self.people[subscription.subscriber], &self.tracks[subscription.track]);
         let peer = match person.mode {
-            Mode::Single => Some(&person.publisher),
+            Mode::Single => person.publisher.as_ref(),
             Mode::Dual => person.subscriber.as_ref(),
         };
         let Some((mid, peer)) = subscription.bound.zip(peer) else { return Decodes::Unknown };
@@ -499,6 +499,7 @@ impl Room {
         cx: &mut Cx<'_>,
     ) {
         self.people[key].audience = audience;
+        self.tell_copies(key, cx);
         for track in self.people[key].tracks.clone() {
             for subscription in self.tracks[track].subscribers.clone() {
                 let subscriber = self.subscriptions[subscription].subscriber;

@@ -19,6 +19,7 @@ impl Room {
         }
         self.give_up_lost(cx);
         self.give_up_calls(cx);
+        self.tend_pairs(cx);
         self.late_pictures(cx);
         self.wanted_pictures(cx);
         self.dynacast(cx);

@@ -34,6 +34,8 @@ pub struct World {
     pub kit: Kit,
     /// What becomes of their first offers on the way.
     pub tamper: fn(&mut String),
+    /// What rooms tell each other is lost.
+    pub cut: bool,
     answers: Vec<(AskId, Result<Answer, Refusal>)>,
     net: Net,
     next_connection: u64,
@@ -60,7 +62,8 @@ impl World {
         let (sfu, net) = (Sfu::new(config), Net::new(seed));
         let (clients, events, answers, kit) = (vec![], vec![], vec![], Kit::default());
         let (tamper, next_connection): (fn(&mut String), _) = (|_| {}, 1);
-        let mut world = Self { sfu, now, clients, events, kit, tamper, answers, net, next_connection, sfu_due: now };
+        let (cut, sfu_due) = (false, now);
+        let mut world = Self { sfu, now, clients, events, kit, tamper, cut, answers, net, next_connection, sfu_due };
         world.poll_sfu();
         world
     }
@@ -114,6 +117,15 @@ impl World {
     pub fn ask(&mut self, ask: Ask) -> Result<Answer, Refusal> {
         self.input(Input::Ask { id: AskId(1), ask: Box::new(ask) });
         self.answers.pop().expect("questions are answered at once").1
+    }
+
+    /// A question that is not answered at once.
+    pub fn begin_asking(&mut self, ask: Ask) {
+        self.input(Input::Ask { id: AskId(2), ask: Box::new(ask) });
+    }
+
+    pub fn answer(&mut self) -> Option<Result<Answer, Refusal>> {
+        self.answers.pop().map(|(_, answer)| answer)
     }
 
     pub fn input(&mut self, input: Input<'_>) {
@@ -234,6 +246,8 @@ impl World {
                 }
                 Output::Event(event) => self.events.push(*event),
                 Output::Answer { id, answer } => self.answers.push((id, answer)),
+                Output::Relay(relay) if self.cut => drop(relay),
+                Output::Relay(relay) => self.sfu.handle(self.now, Input::Relay(relay)),
             }
         }
         for name in 0..self.clients.len() {
