@@ -33,7 +33,7 @@ enum Match {
     /// 3 of 10 talk at a time, 100 listen
     #[value(name = "audio-10x100")]
     Audio,
-    /// 3 of 10 talk at a time, 300 listen
+    /// 1 of 10 talks at a time, 300 listen: with 3, one processor is not enough for every server
     #[value(name = "audio-10x300")]
     AudioLarge,
     /// 12 see 9 others in medium size and hear everybody, simulcast
@@ -45,7 +45,7 @@ enum Match {
     /// One sends 720 lines and sound to 100
     #[value(name = "stream-1x100")]
     Stream,
-    /// One sends 720 lines and sound to 300
+    /// One sends 180 lines and sound to 300: with 720, one processor is not enough for every server
     #[value(name = "stream-1x300")]
     StreamLarge,
     /// Two meetings of 12 at once: for servers with two workers
@@ -86,11 +86,11 @@ impl Match {
         match self {
             Self::AudioSmall => audio(10, None),
             Self::Audio => audio(100, Some(3)),
-            Self::AudioLarge => audio(300, Some(3)),
+            Self::AudioLarge => audio(300, Some(1)),
             Self::Meeting => meeting(1, Layout::Nine),
             Self::Speaker => meeting(1, Layout::Speaker),
             Self::Stream => stream(100),
-            Self::StreamLarge => stream(300),
+            Self::StreamLarge => Scenario { resolution: Resolution::Low, ..stream(300) },
             Self::TwoMeetings => meeting(2, Layout::Nine),
         }
     }

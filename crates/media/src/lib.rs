@@ -14,6 +14,7 @@ mod config;
 pub mod handle;
 mod meter;
 mod register;
+mod singles;
 mod tcp;
 pub mod turn;
 mod udp;

@@ -1,6 +1,6 @@
 //! One UDP socket of a worker: datagrams in by the batch (recvmmsg, GRO), out by the run (GSO).
 
-use crate::meter::Meter;
+use crate::{meter::Meter, singles::Singles};
 use mio::{Interest, Registry, Token};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::{
@@ -54,6 +54,7 @@ pub(crate) struct UdpSocket {
     io: mio::net::UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+    singles: Singles,
     backlog: Backlog,
     /// Told by the poll, which tells a change only once: there may be more to read.
     pub readable: bool,
@@ -68,7 +69,8 @@ impl UdpSocket {
         let state = UdpSocketState::new((&io).into())?;
         let io = mio::net::UdpSocket::from_std(io.into());
         let local = io.local_addr()?;
-        Ok(Self { io, state, local, backlog: Backlog::default(), readable: true })
+        let (singles, backlog) = (Singles::new(local), Backlog::default());
+        Ok(Self { io, state, local, singles, backlog, readable: true })
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -132,11 +134,43 @@ impl UdpSocket {
         self.state.max_gso_segments()
     }
 
-    /// Sends now, or when the socket takes more.
+    /// Sends now, or when the socket takes more; a datagram that goes alone with the next [`flush`](Self::flush).
     pub(crate) fn send(&mut self, run: &Run, meter: &mut Meter) {
+        if run.count == 1 && cfg!(target_os = "linux") {
+            if !self.singles.takes(run) {
+                self.flush(meter);
+            }
+            return self.singles.push(run);
+        }
+        // What was said before goes before.
+        self.flush(meter);
         if !self.backlog.is_empty() || self.send_now(run, meter).is_err() {
             meter.dropped_out(self.backlog.push(run));
         }
+    }
+
+    /// Sends the datagrams that go alone.
+    pub(crate) fn flush(&mut self, meter: &mut Meter) {
+        let mut next = 0;
+        while next < self.singles.len() && self.backlog.is_empty() {
+            match self.singles.send(next, &self.io, self.local.ip().is_unspecified()) {
+                Ok(sent) => {
+                    meter.sent(sent, self.singles.lengths(next, sent).sum());
+                    next += sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Of the first; the others may be luckier.
+                Err(error) => {
+                    meter.send_error(1, &error);
+                    next += 1;
+                }
+            }
+        }
+        for index in next..self.singles.len() {
+            meter.dropped_out(self.backlog.push(&self.singles.run(index)));
+        }
+        self.singles.clear();
     }
 
     /// The socket takes more.
@@ -202,6 +236,10 @@ impl Run {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many datagrams.
@@ -309,6 +347,56 @@ mod tests {
         let mut long = run(&[0; 1_400]);
         while long.join(ME, ANN, &[0; 1_400], usize::MAX) {}
         assert_eq!(long.count, RUN_BYTES / 1_400);
+    }
+
+    fn hears(ear: &std::net::UdpSocket) -> (SocketAddr, Vec<u8>) {
+        let mut buffer = [0; 2_000];
+        ear.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let (length, source) = ear.recv_from(&mut buffer).expect("a datagram");
+        (source, buffer[..length].to_vec())
+    }
+
+    fn datagrams_to_many_reach_them(bound: &str, loopback: std::net::IpAddr) {
+        let Ok(mut socket) = UdpSocket::bind(bound.parse().unwrap()) else {
+            assert!(loopback.is_ipv6(), "only IPv6 may be missing");
+            return;
+        };
+        let mut meter = Meter::new("test".into());
+        let source = SocketAddr::new(loopback, socket.local().port());
+        let ears: Vec<_> = (0..3).map(|_| std::net::UdpSocket::bind((loopback, 0)).unwrap()).collect();
+        let [ann, bob, cid] = [0, 1, 2].map(|ear: usize| ears[ear].local_addr().unwrap());
+        let nobody = SocketAddr::new(loopback, 0);
+        let mut say = |to, segments: &[&[u8]]| {
+            let mut run = Run::new();
+            run.start(source, to, segments[0]);
+            segments[1..].iter().for_each(|segment| assert!(run.join(source, to, segment, 64)));
+            socket.send(&run, &mut meter);
+        };
+        say(ann, &[b"one"]);
+        say(nobody, &[b"lost"]);
+        say(bob, &[b"a longer one"]);
+        say(ann, &[b"two", b"3"]);
+        say(ann, &[b"four"]);
+        (0..200_u8).for_each(|number| say(cid, &[&[number]]));
+        socket.flush(&mut meter);
+        for expected in ["one", "two", "3", "four"] {
+            assert_eq!(hears(&ears[0]), (source, expected.into()), "in order, from {bound}");
+        }
+        assert_eq!(hears(&ears[1]), (source, b"a longer one".to_vec()));
+        for number in 0..200 {
+            assert_eq!(hears(&ears[2]), (source, vec![number]));
+        }
+    }
+
+    #[test]
+    fn datagrams_that_go_alone_reach_all_that_can_be_reached() {
+        let (v4, v6) = (std::net::Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into());
+        datagrams_to_many_reach_them("127.0.0.1:0", v4);
+        datagrams_to_many_reach_them("[::1]:0", v6);
+        // From which of its addresses is then said for each datagram.
+        datagrams_to_many_reach_them("0.0.0.0:0", v4);
+        datagrams_to_many_reach_them("0.0.0.0:0", std::net::Ipv4Addr::new(127, 0, 0, 2).into());
+        datagrams_to_many_reach_them("[::]:0", v6);
     }
 
     #[test]

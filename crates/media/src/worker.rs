@@ -366,6 +366,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             }
         }
         self.flush();
+        self.sockets.iter_mut().for_each(|socket| socket.flush(&mut self.meter));
         self.streams.flush(now);
         self.relay();
     }
