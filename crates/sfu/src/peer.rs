@@ -357,10 +357,10 @@ impl Peer {
         id.and_then(|id| self.rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
     }
 
-    /// What this peer would send if nothing held it back, for probing.
-    pub(crate) fn set_desired_bitrate(&mut self, desired: u64) {
+    /// What this peer would send if nothing held it back, of pictures and of all else, for probing.
+    pub(crate) fn set_desired_bitrate(&mut self, pictures: u64, other: u64) {
         if let Some(downlink) = &mut self.downlink {
-            downlink.set_desired(desired);
+            downlink.set_desired(pictures, other);
         }
     }
 

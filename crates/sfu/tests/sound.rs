@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{Heard, Kit, Name, Weather, World};
+use common::{Frame, Heard, Kit, Name, Weather, World};
 use convo_sfu::forward::red::Red;
+use livekit_protocol as proto;
+use proto::signal_request::Message as Request;
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -69,4 +71,39 @@ fn sound_and_picture_of_one_moment_stay_together() {
     };
     let later = took("cam") - took("mic");
     assert!((later - behind.as_secs_f64()).abs() < 0.03, "the picture comes {later} s after its sound");
+}
+
+#[test]
+fn who_only_listens_answers_seldom() {
+    const WHILE: Duration = Duration::from_secs(10);
+    let mut world = World::new(72);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(3));
+    let answers = |world: &mut World| {
+        let before = world.clients[bob].spoken;
+        world.run(WHILE);
+        world.clients[bob].spoken - before
+    };
+    let seldom = answers(&mut world);
+    assert!(seldom < 40, "reports, pings and checks of the way: {seldom}");
+    world.publish_video(ann, "cam", 3);
+    let often = answers(&mut world);
+    assert!(often > 80, "what comes of the pictures says what the link takes: {often}");
+    let cam = world.sid(ann, "cam");
+    assert_eq!(Frame::read(&heard(&world, bob, &cam).last().unwrap().payload).unwrap().layer, 2);
+    // As long as pictures are wanted, though the link takes none: or it would never be known that it takes some again.
+    world.weather(bob, Weather::narrow(60_000));
+    world.run(3 * WHILE);
+    let paused = |world: &World| {
+        let before = Duration::from_secs(5);
+        !heard(world, bob, &cam).iter().any(|packet| packet.at + before > world.now)
+    };
+    assert!(paused(&world));
+    world.weather(bob, Weather::default());
+    world.until("there are pictures again", |world| !paused(world));
+    world.signal(ann, Request::Mute(proto::MuteTrackRequest { sid: cam.clone(), muted: true }));
+    world.run(Duration::from_secs(4));
+    let seldom = answers(&mut world);
+    assert!(seldom < 40, "and seldom again: {seldom}");
 }

@@ -50,6 +50,8 @@ use str0m::{
 
 /// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
 const REPORTS: Duration = Duration::from_millis(1000);
+/// After the last picture, sound is numbered for transport-wide feedback for so long.
+const LINGER: Duration = Duration::from_secs(3);
 /// Padding of a packet: the most that its count has room for (RFC 3550, 5.1).
 const PADDING: usize = 255;
 
@@ -88,6 +90,9 @@ pub(crate) struct Downlink {
     began: Instant,
     /// Of the packet that is sent next, for transport-wide feedback.
     transport: u16,
+    /// When a picture was written last, and whether any would be if the link took it.
+    pictures: Option<Instant>,
+    pictures_wanted: bool,
     pacer: Pacer<Waiting>,
     estimator: Estimator,
     told: Option<u64>,
@@ -116,6 +121,8 @@ impl Downlink {
             epoch,
             began: now,
             transport: 0,
+            pictures: None,
+            pictures_wanted: false,
             pacer: Pacer::new(now, initial),
             estimator: Estimator::new(now, initial),
             told: None,
@@ -186,6 +193,9 @@ impl Downlink {
     /// Writes a packet: it leaves with the next flush or, if it is paced, when its turn comes.
     pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) {
         let bytes = packet.payload.len() + HEADER;
+        if paced {
+            self.pictures = Some(now);
+        }
         match paced && !self.pacer.admits(now, bytes) {
             true => self.pacer.queue(Waiting::Packet(mid, packet), bytes),
             false => self.send(now, mid, packet),
@@ -203,7 +213,8 @@ impl Downlink {
                 Waiting::Again(ssrc, seq) => self.send_again(now, ssrc, seq),
             }
         }
-        if self.lines.iter().any(|line| line.ids.transport > 0)
+        if self.is_steered(now)
+            && self.lines.iter().any(|line| line.ids.transport > 0)
             && let Some(Cluster { packets }) = self.estimator.probe(now)
         {
             self.send_padding(now, packets);
@@ -258,8 +269,12 @@ impl Downlink {
 
     /// A sealed datagram; `lead` comes before the payload.
     fn seal(&mut self, now: Instant, line: usize, head: Head, seq: u64, packet: &Packet, lead: &[u8]) {
+        let steered = self.is_steered(now);
         let Self { sealer: Some(sealer), lines, scratch, .. } = self else { return };
-        let Line { mid, ids, .. } = lines[line];
+        let Line { mid, mut ids, .. } = lines[line];
+        if !steered {
+            ids.transport = 0;
+        }
         let mut datagram = Vec::with_capacity(HEADER + packet.payload.len() + srtp::OVERHEAD);
         write_header(&mut datagram, head, mid, ids, self.transport, &packet.extensions);
         match (&packet.head, lead) {
@@ -381,9 +396,16 @@ impl Downlink {
         (self.told.replace(estimate) != Some(estimate)).then_some(Told::Estimate(estimate))
     }
 
-    /// What all that is sent would take, in bits per second.
-    pub(crate) fn set_desired(&mut self, bitrate: u64) {
-        self.estimator.set_desired(bitrate);
+    /// What pictures, and all else that is sent, would take, in bits per second.
+    pub(crate) fn set_desired(&mut self, pictures: u64, other: u64) {
+        self.pictures_wanted = pictures > 0;
+        self.estimator.set_desired(pictures + other);
+    }
+
+    /// Whether anything is made of what the link takes. Of sound alone nothing is: it cannot become less, and its listeners need
+    /// not answer ten times a second.
+    fn is_steered(&self, now: Instant) -> bool {
+        self.pictures_wanted || self.pictures.is_some_and(|at| now < at + LINGER)
     }
 
     /// The fraction of packets lost, since it was asked last.

@@ -73,7 +73,7 @@ impl Room {
         let target = person.downstream();
         let floor = sounds * SOUND;
         if let Some(peer) = person.peer(target) {
-            peer.set_desired_bitrate(allocation.desired + floor + RESERVE);
+            peer.set_desired_bitrate(allocation.desired, floor + RESERVE);
         }
         self.touch(key, target, cx);
     }

@@ -92,6 +92,8 @@ pub struct Client {
     pub closed: bool,
     /// Datagrams of RTP that came, whether they could be opened or not.
     pub media: usize,
+    /// Datagrams that it sent.
+    pub spoken: usize,
     /// When the server ended the media connection, by a DTLS alert.
     pub hung_up: Option<Instant>,
     pub joined: Option<proto::JoinResponse>,
@@ -175,6 +177,7 @@ impl Client {
             connected: false,
             closed: false,
             media: 0,
+            spoken: 0,
             hung_up: None,
             joined: None,
             responses: vec![],

@@ -216,7 +216,8 @@ impl World {
     }
 
     fn after_client(&mut self, name: Name) {
-        for Packet { from, to, bytes } in self.clients[name].outbox.drain(..) {
+        for Packet { from, to, bytes } in std::mem::take(&mut self.clients[name].outbox) {
+            self.clients[name].spoken += 1;
             self.net.send(self.now, from, to, bytes);
         }
         let requests = std::mem::take(&mut self.clients[name].requests);
