@@ -1,7 +1,7 @@
 //! What fuzzers do to the machine: anything a client can send, in any order. It may refuse; it must not fall over, and
 //! must not say what would end a client (see `check`, on in debug builds).
 
-use crate::{Config, ConnectionId, Datagram, Input, Join, LocalAddress, Mode, Output, Sfu};
+use crate::{Ask, AskId, Config, ConnectionId, Datagram, Input, Join, LocalAddress, Mode, Output, Sfu};
 use livekit_protocol as proto;
 use prost::Message;
 use std::{
@@ -13,14 +13,19 @@ use str0m::net::Protocol;
 /// Virtual time between two requests.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Signal requests of two participants in any order: chunks of `[whom, length high, length low, bytes…]`.
+/// Signal requests of two participants in any order: chunks of `[whom, length high, length low, bytes…]`. The first is shown
+/// in a second room, too.
 pub fn signals(mut data: &[u8]) {
     let (mut sfu, mut now) = machine();
-    for (connection, mode) in [(1, Mode::Single), (2, Mode::Dual)] {
-        let join = Box::new(joining(connection, mode));
+    for (connection, mode, room) in [(1, Mode::Single, "room"), (2, Mode::Dual, "room"), (3, Mode::Single, "other")] {
+        let join = Box::new(Join { room: room.into(), ..joining(connection, mode) });
         sfu.handle(now, Input::Connect { connection: ConnectionId(connection), join });
         drain(&mut sfu, now);
     }
+    let (room, identity, destination_room) = ("room".into(), "person1".into(), "other".into());
+    let ask = Ask::ForwardParticipant(proto::ForwardParticipantRequest { room, identity, destination_room });
+    sfu.handle(now, Input::Ask { id: AskId(1), ask: Box::new(ask) });
+    drain(&mut sfu, now);
     while let [whom, high, low, rest @ ..] = data {
         let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
         let (bytes, tail) = rest.split_at(length);
@@ -67,7 +72,13 @@ fn address() -> SocketAddr {
 }
 
 fn drain(sfu: &mut Sfu, now: Instant) {
-    while !matches!(sfu.poll(now), Output::Timeout(_)) {}
+    loop {
+        match sfu.poll(now) {
+            Output::Timeout(_) => return,
+            Output::Relay(relay) => sfu.handle(now, Input::Relay(relay)),
+            _ => {}
+        }
+    }
 }
 
 fn joining(connection: u64, mode: Mode) -> Join {
