@@ -134,19 +134,24 @@ impl UdpSocket {
         self.state.max_gso_segments()
     }
 
-    /// Sends now, or when the socket takes more; a datagram that goes alone with the next [`flush`](Self::flush).
+    /// Sends now, or when the socket takes more.
     pub(crate) fn send(&mut self, run: &Run, meter: &mut Meter) {
-        if run.count == 1 && cfg!(target_os = "linux") {
-            if !self.singles.takes(run) {
-                self.flush(meter);
-            }
-            return self.singles.push(run);
-        }
         // What was said before goes before.
         self.flush(meter);
         if !self.backlog.is_empty() || self.send_now(run, meter).is_err() {
             meter.dropped_out(self.backlog.push(run));
         }
+    }
+
+    /// As [`send`](Self::send); but a datagram that goes alone waits for the next [`flush`](Self::flush), for company.
+    pub(crate) fn gather(&mut self, run: &Run, meter: &mut Meter) {
+        if run.count > 1 || cfg!(not(target_os = "linux")) {
+            return self.send(run, meter);
+        }
+        if !self.singles.takes(run) {
+            self.flush(meter);
+        }
+        self.singles.push(run);
     }
 
     /// Sends the datagrams that go alone.
@@ -370,7 +375,7 @@ mod tests {
             let mut run = Run::new();
             run.start(source, to, segments[0]);
             segments[1..].iter().for_each(|segment| assert!(run.join(source, to, segment, 64)));
-            socket.send(&run, &mut meter);
+            socket.gather(&run, &mut meter);
         };
         say(ann, &[b"one"]);
         say(nobody, &[b"lost"]);

@@ -396,7 +396,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         }
         let Self { sockets, run, meter, .. } = self;
         match sockets.iter_mut().find(|socket| socket.covers(run.source)) {
-            Some(socket) => socket.send(run, meter),
+            Some(socket) => socket.gather(run, meter),
             None => meter.dropped_out(run.len()),
         }
         run.clear();
