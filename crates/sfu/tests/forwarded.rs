@@ -163,6 +163,24 @@ fn who_is_removed_there_stays_here_and_can_be_forwarded_again() {
 }
 
 #[test]
+fn who_comes_there_in_person_takes_the_place_of_the_copy() {
+    let (mut world, ann, bob) = forwarded(11);
+    world.run(SECOND);
+    let copy = world.clients[bob].people["ann"].sid.clone();
+    let resumed = world.join_with("ann", |join| {
+        join.room = "cellar".into();
+        (join.request.reconnect, join.request.participant_sid) = (true, copy.clone());
+    });
+    assert!(world.clients[resumed].closed, "a copy has no session to resume");
+    assert_eq!(world.clients[bob].people["ann"].state(), State::Active);
+    enter(&mut world, "ann", "cellar");
+    world.run(SECOND);
+    let seen = &world.clients[bob].people["ann"];
+    assert!(seen.sid != copy && seen.kind_details.is_empty(), "{seen:?}");
+    assert!(!world.clients[ann].closed, "and stays where they were, too");
+}
+
+#[test]
 fn the_origin_is_asked_for_what_the_other_room_sees() {
     let (mut world, ann, bob) = forwarded(6);
     world.run(2 * SECOND);

@@ -148,7 +148,10 @@ impl Room {
 
     fn on_reconnect(&mut self, connection: ConnectionId, join: Join, cx: &mut Cx<'_>) -> Option<ParticipantKey> {
         let known = self.identities.get(&join.identity).copied();
-        let key = known.filter(|key| self.people[*key].info.sid == join.request.participant_sid);
+        // A copy has no session that could go on.
+        let key = known.filter(|key| {
+            self.people[*key].info.sid == join.request.participant_sid && self.pairs.copy_of(*key).is_none()
+        });
         let Some(key) = key else {
             leave(connection, proto::DisconnectReason::StateMismatch, proto::leave_request::Action::Reconnect, cx);
             return None;

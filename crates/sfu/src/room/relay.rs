@@ -107,7 +107,7 @@ pub(super) const A_COPY: Refusal = Refusal::FailedPrecondition("participant is f
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     origins: Vec<Forward>,
-    copies: Vec<Copy>,
+    copies: Vec<CopyOf>,
 }
 
 /// An origin's, for one copy.
@@ -124,7 +124,7 @@ struct Forward {
 
 /// A copy's.
 #[derive(Debug)]
-pub(super) struct Copy {
+pub(super) struct CopyOf {
     ends: Ends,
     key: ParticipantKey,
     origin: Origin,
@@ -148,7 +148,7 @@ impl Ends {
 }
 
 impl Pairs {
-    pub(super) fn copy_of(&self, key: ParticipantKey) -> Option<&Copy> {
+    pub(super) fn copy_of(&self, key: ParticipantKey) -> Option<&CopyOf> {
         self.copies.iter().find(|copy| copy.key == key)
     }
 
@@ -355,7 +355,7 @@ impl Room {
         info.kind_details.push(proto::participant_info::KindDetail::Forwarded.into());
         let key = self.seat(Participant::bare(info, Mode::Single, cx.now));
         let index = self.pairs.copies.len();
-        self.pairs.copies.push(Copy { ends, key, origin, tracks: HashMap::new(), heard: cx.now });
+        self.pairs.copies.push(CopyOf { ends, key, origin, tracks: HashMap::new(), heard: cx.now });
         self.changed(key, cx);
         let (connection, info) = (ConnectionId::NONE, self.info_of(key));
         self.tell(EventKind::ParticipantJoined { connection, info }, cx);
@@ -365,7 +365,7 @@ impl Room {
 
     /// Makes the copy what its origin is now.
     fn follow(&mut self, index: usize, before: Option<&Origin>, cx: &mut Cx<'_>) {
-        let Copy { key, origin, .. } = &self.pairs.copies[index];
+        let CopyOf { key, origin, .. } = &self.pairs.copies[index];
         let (key, origin) = (*key, origin.clone());
         if before.is_none_or(|before| before.audience != origin.audience) {
             self.on_audience(key, origin.audience, cx);
