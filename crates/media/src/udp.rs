@@ -400,6 +400,7 @@ mod tests {
         datagrams_to_many_reach_them("[::1]:0", v6);
         // From which of its addresses is then said for each datagram.
         datagrams_to_many_reach_them("0.0.0.0:0", v4);
+        #[cfg(target_os = "linux")] // Elsewhere loopback has one address.
         datagrams_to_many_reach_them("0.0.0.0:0", std::net::Ipv4Addr::new(127, 0, 0, 2).into());
         datagrams_to_many_reach_them("[::]:0", v6);
     }
