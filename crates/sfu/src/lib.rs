@@ -20,7 +20,9 @@ mod id;
 pub mod io;
 mod peer;
 mod room;
+mod rtp;
 mod sdp;
+mod srtp;
 mod stun;
 mod wake;
 

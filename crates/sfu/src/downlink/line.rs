@@ -1,6 +1,7 @@
 //! One stream that is sent: an SSRC, what was sent on it, and what of it can be sent again.
 
-use super::packet::{Ids, Packet};
+use super::packet::Packet;
+use crate::rtp::Ids;
 use std::time::{Duration, Instant};
 use str0m::media::Mid;
 
@@ -101,7 +102,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::downlink::packet::Extensions;
+    use crate::rtp::Extensions;
 
     fn packet(seq: u64, captured: Instant) -> Packet {
         Packet {

@@ -5,22 +5,19 @@
 //!
 //! | module | question it answers |
 //! | --- | --- |
-//! | [`packet`] | What does a packet look like on the wire? |
+//! | [`packet`] | What is sent to one subscriber? |
 //! | [`line`] | What was sent on a stream, and what can be sent again? |
-//! | [`srtp`], [`keys`] | How is it sealed, and with what? |
 //! | [`budget`] | How much of it is? |
 //! | [`report`] | What do sender reports say, and what do their answers? |
 //! | [`crate::forward::pacer`] | When may it leave? |
 //! | [`crate::forward::congestion`] | What does the link take? |
 
 mod budget;
-mod keys;
 mod line;
 mod packet;
 mod report;
-mod srtp;
 
-pub(crate) use packet::{Extensions, Packet};
+pub(crate) use packet::Packet;
 
 use crate::{
     forward::{
@@ -28,11 +25,11 @@ use crate::{
         pacer::Pacer,
     },
     io::{Output, Transmit},
+    rtp::{Extensions, HEADER, Head, Ids, write_header},
+    srtp::{self, Sealer, keys},
 };
 use budget::Budget;
 use line::{Line, Rtx};
-use packet::{HEADER, Head, Ids, write_header};
-use srtp::Sealer;
 use std::{
     collections::VecDeque,
     net::SocketAddr,

@@ -4,11 +4,11 @@ use super::{
     svc::{Place, Svc},
     *,
 };
-use crate::downlink::{Extensions, Packet};
 use crate::forward::{
     self, Codec, Incoming, SenderReport,
     red::{Block, Red},
 };
+use crate::{downlink::Packet, rtp::Extensions};
 use std::{cell::OnceCell, sync::Arc, time::Duration};
 use str0m::{
     format::PayloadParams,

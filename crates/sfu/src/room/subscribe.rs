@@ -1,11 +1,11 @@
 //! Who sees what, and in which quality.
 
 use super::{media::Arrival, publish::Stream, svc::Chooser, *};
-use crate::downlink::{Extensions, Packet};
 use crate::forward::{
     Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, allocate::ceiling_for, dd::SvcLayer,
     quality::Quality, svc::SvcDecision,
 };
+use crate::{downlink::Packet, rtp::Extensions};
 use proto::VideoQuality;
 use std::{sync::Arc, time::Duration};
 use str0m::media::{MediaKind, Mid, Pt};

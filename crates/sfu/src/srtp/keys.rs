@@ -19,12 +19,12 @@ use str0m::{
 
 /// What a finished handshake leaves behind.
 #[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) profile: SrtpProfile,
+pub(crate) struct Keys {
+    pub(crate) profile: SrtpProfile,
     /// Client's and server's keys, then client's and server's salts.
-    pub(super) material: Vec<u8>,
+    pub(crate) material: Vec<u8>,
     /// We are the DTLS client.
-    pub(super) client: bool,
+    pub(crate) client: bool,
 }
 
 impl std::fmt::Debug for Keys {
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Keys {
 }
 
 /// Filled when the handshake is done.
-pub(super) type Slot = Arc<OnceLock<Keys>>;
+pub(crate) type Slot = Arc<OnceLock<Keys>>;
 
 thread_local! {
     /// Where the DTLS instance that is made next leaves its keys: str0m makes one within `build`, and gives it nothing of
@@ -43,10 +43,10 @@ thread_local! {
 }
 
 /// A peer connection, and where its keys will be.
-pub(super) fn build(config: RtcConfig, now: Instant) -> (Rtc, Slot) {
+pub(crate) fn build(config: RtcConfig, now: Instant) -> (Rtc, Slot) {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    let provider = PROVIDER
-        .get_or_init(|| Arc::new(CryptoProvider { dtls_provider: &Overheard, ..super::srtp::provider().clone() }));
+    let provider =
+        PROVIDER.get_or_init(|| Arc::new(CryptoProvider { dtls_provider: &Overheard, ..super::provider().clone() }));
     let slot = Slot::default();
     NEXT.set(Some(slot.clone()));
     let rtc = config.set_crypto_provider(provider.clone()).build(now);
@@ -58,7 +58,7 @@ struct Overheard;
 
 impl DtlsProvider for Overheard {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        super::srtp::provider().dtls_provider.generate_certificate()
+        super::provider().dtls_provider.generate_certificate()
     }
 
     fn new_dtls(
@@ -68,7 +68,7 @@ impl DtlsProvider for Overheard {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let inner = super::srtp::provider().dtls_provider.new_dtls(certificate, now, version, mtu)?;
+        let inner = super::provider().dtls_provider.new_dtls(certificate, now, version, mtu)?;
         let slot = NEXT.take().unwrap_or_default();
         Ok(Box::new(Instance { inner, slot }))
     }

@@ -2,7 +2,9 @@
 //!
 //! The ciphers are str0m's. What is opened, str0m opens.
 
-use super::keys::Keys;
+pub(crate) mod keys;
+
+use keys::Keys;
 use std::sync::OnceLock;
 use str0m::crypto::{
     AeadAes128Gcm, AeadAes128GcmCipher, AeadAes256GcmCipher, Aes128CmSha1_80, Aes128CmSha1_80Cipher, CryptoProvider,
@@ -10,7 +12,7 @@ use str0m::crypto::{
 };
 
 /// What sealing adds at most: the tag, and the index of SRTCP.
-pub(super) const OVERHEAD: usize = AeadAes128Gcm::TAG_LEN + INDEX;
+pub(crate) const OVERHEAD: usize = AeadAes128Gcm::TAG_LEN + INDEX;
 const INDEX: usize = 4;
 /// The part of an RTCP compound that stays readable: the first header with its SSRC.
 const CLEAR: usize = 8;
@@ -26,14 +28,14 @@ const CIPHER: u8 = 0;
 const AUTHENTICATION: u8 = 1;
 const SALT: u8 = 2;
 
-pub(super) fn provider() -> &'static CryptoProvider {
+pub(crate) fn provider() -> &'static CryptoProvider {
     static PROVIDER: OnceLock<CryptoProvider> = OnceLock::new();
     PROVIDER.get_or_init(str0m::crypto::from_feature_flags)
 }
 
 /// One direction of one connection.
 #[derive(Debug)]
-pub(super) struct Sealer {
+pub(crate) struct Sealer {
     rtp: Cipher,
     rtcp: Cipher,
     /// SRTCP's own numbers.
@@ -70,13 +72,13 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
 
 impl Sealer {
     /// For our side of the handshake. `None`: a profile that str0m does not offer.
-    pub(super) fn new(keys: &Keys) -> Option<Self> {
+    pub(crate) fn new(keys: &Keys) -> Option<Self> {
         Some(Self { rtp: Cipher::new(keys, RTP)?, rtcp: Cipher::new(keys, RTCP)?, index: 0 })
     }
 
     /// Appends the payload, sealed, to the header in `datagram`. `seq` is the extended sequence number: no two packets of
     /// an SSRC may have the same.
-    pub(super) fn rtp(&mut self, datagram: &mut Vec<u8>, ssrc: u32, seq: u64, payload: &[u8]) {
+    pub(crate) fn rtp(&mut self, datagram: &mut Vec<u8>, ssrc: u32, seq: u64, payload: &[u8]) {
         let (head, length) = (datagram.len(), datagram.len() + payload.len());
         match &mut self.rtp {
             Cipher::Cm { cipher, salt, key } => {
@@ -96,7 +98,7 @@ impl Sealer {
     }
 
     /// An RTCP compound, sealed.
-    pub(super) fn rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
+    pub(crate) fn rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
         let (clear, secret) = compound.split_at(CLEAR);
         let ssrc = u32::from_be_bytes([clear[4], clear[5], clear[6], clear[7]]);
         self.index = (self.index + 1) & !ENCRYPTED;
