@@ -20,10 +20,12 @@ mod id;
 pub mod io;
 mod peer;
 mod room;
+mod rtcp;
 mod rtp;
 mod sdp;
 mod srtp;
 mod stun;
+mod uplink;
 mod wake;
 
 pub use config::{Config, LocalAddress};

@@ -1,19 +1,22 @@
-//! One peer connection: what str0m does of it, and [`crate::downlink`] beside it, on which media leaves.
+//! One peer connection: what str0m does of it, and beside it [`crate::uplink`] and [`crate::downlink`], on which media come and leave.
 //!
 //! str0m's rule is that each mutation of an `Rtc` is followed by polling it dry. Here that is [`Peer::drain`]: whoever
 //! changes a peer marks it (see [`crate::wake`]) or drains it at once; packets may be queued many at a time before.
 
 use crate::{
     config::Config,
-    downlink::{Downlink, Packet, Route, Told},
+    downlink::{Downlink, Packet, Told},
     forward::dd::{self, DescriptorExtension},
     io::{Datagram, Output, Transmit},
-    stun,
+    rtp,
+    srtp::keys,
+    stun, uplink,
+    uplink::Uplink,
 };
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 use str0m::{
@@ -23,18 +26,16 @@ use str0m::{
     channel::{ChannelConfig, ChannelId, Reliability},
     config::DtlsCert,
     format::PayloadParams,
-    media::{Direction, KeyframeRequestKind, MediaKind, Mid, Rid},
+    media::{Direction, MediaKind, Mid, Rid},
     net::{Protocol, Receive},
-    rtp::{Extension, RawPacket, Ssrc},
+    rtp::Extension,
 };
 
 /// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
 const UFRAG: usize = 8;
 const PASSWORD: usize = 24;
-/// How often str0m sums up what a peer sent and received.
+/// How often it is summed up what a peer sent and received.
 const STATS: Duration = Duration::from_secs(2);
-/// Receiver reports.
-const REPORTS: Duration = Duration::from_millis(1000);
 /// Ids on which we begin to offer header extensions; a client's offer renumbers them.
 const DESCRIPTOR_ID: u8 = 12;
 
@@ -90,12 +91,36 @@ pub(crate) enum PeerEvent {
         lane: Lane,
         bytes: Vec<u8>,
     },
-    Packet(Arc<str0m::rtp::RtpPacket>),
+    Packet(uplink::Packet),
     /// The remote side wants a key frame of what we send on this line.
     KeyframeRequest(Mid),
     /// What the link takes.
     Estimate(Bitrate),
-    Stats(str0m::stats::PeerStats),
+    Stats(Stats),
+}
+
+/// How the connection is, since it was said last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stats {
+    pub(crate) rtt: Option<Duration>,
+    /// Fractions of the packets that were lost: of those that come, and of those that are sent. `None`: there were none.
+    pub(crate) up: Option<f32>,
+    pub(crate) down: Option<f32>,
+}
+
+/// From where to where datagrams go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Route {
+    proto: Protocol,
+    source: SocketAddr,
+    destination: SocketAddr,
+}
+
+impl Route {
+    fn transmit(self, contents: Vec<u8>) -> Output {
+        let Self { proto, source, destination } = self;
+        Output::Transmit(Transmit { proto, source, destination, contents })
+    }
 }
 
 pub(crate) struct Peer {
@@ -104,6 +129,9 @@ pub(crate) struct Peer {
     pending: Option<SdpPendingOffer>,
     connected: bool,
     dead: bool,
+    /// Where ICE has found a way.
+    route: Option<Route>,
+    uplink: Uplink,
     /// Of a connection on which media goes to the client.
     downlink: Option<Box<Downlink>>,
     /// Who sent a request last that says to send media there (USE-CANDIDATE).
@@ -112,6 +140,8 @@ pub(crate) struct Peer {
     now: Instant,
     /// When str0m wants to be called.
     due: Instant,
+    /// When it is summed up again; never, until it is connected.
+    stats_at: Option<Instant>,
     /// What time is on the timer heap.
     pub(crate) scheduled: Option<Instant>,
     /// There is something to send.
@@ -145,20 +175,14 @@ impl Peer {
             .set_rtp_mode(true)
             .set_dtls_cert(certificate())
             .set_local_ice_credentials(credentials(config))
-            .set_stats_interval(Some(STATS))
-            .set_rtcp_report_interval_audio(REPORTS)
-            .set_rtcp_report_interval_video(REPORTS)
             .enable_opus(true, true)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
             .set_extension(DESCRIPTOR_ID, Extension::with_serializer(dd::URI, DescriptorExtension));
-        let (mut rtc, downlink) = match sends {
-            true => {
-                let (rtc, downlink) = Downlink::build(builder, config.epoch, now, config.initial_downlink);
-                (rtc, Some(Box::new(downlink)))
-            }
-            false => (builder.build(now), None),
-        };
+        let (mut rtc, keys) = keys::build(builder, now);
+        let uplink = Uplink::new(keys.clone(), rtc.direct_api().new_ssrc(), config.epoch, now);
+        let downlink = || Box::new(Downlink::new(keys, config.epoch, now, config.initial_downlink));
+        let downlink = sends.then(downlink);
         // An address that is told under several is bound once.
         let mut bound: Vec<_> = config.addresses.iter().map(|a| (a.proto, a.bound)).collect();
         bound.dedup();
@@ -178,10 +202,13 @@ impl Peer {
             pending: None,
             connected: false,
             dead: false,
+            route: None,
+            uplink,
             downlink,
             nominating: None,
             now,
             due: now,
+            stats_at: None,
             scheduled: None,
             dirty: false,
             touched: false,
@@ -209,6 +236,7 @@ impl Peer {
         self.lend();
         let answer = self.rtc.sdp_api().accept_offer(offer).map(|answer| answer.to_sdp_string());
         self.take(text);
+        self.uplink.take(&mut self.rtc, text);
         answer
     }
 
@@ -218,6 +246,7 @@ impl Peer {
         self.lend();
         let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
         self.take(text);
+        self.uplink.take(&mut self.rtc, text);
         accepted
     }
 
@@ -291,9 +320,8 @@ impl Peer {
     }
 
     /// The line, and the simulcast encoding on it, that an SSRC of the client's belongs to.
-    pub(crate) fn receiving(&mut self, ssrc: Ssrc) -> Option<(Mid, Option<Rid>)> {
-        let mut direct = self.rtc.direct_api();
-        direct.stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid()))
+    pub(crate) fn receiving(&self, ssrc: u32) -> Option<(Mid, Option<Rid>)> {
+        self.uplink.place_of(ssrc)
     }
 
     /// The payload types of the session, as last negotiated.
@@ -311,7 +339,8 @@ impl Peer {
     /// Whether media can be sent: it is not to be written before. Keys are not enough: str0m says that it is connected when it has
     /// compared the client's certificate with the fingerprint of its description.
     pub(crate) fn takes_media(&mut self) -> bool {
-        self.connected && !self.dead && self.downlink.as_mut().is_some_and(|downlink| downlink.is_open())
+        let open = |downlink: &mut Box<Downlink>| downlink.is_open();
+        self.connected && !self.dead && self.route.is_some() && self.downlink.as_mut().is_some_and(open)
     }
 
     /// Queues a packet; it goes out when it is its turn, or at once unless it is paced.
@@ -326,18 +355,26 @@ impl Peer {
         self.downlink.as_ref().is_some_and(|downlink| downlink.has_ready())
     }
 
-    /// Hands out the media that is due.
-    pub(crate) fn send_media(&mut self, now: Instant, out: &mut VecDeque<Output>) {
-        if let Some(downlink) = &mut self.downlink {
+    /// Does what is due beside str0m: hands out media and feedback, and sums up.
+    pub(crate) fn tend(&mut self, now: Instant, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
+        let Self { route, uplink, downlink, stats_at, .. } = self;
+        let mut send = |contents| out.extend(route.map(|route| route.transmit(contents)));
+        if let Some(downlink) = downlink {
             downlink.advance(now);
-            downlink.flush(out);
+            downlink.flush().for_each(&mut send);
+        }
+        uplink.feedback(now, &mut send);
+        if stats_at.is_some_and(|at| now >= at) {
+            *stats_at = Some(now + STATS);
+            let down = downlink.as_mut();
+            let rtt = down.as_ref().and_then(|downlink| downlink.rtt()).or(uplink.rtt());
+            let down = down.and_then(|downlink| downlink.take_loss());
+            events.push(PeerEvent::Stats(Stats { rtt, up: uplink.take_loss(), down }));
         }
     }
 
     pub(crate) fn request_keyframe(&mut self, mid: Mid, rid: Option<Rid>) {
-        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, rid) {
-            stream.request_keyframe(KeyframeRequestKind::Pli);
-        }
+        self.uplink.request_keyframe(mid, rid);
     }
 
     pub(crate) fn is_open(&mut self, lane: Lane) -> bool {
@@ -385,6 +422,25 @@ impl Peer {
         }
     }
 
+    /// A datagram of media, or what is said of them. They are nobody's before str0m has compared the client's certificate with
+    /// the fingerprint of its description.
+    pub(crate) fn receive_media(&mut self, now: Instant, contents: &[u8], events: &mut Vec<PeerEvent>) {
+        if !self.connected || self.dead {
+            return;
+        }
+        let Self { uplink, downlink, .. } = self;
+        if !rtp::is_rtcp(contents) {
+            return events.extend(uplink.receive(now, contents).map(PeerEvent::Packet));
+        }
+        uplink.receive_rtcp(now, contents, |said| {
+            let told = downlink.as_mut().and_then(|downlink| downlink.on_rtcp(now, said));
+            events.extend(told.map(|told| match told {
+                Told::Estimate(bitrate) => PeerEvent::Estimate(Bitrate::bps(bitrate)),
+                Told::KeyframeRequest(mid) => PeerEvent::KeyframeRequest(mid),
+            }));
+        });
+    }
+
     pub(crate) fn advance(&mut self, now: Instant) {
         self.now = now;
         if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
@@ -393,10 +449,10 @@ impl Peer {
         }
     }
 
-    /// When to call [`Self::advance`] and [`Self::send_media`] again.
+    /// When to call [`Self::advance`] and [`Self::tend`] again.
     pub(crate) fn deadline(&self) -> Instant {
-        let media = self.downlink.as_ref().and_then(|downlink| downlink.due());
-        media.map_or(self.due, |media| media.min(self.due))
+        let downlink = self.downlink.as_ref().and_then(|downlink| downlink.due());
+        [self.uplink.due(), downlink, self.stats_at].into_iter().flatten().fold(self.due, Instant::min)
     }
 
     /// Whether str0m wants to be called.
@@ -436,18 +492,17 @@ impl Peer {
     /// having checked its password (RFC 8445, 7.3.1.5). Of several such ways the last one counts: clients say it again
     /// with each check of the way that they have chosen, and ours, which is lite, makes no checks of its own.
     fn follow(&mut self, route: Route, contents: &[u8]) {
-        let nominated = stun::is_success(contents) && self.nominating == Some((route.proto, route.destination));
-        if let Some(downlink) = self.downlink.as_mut().filter(|_| nominated) {
-            downlink.set_route(route);
+        if stun::is_success(contents) && self.nominating == Some((route.proto, route.destination)) {
+            self.route = Some(route);
         }
     }
 
     fn on_event(&mut self, event: Event, events: &mut Vec<PeerEvent>) {
         use str0m::IceConnectionState;
         let event = match event {
-            Event::RtpPacket(packet) => PeerEvent::Packet(Arc::new(packet)),
             Event::Connected => {
                 self.connected = true;
+                self.stats_at = Some(self.now + STATS);
                 PeerEvent::Connected
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => PeerEvent::Gone,
@@ -462,24 +517,6 @@ impl Peer {
                 Some(lane) => PeerEvent::Data { lane, bytes: data.data },
                 None => return,
             },
-            Event::RawPacket(raw) => {
-                if let (RawPacket::RtcpRx(rtcp), Some(downlink)) = (*raw, &mut self.downlink) {
-                    downlink.on_rtcp(self.now, rtcp, |told| {
-                        events.push(match told {
-                            Told::Estimate(bitrate) => PeerEvent::Estimate(Bitrate::bps(bitrate)),
-                            Told::KeyframeRequest(mid) => PeerEvent::KeyframeRequest(mid),
-                        });
-                    });
-                }
-                return;
-            }
-            Event::PeerStats(mut stats) => {
-                if let Some(downlink) = &mut self.downlink {
-                    stats.egress_loss_fraction = downlink.take_loss();
-                    stats.rtt = downlink.rtt().or(stats.rtt);
-                }
-                PeerEvent::Stats(stats)
-            }
             _ => return,
         };
         events.push(event);

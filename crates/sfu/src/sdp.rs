@@ -63,7 +63,7 @@ fn line(section: &str, bundled: &[&str]) -> Option<Line> {
 }
 
 /// The session's part first, then each m-line's.
-fn sections(sdp: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn sections(sdp: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(sdp);
     std::iter::from_fn(move || {
         let text = rest?;

@@ -1,14 +1,13 @@
 //! The sending side of a peer connection: packets of media on their way to one subscriber.
 //!
-//! str0m does what a connection is made of: ICE, DTLS, descriptions, data channels, and all that is received. What is sent
-//! goes past it: a packet that is forwarded to hundreds must not cost each of them a walk over all that a connection is.
+//! str0m does what a connection is made of: ICE, DTLS, descriptions and data channels. Media go past it: a packet that is forwarded to hundreds must not cost each of them a walk over all that a connection is.
 //!
 //! | module | question it answers |
 //! | --- | --- |
 //! | [`packet`] | What is sent to one subscriber? |
 //! | [`line`] | What was sent on a stream, and what can be sent again? |
 //! | [`budget`] | How much of it is? |
-//! | [`report`] | What do sender reports say, and what do their answers? |
+//! | [`report`] | What do sender reports say? |
 //! | [`crate::forward::pacer`] | When may it leave? |
 //! | [`crate::forward::congestion`] | What does the link take? |
 
@@ -24,26 +23,14 @@ use crate::{
         congestion::{Cluster, Estimator, Report},
         pacer::Pacer,
     },
-    io::{Output, Transmit},
+    rtcp::{self, Reception, Rtcp, TransportWide},
     rtp::{Extensions, HEADER, Head, Ids, write_header},
     srtp::{self, Sealer, keys},
 };
 use budget::Budget;
 use line::{Line, Rtx};
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
-use str0m::{
-    Rtc, RtcConfig,
-    media::Mid,
-    net::Protocol,
-    rtp::{
-        Ssrc,
-        rtcp::{ReceptionReport, Rtcp, Twcc},
-    },
-};
+use std::time::{Duration, Instant};
+use str0m::{Rtc, media::Mid};
 
 /// Sender reports: the sooner the first, the sooner receivers can play sound and picture together.
 const REPORTS: Duration = Duration::from_millis(1000);
@@ -51,14 +38,6 @@ const REPORTS: Duration = Duration::from_millis(1000);
 const LINGER: Duration = Duration::from_secs(3);
 /// Padding of a packet: the most that its count has room for (RFC 3550, 5.1).
 const PADDING: usize = 255;
-
-/// From where to where datagrams go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Route {
-    pub(crate) proto: Protocol,
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
-}
 
 /// What feedback told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,17 +53,15 @@ pub(crate) enum Told {
 enum Waiting {
     Packet(Mid, Packet),
     /// What was asked for again.
-    Again(Ssrc, u16),
+    Again(u32, u16),
 }
 
 #[derive(Debug)]
 pub(crate) struct Downlink {
     keys: keys::Slot,
     sealer: Option<Sealer>,
-    route: Option<Route>,
     lines: Vec<Line>,
-    epoch: report::Epoch,
-    began: Instant,
+    epoch: rtcp::Epoch,
     /// Of the packet that is sent next, for transport-wide feedback.
     transport: u16,
     /// When a picture was written last, and whether any would be if the link took it.
@@ -106,17 +83,13 @@ pub(crate) struct Downlink {
 }
 
 impl Downlink {
-    /// A peer connection, and its sending side. `initial`: bits per second that its link is taken to have.
-    pub(crate) fn build(config: RtcConfig, epoch: report::Epoch, now: Instant, initial: u64) -> (Rtc, Self) {
-        // Feedback comes in no other way.
-        let (rtc, keys) = keys::build(config.enable_raw_packets(true), now);
-        let downlink = Self {
+    /// `keys`: where those of the connection will be. `initial`: bits per second that its link is taken to have.
+    pub(crate) fn new(keys: keys::Slot, epoch: rtcp::Epoch, now: Instant, initial: u64) -> Self {
+        Self {
             keys,
             sealer: None,
-            route: None,
             lines: vec![],
             epoch,
-            began: now,
             transport: 0,
             pictures: None,
             pictures_wanted: false,
@@ -129,8 +102,7 @@ impl Downlink {
             report_at: None,
             ready: vec![],
             scratch: vec![],
-        };
-        (rtc, downlink)
+        }
     }
 
     // --- descriptions ---
@@ -173,18 +145,13 @@ impl Downlink {
 
     // --- sending ---
 
-    /// Where ICE has found a way.
-    pub(crate) fn set_route(&mut self, route: Route) {
-        self.route = Some(route);
-    }
-
-    /// Whether packets can leave. Those before are not to be written: a receiver learns of the rollover counter by what it
+    /// Whether packets can be sealed. Those before are not to be written: a receiver learns of the rollover counter by what it
     /// gets.
     pub(crate) fn is_open(&mut self) -> bool {
         if self.sealer.is_none() {
             self.sealer = self.keys.get().and_then(Sealer::new);
         }
-        self.sealer.is_some() && self.route.is_some()
+        self.sealer.is_some()
     }
 
     /// Writes a packet: it leaves with the next flush or, if it is paced, when its turn comes.
@@ -231,11 +198,9 @@ impl Downlink {
     }
 
     /// Hands out what is ready.
-    pub(crate) fn flush(&mut self, out: &mut VecDeque<Output>) {
+    pub(crate) fn flush(&mut self) -> impl Iterator<Item = Vec<u8>> {
         self.pacer.settle();
-        let Some(Route { proto, source, destination }) = self.route else { return self.ready.clear() };
-        let transmit = |contents| Output::Transmit(Transmit { proto, source, destination, contents });
-        out.extend(self.ready.drain(..).map(transmit));
+        self.ready.drain(..)
     }
 
     fn send(&mut self, now: Instant, mid: Mid, packet: Packet) {
@@ -252,8 +217,8 @@ impl Downlink {
     }
 
     /// RFC 4588: on a stream of its own, the number of before leads the payload.
-    fn send_again(&mut self, now: Instant, ssrc: Ssrc, seq: u16) {
-        let Some(index) = self.lines.iter().position(|line| line.ssrc == *ssrc) else { return };
+    fn send_again(&mut self, now: Instant, ssrc: u32, seq: u16) {
+        let Some(index) = self.lines.iter().position(|line| line.ssrc == ssrc) else { return };
         let line = &mut self.lines[index];
         let Some(packet) = line.kept(seq).cloned() else { return };
         let (Some(Rtx { ssrc, seq: own, .. }), Some(pt)) = (&mut line.rtx, packet.resend) else { return };
@@ -331,35 +296,30 @@ impl Downlink {
 
     // --- feedback ---
 
-    pub(crate) fn on_rtcp(&mut self, now: Instant, rtcp: Rtcp, mut tell: impl FnMut(Told)) {
-        match rtcp {
-            Rtcp::Twcc(feedback) => self.on_feedback(now, feedback).into_iter().for_each(tell),
-            Rtcp::Nack(nack) => {
-                for entry in nack.reports.iter() {
-                    let also = (0..16).filter(|bit| entry.blp & 1 << bit != 0).map(|bit| bit + 1);
-                    for offset in std::iter::once(0).chain(also) {
-                        self.on_missing(now, nack.ssrc, entry.pid.wrapping_add(offset));
-                    }
+    /// What the other side says of what is sent. What it comes to is answered.
+    pub(crate) fn on_rtcp(&mut self, now: Instant, said: Rtcp<'_>) -> Option<Told> {
+        match said {
+            Rtcp::TransportWide(feedback) => return self.on_feedback(now, feedback),
+            Rtcp::PictureLoss { ssrc } => return self.mid_of(ssrc).map(Told::KeyframeRequest),
+            Rtcp::Nack { ssrc, seq, behind } => {
+                let behind = (0..16).filter(|bit| behind & 1 << bit != 0).map(|bit| bit + 1);
+                for offset in std::iter::once(0).chain(behind) {
+                    self.on_missing(now, ssrc, seq.wrapping_add(offset));
                 }
             }
-            Rtcp::Pli(pli) => self.mid_of(pli.ssrc).into_iter().map(Told::KeyframeRequest).for_each(tell),
-            Rtcp::Fir(fir) => {
-                let mids = fir.reports.iter().filter_map(|entry| self.mid_of(entry.ssrc));
-                mids.map(Told::KeyframeRequest).for_each(&mut tell);
-            }
-            Rtcp::ReceiverReport(report) => report.reports.iter().for_each(|report| self.on_report(now, report)),
-            Rtcp::SenderReport(report) => report.reports.iter().for_each(|report| self.on_report(now, report)),
-            _ => {}
+            Rtcp::Reception(report) => self.on_report(now, report),
+            Rtcp::SenderInfo { .. } | Rtcp::SinceReference { .. } => {}
         }
+        None
     }
 
-    fn mid_of(&self, ssrc: Ssrc) -> Option<Mid> {
-        self.lines.iter().find(|line| line.ssrc == *ssrc).map(|line| line.mid)
+    fn mid_of(&self, ssrc: u32) -> Option<Mid> {
+        self.lines.iter().find(|line| line.ssrc == ssrc).map(|line| line.mid)
     }
 
-    fn on_missing(&mut self, now: Instant, ssrc: Ssrc, seq: u16) {
+    fn on_missing(&mut self, now: Instant, ssrc: u32, seq: u16) {
         let Self { lines, rtt, .. } = self;
-        let Some(line) = lines.iter_mut().find(|line| line.ssrc == *ssrc) else { return };
+        let Some(line) = lines.iter_mut().find(|line| line.ssrc == ssrc) else { return };
         let Some(bytes) = line.ask_again(now, seq, rtt.unwrap_or_default()) else { return };
         let bytes = bytes + HEADER;
         if !self.again.takes(now, bytes, self.estimator.estimate()) {
@@ -371,23 +331,19 @@ impl Downlink {
         }
     }
 
-    fn on_report(&mut self, now: Instant, report: &ReceptionReport) {
+    fn on_report(&mut self, now: Instant, report: Reception) {
         if self.mid_of(report.ssrc).is_some() {
-            self.rtt = report::round_trip(report, self.epoch, now).or(self.rtt);
-            let loss = f32::from(report.fraction_lost) / 256.0;
+            self.rtt = rtcp::round_trip((report.last, report.delay), self.epoch, now).or(self.rtt);
+            let loss = f32::from(report.lost) / 256.0;
             self.loss = Some(self.loss.map_or(loss, |before| before.max(loss)));
         }
     }
 
     /// Transport-wide. A new estimate, if it is one.
-    fn on_feedback(&mut self, now: Instant, feedback: Twcc) -> Option<Told> {
-        /// Any number of rounds: only what is left of it counts.
-        const ROUND: u64 = 1 << 32;
-        let (began, count) = (self.began, feedback.feedback_count);
-        let micros = |at: Instant| at.saturating_duration_since(began).as_micros() as u64;
-        let reports = feedback.into_iter(began, ROUND.into());
-        let reports = reports.map(|(seq, _, at)| Report { seq: *seq as u16, arrived: at.map(micros) });
-        self.estimator.on_feedback(now, count, reports);
+    fn on_feedback(&mut self, now: Instant, feedback: TransportWide<'_>) -> Option<Told> {
+        let micros = |at: Duration| at.as_micros() as u64;
+        let reports = feedback.arrivals().map(|(seq, at)| Report { seq, arrived: at.map(micros) });
+        self.estimator.on_feedback(now, feedback.number, reports);
         let estimate = self.estimator.estimate();
         self.pacer.set_estimate(now, estimate);
         (self.told.replace(estimate) != Some(estimate)).then_some(Told::Estimate(estimate))

@@ -273,8 +273,9 @@ impl Room {
             cx.demux.forget(PeerRef { room: cx.room, participant: key, target });
             if let Some(mut peer) = peer {
                 peer.advance(cx.now);
-                peer.drain(&mut vec![], cx.out);
-                peer.send_media(cx.now, cx.out);
+                let mut unheard = vec![];
+                peer.drain(&mut unheard, cx.out);
+                peer.tend(cx.now, &mut unheard, cx.out);
                 cx.leaving.push_back((at, peer));
             }
         }

@@ -5,8 +5,8 @@ use crate::forward::{
     Codec,
     quality::{self, Kind, Sample},
 };
+use crate::peer::Stats;
 use std::time::Duration;
-use str0m::stats::PeerStats;
 
 /// A participant's connection.
 #[derive(Debug, Default)]
@@ -54,16 +54,16 @@ impl Loss {
 }
 
 impl Room {
-    pub(super) fn on_stats(&mut self, at: PeerRef, stats: &PeerStats) {
+    pub(super) fn on_stats(&mut self, at: PeerRef, stats: Stats) {
         let Some(person) = self.people.get_mut(at.participant) else { return };
         let downstream = person.downstream();
         let link = &mut person.link;
         link.rtt = stats.rtt.or(link.rtt);
         if at.target == Target::Publisher {
-            link.up.add(stats.ingress_loss_fraction);
+            link.up.add(stats.up);
         }
         if at.target == downstream {
-            link.down.add(stats.egress_loss_fraction);
+            link.down.add(stats.down);
         }
     }
 

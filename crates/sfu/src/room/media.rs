@@ -5,15 +5,14 @@ use super::{
     *,
 };
 use crate::forward::{
-    self, Codec, Incoming, SenderReport,
+    self, Codec, Incoming,
     red::{Block, Red},
 };
-use crate::{downlink::Packet, rtp::Extensions};
+use crate::{downlink, rtp::Extensions, uplink::Packet};
 use std::{cell::OnceCell, sync::Arc, time::Duration};
 use str0m::{
     format::PayloadParams,
     media::{MediaKind, Mid, Pt, Rid},
-    rtp::{RtpPacket, Ssrc},
 };
 
 /// A publisher is asked for a key frame of one encoding no more often: each costs it a burst.
@@ -26,7 +25,7 @@ const SCREEN_PATIENCE: Duration = Duration::from_secs(5);
 /// Which stream an SSRC of the publisher's is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceOf {
-    ssrc: Ssrc,
+    ssrc: u32,
     pub(crate) track: TrackKey,
     stream: u8,
     encoding: u8,
@@ -112,8 +111,8 @@ pub(super) fn codec_of(codec: str0m::format::Codec) -> Option<Codec> {
 }
 
 impl Room {
-    pub(super) fn on_packet(&mut self, from: ParticipantKey, packet: &Arc<RtpPacket>, cx: &mut Cx<'_>) {
-        let Some(source) = self.source_of(from, packet.header.ssrc) else { return };
+    pub(super) fn on_packet(&mut self, from: ParticipantKey, packet: &Packet, cx: &mut Cx<'_>) {
+        let Some(source) = self.source_of(from, packet.ssrc) else { return };
         self.take_packet(from, source, packet, cx);
         self.pass_on(from, source, packet, cx);
     }
@@ -124,20 +123,20 @@ impl Room {
         from: ParticipantKey,
         source: SourceOf,
         codec: Codec,
-        packet: &RtpPacket,
+        packet: &Packet,
         cx: &mut Cx<'_>,
     ) {
         let stream = self.tracks.get_mut(source.track).and_then(|track| track.streams.get_mut(source.stream()));
         let Some(stream) = stream.filter(|stream| usize::from(source.encoding) < stream.encodings.len()) else {
             return;
         };
-        if stream.pt != Some(packet.header.payload_type) {
-            stream.settle(packet.header.payload_type, codec);
+        if stream.pt != Some(packet.pt) {
+            stream.settle(packet.pt, codec);
         }
         self.take_packet(from, source, packet, cx);
     }
 
-    fn take_packet(&mut self, from: ParticipantKey, source: SourceOf, packet: &RtpPacket, cx: &mut Cx<'_>) {
+    fn take_packet(&mut self, from: ParticipantKey, source: SourceOf, packet: &Packet, cx: &mut Cx<'_>) {
         let place = (source.track, source.stream());
         // Taken out meanwhile: its structure is looked at for each subscriber.
         let mut svc = self.tracks.get_mut(place.0).and_then(|track| track.streams[place.1].svc.take());
@@ -153,21 +152,21 @@ impl Room {
         &mut self,
         from: ParticipantKey,
         source: SourceOf,
-        packet: &RtpPacket,
+        packet: &Packet,
         svc: Option<&mut Svc>,
         cx: &mut Cx<'_>,
     ) {
         let Some(track) = self.tracks.get_mut(source.track) else { return };
         let stream = &mut track.streams[source.stream()];
-        if stream.pt != Some(packet.header.payload_type) {
+        if stream.pt != Some(packet.pt) {
             // A copy's is settled before.
             let Some(publisher) = &self.people[from].publisher else { return };
-            match arrived(publisher.payloads(), packet.header.payload_type) {
-                Some(codec) => stream.settle(packet.header.payload_type, codec),
+            match arrived(publisher.payloads(), packet.pt) {
+                Some(codec) => stream.settle(packet.pt, codec),
                 None => return,
             }
         }
-        let (codec, header) = (stream.codec, &packet.header);
+        let codec = stream.codec;
         if packet.payload.is_empty() && codec.is_video() {
             return; // Padding: for the publisher's own probing.
         }
@@ -176,29 +175,28 @@ impl Room {
         let layer =
             place.as_ref().map_or(usize::from(source.encoding), |place| usize::from(place.layer().spatial).min(top));
         let encoding = &mut stream.encodings[layer];
-        let gap = encoding.tracker.newest().is_some_and(|newest| *packet.seq_no > newest + 1);
+        let gap = encoding.tracker.newest().is_some_and(|newest| packet.seq > newest + 1);
         let vp8 = (codec == Codec::Vp8).then(|| forward::Vp8Packet::parse(&packet.payload)).flatten();
         let temporal = vp8.map(|vp8| vp8.temporal).or_else(|| place.as_ref().map(|place| place.layer().temporal));
-        let (seq, length) = (*packet.seq_no, packet.payload.len());
+        let (seq, length) = (packet.seq, packet.payload.len());
         let in_order =
-            encoding.tracker.record_layer(cx.now, seq, header.timestamp, length, temporal.unwrap_or_default());
+            encoding.tracker.record_layer(cx.now, seq, packet.timestamp, length, temporal.unwrap_or_default());
         if track.info.muted {
             return;
         }
         let alive = stream.alive(cx.now);
-        if let Some(level) = header.ext_vals.audio_level.filter(|_| track.kind == MediaKind::Audio) {
+        if let Some(level) = packet.extensions.loudness().filter(|_| track.kind == MediaKind::Audio) {
             let voice = track.voice.get_or_insert_with(|| forward::speaker::Voice::new(codec.clock_rate()));
-            voice.observe(header.timestamp, level.unsigned_abs());
+            voice.observe(packet.timestamp, level);
         }
         let keyframe = match (&vp8, &place) {
             (Some(vp8), _) => vp8.keyframe,
             (None, Some(place)) if place.starts_keyframe() => true,
             (None, _) => codec.is_video() && forward::is_keyframe(codec, &packet.payload),
         };
-        let report = packet.last_sender_info.as_ref();
-        let report = report.map(|sr| SenderReport { ntp: sr.ntp_time, rtp: sr.rtp_time.numer() as u32 });
-        let incoming = Incoming { source: *header.ssrc, seq: *packet.seq_no, ts: header.timestamp, report };
-        let captured = report.map(|report| report.captured(header.timestamp, codec.clock_rate()));
+        let report = packet.report;
+        let incoming = Incoming { source: packet.ssrc, seq: packet.seq, ts: packet.timestamp, report };
+        let captured = report.map(|report| report.captured(packet.timestamp, codec.clock_rate()));
         let captured = captured.map_or(cx.now, |captured| self.people[from].clock.here(cx.now, captured));
         let layer = forward::LayerPacket { layer: source.encoding, keyframe, in_order };
         let (plain, repeated) = (OnceCell::new(), false);
@@ -237,12 +235,12 @@ impl Room {
     }
 
     /// Which track and encoding the SSRC is; found by line and rid the first time.
-    fn source_of(&mut self, from: ParticipantKey, ssrc: Ssrc) -> Option<SourceOf> {
+    fn source_of(&mut self, from: ParticipantKey, ssrc: u32) -> Option<SourceOf> {
         let person = self.people.get_mut(from)?;
         if let Some(known) = person.sources.iter().find(|source| source.ssrc == ssrc) {
             return Some(*known);
         }
-        let (mid, rid) = person.publisher.as_mut()?.receiving(ssrc)?;
+        let (mid, rid) = person.publisher.as_ref()?.receiving(ssrc)?;
         let (track, stream) = person.tracks.iter().find_map(|key| {
             let index = self.tracks[*key].streams.iter().position(|stream| stream.mid == mid)?;
             Some((*key, index))
@@ -296,7 +294,7 @@ impl Room {
         });
         let wanted: Vec<_> = all.filter(|(s, e, ..)| at.is_none_or(|at| at == (*s, *e))).collect();
         for (stream, encoding, mid, rid) in wanted {
-            let source = SourceOf { ssrc: 0.into(), track: key, stream, encoding };
+            let source = SourceOf { ssrc: 0, track: key, stream, encoding };
             self.ask_picture(from, source, mid, rid, cx);
         }
     }
@@ -363,7 +361,7 @@ impl Room {
 
 /// A packet with what was read of it once for all subscribers.
 pub(super) struct Arrival<'a> {
-    pub(crate) packet: &'a RtpPacket,
+    pub(crate) packet: &'a Packet,
     pub(crate) codec: Codec,
     pub(crate) incoming: Incoming,
     /// When it was captured, as the publisher's sender reports say: what ours are made of.
@@ -404,19 +402,25 @@ impl<'a> Arrival<'a> {
     }
 
     /// The packet as the subscriber gets it, but for what is specific to its codec.
-    pub(crate) fn write(&self, pt: Pt, resend: Option<Pt>, to: forward::Outgoing, payload: Arc<[u8]>) -> Packet {
+    pub(crate) fn write(
+        &self,
+        pt: Pt,
+        resend: Option<Pt>,
+        to: forward::Outgoing,
+        payload: Arc<[u8]>,
+    ) -> downlink::Packet {
         let extensions = match self.repeated {
             true => Extensions::default(), // They spoke of the packet that came.
-            false => Extensions::of(&self.packet.header.ext_vals),
+            false => self.packet.extensions.clone(),
         };
-        Packet {
+        downlink::Packet {
             pt: *pt,
             resend: resend.map(|pt| *pt),
             seq: to.seq,
             timestamp: to.ts,
             clock_rate: self.codec.clock_rate(),
             captured: self.captured,
-            marker: self.packet.header.marker && !self.repeated,
+            marker: self.packet.marker && !self.repeated,
             extensions,
             head: None,
             payload,

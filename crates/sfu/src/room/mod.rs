@@ -299,12 +299,16 @@ impl Room {
         cx: &mut Cx<'_>,
     ) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        if crate::rtp::is(datagram.contents) {
+            peer.receive_media(cx.now, datagram.contents, events);
+            if peer.has_ready() && !std::mem::replace(&mut peer.dirty, true) {
+                cx.wake.dirty.push(at);
+            }
+            return self.after_drain(at, events, cx);
+        }
         let before = cx.out.len();
         peer.receive(cx.now, datagram);
         peer.drain(events, cx.out);
-        if peer.has_ready() && !std::mem::replace(&mut peer.dirty, true) {
-            cx.wake.dirty.push(at);
-        }
         // Only the ICE agent answers a STUN request, and only one with its password: the address is the client's.
         let answers = |output: &Output| matches!(output, Output::Transmit(t) if t.destination == datagram.source);
         if crate::stun::is(datagram.contents) && cx.out.range(before..).any(answers) {
@@ -320,7 +324,7 @@ impl Room {
             peer.advance(cx.now);
             peer.drain(events, cx.out);
         }
-        peer.send_media(cx.now, cx.out);
+        peer.tend(cx.now, events, cx.out);
         self.after_drain(at, events, cx);
     }
 
@@ -364,7 +368,7 @@ impl Room {
             PeerEvent::ChannelOpen(lane) => self.on_channel_open(at, lane, cx),
             PeerEvent::Estimate(bitrate) => self.on_estimate(at.participant, bitrate.as_u64(), cx),
             PeerEvent::Gone => self.on_peer_gone(at, cx),
-            PeerEvent::Stats(stats) => self.on_stats(at, &stats),
+            PeerEvent::Stats(stats) => self.on_stats(at, stats),
         }
     }
 }

@@ -13,10 +13,11 @@ use super::{
 use crate::{
     forward::Codec,
     io::{Answer, AskId, Refusal},
+    uplink::Packet,
 };
 use rand::random;
 use std::{sync::Arc, time::Duration};
-use str0m::{media::MediaKind, rtp::RtpPacket};
+use str0m::media::MediaKind;
 
 /// Rooms in which one participant is shown besides its own.
 const COPIES: usize = 8;
@@ -64,7 +65,7 @@ enum Relayed {
     Media {
         source: SourceOf,
         codec: Codec,
-        packet: Arc<RtpPacket>,
+        packet: Packet,
     },
     // Of the copy.
     Begun,
@@ -220,13 +221,13 @@ impl Room {
     }
 
     /// A packet that was taken in, for the other rooms. On the hot path.
-    pub(super) fn pass_on(&self, from: ParticipantKey, source: SourceOf, packet: &Arc<RtpPacket>, cx: &mut Cx<'_>) {
+    pub(super) fn pass_on(&self, from: ParticipantKey, source: SourceOf, packet: &Packet, cx: &mut Cx<'_>) {
         if self.pairs.origins.is_empty() {
             return;
         }
         let Some(track) = self.tracks.get(source.track) else { return };
         let stream = &track.streams[source.stream()];
-        if stream.pt != Some(packet.header.payload_type) {
+        if stream.pt != Some(packet.pt) {
             return; // In no codec that we know.
         }
         for forward in self.pairs.origins.iter().filter(|forward| forward.key == from) {

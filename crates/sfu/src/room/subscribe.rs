@@ -216,7 +216,7 @@ impl Subscription {
 
     /// Looked up when the publisher's payload type changes.
     fn payload_for(&mut self, arrival: &Arrival<'_>, mid: Mid, peer: &Peer) -> Option<Payload> {
-        let source = arrival.packet.header.payload_type;
+        let source = arrival.packet.pt;
         if let Some(known) = self.payload.filter(|p| p.source == source && p.codec == arrival.codec) {
             return Some(known);
         }

@@ -1,14 +1,16 @@
 //! Spatial layers within one RTP stream (SVC): where a packet is in them, for the choice of each subscriber.
 
 use super::media::Encoding;
-use crate::forward::{
-    Codec,
-    dd::{DdFrame, DdReader, Descriptor, Structure, SvcLayer, write_active_targets},
-    svc::{DdSelector, SvcDecision, Vp9Selector},
-    vp9::Vp9Packet,
+use crate::{
+    forward::{
+        Codec,
+        dd::{DdFrame, DdReader, Descriptor, Structure, SvcLayer, write_active_targets},
+        svc::{DdSelector, SvcDecision, Vp9Selector},
+        vp9::Vp9Packet,
+    },
+    uplink::Packet,
 };
 use livekit_protocol as proto;
-use str0m::rtp::RtpPacket;
 
 /// Whether a stream with this codec has its layers within it.
 pub(super) fn is_layered(codec: Codec, info: &proto::TrackInfo) -> bool {
@@ -37,14 +39,14 @@ impl Svc {
     pub(super) fn read<'a>(
         &'a mut self,
         codec: Codec,
-        packet: &'a RtpPacket,
+        packet: &'a Packet,
         layers: &mut [Encoding],
     ) -> Option<Place<'a>> {
         if codec == Codec::Vp9 {
             self.nested = true;
             return Vp9Packet::parse(&packet.payload).filter(|vp9| vp9.layer.is_some()).map(Place::Vp9);
         }
-        let Descriptor(descriptor) = packet.header.ext_vals.user_values.get()?;
+        let Descriptor(descriptor) = packet.extensions.descriptor.as_ref()?;
         let frame = self.descriptors.read(descriptor)?;
         let structure = self.descriptors.structure()?;
         if frame.brings_structure {

@@ -1,6 +1,6 @@
-//! Sealing what is sent: SRTP and SRTCP (RFC 3711) with AES-GCM (RFC 7714) or AES-CM and HMAC-SHA1.
+//! SRTP and SRTCP (RFC 3711) with AES-GCM (RFC 7714) or AES-CM and HMAC-SHA1: what is sent is sealed, what comes is opened.
 //!
-//! The ciphers are str0m's. What is opened, str0m opens.
+//! The ciphers are str0m's.
 
 pub(crate) mod keys;
 
@@ -33,7 +33,7 @@ pub(crate) fn provider() -> &'static CryptoProvider {
     PROVIDER.get_or_init(str0m::crypto::from_feature_flags)
 }
 
-/// One direction of one connection.
+/// What is sent on a connection.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     rtp: Cipher,
@@ -64,6 +64,22 @@ impl Gcm {
         };
         sealed.expect("there is room");
     }
+
+    /// `out` has room for what was sealed, and no more. `None`: it is not authentic.
+    fn open(&mut self, nonce: &[u8; 12], associated: &[&[u8]], sealed: &[u8], out: &mut [u8]) -> Option<()> {
+        let opened = match self {
+            Self::Aes128(cipher) => cipher.decrypt(nonce, associated, sealed, out),
+            Self::Aes256(cipher) => cipher.decrypt(nonce, associated, sealed, out),
+        };
+        opened.ok().map(drop)
+    }
+}
+
+/// Whose keys: each side seals with its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Ours,
+    Theirs,
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
@@ -73,7 +89,7 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
 impl Sealer {
     /// For our side of the handshake. `None`: a profile that str0m does not offer.
     pub(crate) fn new(keys: &Keys) -> Option<Self> {
-        Some(Self { rtp: Cipher::new(keys, RTP)?, rtcp: Cipher::new(keys, RTCP)?, index: 0 })
+        Some(Self { rtp: Cipher::new(keys, RTP, Side::Ours)?, rtcp: Cipher::new(keys, RTCP, Side::Ours)?, index: 0 })
     }
 
     /// Appends the payload, sealed, to the header in `datagram`. `seq` is the extended sequence number: no two packets of
@@ -128,23 +144,116 @@ impl Sealer {
     }
 }
 
+/// What comes on a connection.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    rtp: Cipher,
+    rtcp: Cipher,
+    /// What was opened last.
+    plain: Vec<u8>,
+}
+
+impl Opener {
+    /// For the other side of the handshake. `None`: a profile that str0m does not offer.
+    pub(crate) fn new(keys: &Keys) -> Option<Self> {
+        let (rtp, rtcp) = (Cipher::new(keys, RTP, Side::Theirs)?, Cipher::new(keys, RTCP, Side::Theirs)?);
+        Some(Self { rtp, rtcp, plain: vec![] })
+    }
+
+    /// The payload behind a header of so many bytes. `None`: it is not authentic. `seq` is the extended sequence number.
+    pub(crate) fn rtp(&mut self, datagram: &[u8], header: usize, ssrc: u32, seq: u64) -> Option<&[u8]> {
+        let Self { rtp, plain, .. } = self;
+        match rtp {
+            Cipher::Cm { cipher, salt, key } => {
+                let (signed, tag) =
+                    datagram.split_at_checked(tag_at::<{ Aes128CmSha1_80::HMAC_TAG_LEN }>(datagram)?)?;
+                if !Aes128CmSha1_80::rtp_verify(hmac, key, signed, seq, tag) {
+                    return None;
+                }
+                let sealed = signed.get(header..)?;
+                let iv = Aes128CmSha1_80::rtp_iv(*salt, ssrc, seq);
+                plain.resize(sealed.len() + CM_ROOM, 0);
+                cipher.decrypt(&iv, sealed, plain).ok()?;
+                plain.truncate(sealed.len());
+            }
+            Cipher::Gcm { cipher, salt } => {
+                let (head, sealed) = datagram.split_at_checked(header)?;
+                plain.resize(tag_at::<{ AeadAes128Gcm::TAG_LEN }>(sealed)?, 0);
+                let nonce = AeadAes128Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
+                cipher.open(&nonce, &[head], sealed, plain)?;
+            }
+        }
+        Some(plain)
+    }
+
+    /// A compound, and its number among those of its sender. `None`: it is not authentic, or not encrypted, which WebRTC forbids
+    /// (RFC 8827, section 6.5).
+    pub(crate) fn rtcp(&mut self, datagram: &[u8]) -> Option<(&[u8], u32)> {
+        let Self { rtcp, plain, .. } = self;
+        let ssrc = datagram.get(4..CLEAR)?;
+        let ssrc = u32::from_be_bytes([ssrc[0], ssrc[1], ssrc[2], ssrc[3]]);
+        let index = match rtcp {
+            Cipher::Cm { cipher, salt, key } => {
+                let (signed, tag) =
+                    datagram.split_at_checked(tag_at::<{ Aes128CmSha1_80::HMAC_TAG_LEN }>(datagram)?)?;
+                let (sealed, mark) = signed.split_last_chunk::<INDEX>()?;
+                let index = encrypted(*mark)?;
+                if !Aes128CmSha1_80::rtcp_verify(hmac, key, signed, tag) {
+                    return None;
+                }
+                let (clear, secret) = sealed.split_at_checked(CLEAR)?;
+                let iv = Aes128CmSha1_80::rtp_iv(*salt, ssrc, index.into());
+                plain.clear();
+                plain.extend_from_slice(clear);
+                plain.resize(sealed.len() + CM_ROOM, 0);
+                cipher.decrypt(&iv, secret, &mut plain[CLEAR..]).ok()?;
+                plain.truncate(sealed.len());
+                index
+            }
+            Cipher::Gcm { cipher, salt } => {
+                let (sealed, mark) = datagram.split_last_chunk::<INDEX>()?;
+                let index = encrypted(*mark)?;
+                let (clear, secret) = sealed.split_at_checked(CLEAR)?;
+                plain.clear();
+                plain.extend_from_slice(clear);
+                plain.resize(CLEAR + tag_at::<{ AeadAes128Gcm::TAG_LEN }>(secret)?, 0);
+                let nonce = AeadAes128Gcm::rtcp_iv(*salt, ssrc, index);
+                cipher.open(&nonce, &[clear, mark], secret, &mut plain[CLEAR..])?;
+                index
+            }
+        };
+        Some((plain, index))
+    }
+}
+
+/// Where a tag of so many bytes at the end begins.
+fn tag_at<const TAG: usize>(sealed: &[u8]) -> Option<usize> {
+    sealed.len().checked_sub(TAG)
+}
+
+/// The index of SRTCP, if the packet is encrypted.
+fn encrypted(mark: [u8; INDEX]) -> Option<u32> {
+    let mark = u32::from_be_bytes(mark);
+    (mark & ENCRYPTED > 0).then_some(mark & !ENCRYPTED)
+}
+
 impl Cipher {
-    fn new(keys: &Keys, of: u8) -> Option<Self> {
-        let srtp = provider().srtp_provider;
+    fn new(keys: &Keys, of: u8, side: Side) -> Option<Self> {
+        let (srtp, encrypts) = (provider().srtp_provider, side == Side::Ours);
         Some(match keys.profile {
             SrtpProfile::AES128_CM_SHA1_80 => {
-                let master: Master<16, 14> = Master::of(keys)?;
-                let cipher = srtp.aes_128_cm_sha1_80().create_cipher(master.derive(of + CIPHER), true);
+                let master: Master<16, 14> = Master::of(keys, side)?;
+                let cipher = srtp.aes_128_cm_sha1_80().create_cipher(master.derive(of + CIPHER), encrypts);
                 Self::Cm { cipher, salt: master.derive(of + SALT), key: master.derive(of + AUTHENTICATION) }
             }
             SrtpProfile::AEAD_AES_128_GCM => {
-                let master: Master<16, 12> = Master::of(keys)?;
-                let cipher = srtp.aead_aes_128_gcm().create_cipher(master.derive(of + CIPHER), true);
+                let master: Master<16, 12> = Master::of(keys, side)?;
+                let cipher = srtp.aead_aes_128_gcm().create_cipher(master.derive(of + CIPHER), encrypts);
                 Self::Gcm { cipher: Gcm::Aes128(cipher), salt: master.derive(of + SALT) }
             }
             SrtpProfile::AEAD_AES_256_GCM => {
-                let master: Master<32, 12> = Master::of(keys)?;
-                let cipher = srtp.aead_aes_256_gcm().create_cipher(master.derive(of + CIPHER), true);
+                let master: Master<32, 12> = Master::of(keys, side)?;
+                let cipher = srtp.aead_aes_256_gcm().create_cipher(master.derive(of + CIPHER), encrypts);
                 Self::Gcm { cipher: Gcm::Aes256(cipher), salt: master.derive(of + SALT) }
             }
             _ => return None,
@@ -159,9 +268,9 @@ struct Master<const KEY: usize, const SALT: usize> {
 }
 
 impl<const KEY: usize, const SALT: usize> Master<KEY, SALT> {
-    /// Ours, out of the handshake's (RFC 5764, 4.2).
-    fn of(keys: &Keys) -> Option<Self> {
-        let side = usize::from(!keys.client);
+    /// One side's, out of the handshake's (RFC 5764, 4.2).
+    fn of(keys: &Keys, side: Side) -> Option<Self> {
+        let side = usize::from(keys.client != (side == Side::Ours));
         let (all_keys, salts) = keys.material.split_at_checked(2 * KEY)?;
         let key = all_keys.chunks_exact(KEY).nth(side)?.try_into().ok()?;
         let salt = salts.chunks_exact(SALT).nth(side)?.try_into().ok()?;
@@ -249,6 +358,44 @@ mod tests {
         assert!(of(true).0 != of(false).0 && of(true).1 != of(false).1);
         let short = Keys { material: vec![0; 40], ..keys(true) };
         assert!(Sealer::new(&short).is_none());
+    }
+
+    const PROFILES: [(SrtpProfile, usize, usize); 3] = [
+        (SrtpProfile::AES128_CM_SHA1_80, 16, 14),
+        (SrtpProfile::AEAD_AES_128_GCM, 16, 12),
+        (SrtpProfile::AEAD_AES_256_GCM, 32, 12),
+    ];
+
+    fn two_sides((profile, key, salt): (SrtpProfile, usize, usize)) -> (Sealer, Opener) {
+        let material: Vec<u8> = (0..2 * (key + salt) as u8).collect();
+        let keys = |client| Keys { profile, material: material.clone(), client };
+        (Sealer::new(&keys(true)).unwrap(), Opener::new(&keys(false)).unwrap())
+    }
+
+    #[test]
+    fn the_other_side_opens_what_is_sealed_and_nothing_else() {
+        for profile in PROFILES {
+            let (mut sealer, mut opener) = two_sides(profile);
+            let (rtp, rtcp) = sealed(&mut sealer);
+            let (head, body) = (hex(RTP_HEAD).len(), hex(BODY));
+            assert_eq!(opener.rtp(&rtp, head, 0xcafe_babe, 0x1234), Some(&body[..]));
+            assert_eq!(opener.rtp(&rtp, head, 0xcafe_babe, 0x1_1234), None, "another rollover");
+            assert_eq!(opener.rtcp(&rtcp), Some((&hex(&[RTCP_HEAD, BODY].concat())[..], 1)));
+            for at in 0..rtp.len() {
+                let mut other = rtp.clone();
+                other[at] ^= 1;
+                assert_eq!(opener.rtp(&other, head, 0xcafe_babe, 0x1234), None, "byte {at}");
+                assert_eq!(opener.rtp(&rtp[..at], head, 0xcafe_babe, 0x1234), None, "{at} bytes");
+            }
+            for at in 0..rtcp.len() {
+                let mut other = rtcp.clone();
+                other[at] ^= 1;
+                assert_eq!(opener.rtcp(&other), None, "byte {at}");
+                assert_eq!(opener.rtcp(&rtcp[..at]), None, "{at} bytes");
+            }
+            let mut ours = Opener::new(&Keys { profile: profile.0, material: vec![7; 120], client: false }).unwrap();
+            assert_eq!(ours.rtcp(&rtcp), None, "other keys");
+        }
     }
 
     fn hex(text: &str) -> Vec<u8> {
