@@ -55,6 +55,11 @@ pub fn datagrams(mut data: &[u8]) {
     }
 }
 
+/// Packets and compounds of somebody whose keys are known: chunks of `[what, length, bytes…]`.
+pub fn media(data: &[u8]) {
+    crate::uplink::fuzz::media(data);
+}
+
 fn machine() -> (Sfu, Instant) {
     let bound = address();
     let config = Config {

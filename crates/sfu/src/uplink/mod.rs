@@ -10,13 +10,14 @@
 //! | [`arrivals`] | When did packets arrive? |
 
 mod arrivals;
+pub(crate) mod fuzz;
 mod stream;
 mod window;
 
 use crate::{
     forward::SenderReport,
     rtcp::{self, Rtcp},
-    rtp::{Extensions, Header, Ids},
+    rtp::{Extensions, Head, Header, Ids},
     srtp::{Opener, Sealer, keys},
 };
 use arrivals::Arrivals;
@@ -180,36 +181,41 @@ impl Uplink {
     /// A datagram of SRTP. `None`: it is not authentic, came before, carries nothing, or belongs to no line.
     pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) -> Option<Packet> {
         let header = Header::read(datagram)?;
-        let head = header.head;
+        let (found, seq) = self.find(header.head)?;
+        let payload = self.opener()?.rtp(datagram, header.length, header.head.ssrc, seq)?;
+        let payload = unpadded(payload, header.head.padding)?.into();
+        self.opened(now, &header, (found, seq), payload)
+    }
+
+    /// The stream, if it is known, and the packet's number in full; none, if it came before.
+    fn find(&self, head: Head) -> Option<(Option<usize>, u64)> {
         let found = self.streams.iter().position(|stream| stream.ssrc == head.ssrc);
-        let seq = match found {
-            Some(found) => self.streams[found].extend(head.seq)?,
-            None => head.seq.into(),
-        };
-        let payload = self.opener()?.rtp(datagram, header.length, head.ssrc, seq)?;
-        let payload: Arc<[u8]> = unpadded(payload, head.padding)?.into();
+        let seq = found.map_or(Some(head.seq.into()), |at| self.streams[at].extend(head.seq))?;
+        Some((found, seq))
+    }
+
+    /// A packet that is authentic.
+    fn opened(
+        &mut self,
+        now: Instant,
+        header: &Header<'_>,
+        (found, seq): (Option<usize>, u64),
+        payload: Arc<[u8]>,
+    ) -> Option<Packet> {
         if let Some(number) = header.transport(&self.ids) {
             self.arrivals.note(now, number);
         }
         self.report_at.get_or_insert(now);
         let at = match found {
             Some(at) => at,
-            None => self.place(now, &header)?,
+            None => self.place(now, header)?,
         };
-        let packet = Packet {
-            ssrc: head.ssrc,
-            pt: head.pt.into(),
-            seq,
-            timestamp: head.timestamp,
-            marker: head.marker,
-            extensions: header.extensions(&self.ids),
-            report: None,
-            payload,
-        };
-        self.accept(now, at, packet)
+        let Head { pt, marker, timestamp, ssrc, .. } = header.head;
+        let extensions = header.extensions(&self.ids);
+        self.accept(now, at, Packet { ssrc, pt: pt.into(), seq, timestamp, marker, extensions, report: None, payload })
     }
 
-    /// An authentic packet of a stream that is known.
+    /// One of a stream that is known.
     fn accept(&mut self, now: Instant, at: usize, packet: Packet) -> Option<Packet> {
         let stream = &mut self.streams[at];
         let kind = self.types[usize::from(*packet.pt)]?;
@@ -265,16 +271,18 @@ impl Uplink {
     }
 
     /// A datagram of SRTCP. What it says of what we send is told.
-    pub(crate) fn receive_rtcp(&mut self, now: Instant, datagram: &[u8], mut tell: impl FnMut(Rtcp<'_>)) {
-        if self.opener().is_none() {
-            return;
+    pub(crate) fn receive_rtcp(&mut self, now: Instant, datagram: &[u8], tell: impl FnMut(Rtcp<'_>)) {
+        let Some((compound, index)) = self.opener().and_then(|opener| opener.rtcp(datagram)) else { return };
+        // Its owner goes on to change: RTCP is seldom.
+        let compound = compound.to_vec();
+        let [_, _, _, _, s0, s1, s2, s3, ..] = *compound else { return };
+        if first_time(&mut self.senders, u32::from_be_bytes([s0, s1, s2, s3]), index.into()) {
+            self.on_compound(now, &compound, tell);
         }
-        let Self { srtp: Some((opener, _)), senders, streams, epoch, rtt, .. } = self else { return };
-        let Some((compound, index)) = opener.rtcp(datagram) else { return };
-        let sender = u32::from_be_bytes([compound[4], compound[5], compound[6], compound[7]]);
-        if !first_time(senders, sender, index.into()) {
-            return;
-        }
+    }
+
+    fn on_compound(&mut self, now: Instant, compound: &[u8], mut tell: impl FnMut(Rtcp<'_>)) {
+        let Self { streams, epoch, rtt, .. } = self;
         rtcp::read(compound, |said| match said {
             Rtcp::SenderInfo { ssrc, ntp, rtp } => {
                 if let Some(stream) = streams.iter_mut().find(|stream| stream.ssrc == ssrc) {
@@ -305,32 +313,41 @@ impl Uplink {
     }
 
     /// What is due at `now`, sealed.
-    pub(crate) fn feedback(&mut self, now: Instant, mut send: impl FnMut(Vec<u8>)) {
-        let Some((_, sealer)) = &mut self.srtp else { return };
-        let mut compound = vec![];
+    pub(crate) fn feedback(&mut self, now: Instant, send: impl FnMut(Vec<u8>)) {
+        if self.pictures.is_empty() && self.due().is_none_or(|due| now < due) {
+            return;
+        }
+        let compounds = self.compounds(now);
+        if let Some((_, sealer)) = &mut self.srtp {
+            compounds.iter().map(|compound| sealer.rtcp(compound)).for_each(send);
+        }
+    }
+
+    fn compounds(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let (mut compounds, mut asks) = (vec![], vec![]);
         for stream in &mut self.streams {
             let missing = stream.ask(now, self.rtt);
             if !missing.is_empty() {
-                rtcp::nack(&mut compound, (self.ssrc, stream.ssrc), &missing);
+                rtcp::nack(&mut asks, (self.ssrc, stream.ssrc), &missing);
             }
         }
-        self.pictures.drain(..).for_each(|picture| rtcp::picture_loss(&mut compound, (self.ssrc, picture)));
-        if !compound.is_empty() {
-            send(sealer.rtcp(&compound));
-            compound.clear();
+        self.pictures.drain(..).for_each(|picture| rtcp::picture_loss(&mut asks, (self.ssrc, picture)));
+        if !asks.is_empty() {
+            compounds.push(asks);
         }
         let of = self.streams.first().map_or(0, |stream| stream.ssrc);
-        self.arrivals.report(now, (self.ssrc, of), |feedback| send(sealer.rtcp(feedback)));
+        self.arrivals.report(now, (self.ssrc, of), |feedback| compounds.push(feedback.to_vec()));
         if self.report_at.is_some_and(|at| now >= at) {
             self.report_at = Some(now + REPORTS);
             let blocks: Vec<_> = self.streams.iter_mut().filter_map(|stream| stream.received(now)).collect();
             for blocks in blocks.chunks(rtcp::BLOCKS) {
-                rtcp::receiver_report(&mut compound, self.ssrc, blocks);
-                rtcp::reference_time(&mut compound, self.ssrc, rtcp::ntp(self.epoch, now));
-                send(sealer.rtcp(&compound));
-                compound.clear();
+                let mut report = vec![];
+                rtcp::receiver_report(&mut report, self.ssrc, blocks);
+                rtcp::reference_time(&mut report, self.ssrc, rtcp::ntp(self.epoch, now));
+                compounds.push(report);
             }
         }
+        compounds
     }
 
     /// The fraction of packets lost, since it was asked last.
@@ -367,4 +384,50 @@ fn first_time(senders: &mut Vec<(u32, Window)>, sender: u32, index: u64) -> bool
         window.take(index);
     }
     fresh
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compound_is_heard_once_of_each_sender() {
+        let mut senders = vec![];
+        assert!(first_time(&mut senders, 1, 5) && first_time(&mut senders, 2, 5));
+        assert!(!first_time(&mut senders, 1, 5) && first_time(&mut senders, 1, 4));
+        assert!(first_time(&mut senders, 1, 6) && !first_time(&mut senders, 1, 4));
+        (10..10 + STREAMS as u32).for_each(|sender| assert!(first_time(&mut senders, sender, 1)));
+        assert_eq!(senders.len(), STREAMS);
+    }
+
+    #[test]
+    fn padding_is_taken_off() {
+        assert_eq!(unpadded(&[1, 2, 3], false), Some(&[1, 2, 3][..]));
+        assert_eq!(unpadded(&[1, 0, 2], true), Some(&[1][..]));
+        assert_eq!((unpadded(&[9, 4], true), unpadded(&[], true)), (None, None), "more than there is");
+    }
+
+    #[test]
+    fn who_takes_the_place_of_a_stream_gets_its_repairs_and_requests() {
+        let now = Instant::now();
+        let mut uplink = fuzz::uplink(keys::Slot::default(), (now, std::time::SystemTime::now()));
+        let mut come = |ssrc: u32, pt, seq, payload: &[u8]| {
+            let head = Head { pt, marker: false, padding: false, seq, timestamp: 0, ssrc };
+            let mut bytes = vec![];
+            crate::rtp::write_header(&mut bytes, head, "0".into(), uplink.ids, 0, &Extensions::default());
+            let header = Header::read(&bytes)?;
+            let found = uplink.find(head)?;
+            uplink.opened(now, &header, found, payload.into()).map(|packet| (packet.ssrc, packet.seq, packet.payload))
+        };
+        assert_eq!(come(1, 96, 10, &[7]), Some((1, 10, [7].into())));
+        assert_eq!(come(1, 96, 10, &[7]), None, "a second time");
+        assert_eq!(come(2, 97, 1, &[0, 9, 8]), Some((1, 9, [8].into())), "one that was lost");
+        assert_eq!(come(2, 97, 2, &[0, 9, 8]), None, "it is here");
+        assert_eq!(come(2, 97, 3, &[]), None, "padding");
+        assert_eq!(come(3, 96, 500, &[6]), Some((3, 500, [6].into())));
+        assert_eq!(come(2, 97, 4, &[1, 243, 5]), Some((3, 499, [5].into())));
+        uplink.request_keyframe("0".into(), None);
+        assert_eq!(uplink.pictures, [3]);
+        assert_eq!(uplink.place_of(3), Some(("0".into(), None)));
+    }
 }
