@@ -263,6 +263,16 @@ impl Peer {
             let mids = description.lines().filter_map(|line| line.strip_prefix("a=mid:"));
             downlink.take(&mut self.rtc, mids.map(|mid| mid.trim_end().into()));
         }
+        self.speak_apart();
+    }
+
+    /// Feedback and sender reports are sealed with one key and numbered each for itself: no nonce is used twice as long as they are
+    /// from different SSRCs.
+    fn speak_apart(&mut self) {
+        let Self { rtc, uplink, downlink, .. } = self;
+        while downlink.as_ref().is_some_and(|downlink| downlink.sends(uplink.ssrc)) {
+            uplink.ssrc = *rtc.direct_api().new_ssrc();
+        }
     }
 
     /// The answer to the last offer will not come.
@@ -317,6 +327,7 @@ impl Peer {
         if let Some(downlink) = &mut self.downlink {
             downlink.renew(&mut self.rtc, mid);
         }
+        self.speak_apart();
     }
 
     /// The line, and the simulcast encoding on it, that an SSRC of the client's belongs to.

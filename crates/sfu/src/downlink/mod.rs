@@ -313,6 +313,11 @@ impl Downlink {
         None
     }
 
+    /// Whether the SSRC is one that reports are from.
+    pub(crate) fn sends(&self, ssrc: u32) -> bool {
+        self.mid_of(ssrc).is_some()
+    }
+
     fn mid_of(&self, ssrc: u32) -> Option<Mid> {
         self.lines.iter().find(|line| line.ssrc == ssrc).map(|line| line.mid)
     }

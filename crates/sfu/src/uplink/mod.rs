@@ -71,8 +71,8 @@ pub(crate) struct Uplink {
     keys: keys::Slot,
     srtp: Option<(Opener, Sealer)>,
     epoch: rtcp::Epoch,
-    /// Who feedback is from.
-    ssrc: u32,
+    /// Who feedback is from: of nothing else that is sent on the connection.
+    pub(crate) ssrc: u32,
     ids: Ids,
     types: Box<[Option<Type>; TYPES]>,
     mids: Vec<Mid>,
@@ -90,7 +90,7 @@ pub(crate) struct Uplink {
 }
 
 impl Uplink {
-    /// `keys`: where those of the connection will be. `ssrc`: of nothing else that is sent on it.
+    /// `keys`: where those of the connection will be.
     pub(crate) fn new(keys: keys::Slot, ssrc: Ssrc, epoch: rtcp::Epoch, now: Instant) -> Self {
         Self {
             keys,
