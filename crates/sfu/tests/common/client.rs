@@ -25,6 +25,7 @@ use str0m::{
     media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer},
     net::{Protocol, Receive},
     rtp::{Extension, ExtensionSerializer, ExtensionValues, RtpWrite},
+    stats::MediaEgressStats,
 };
 
 /// One packet that arrived.
@@ -114,6 +115,8 @@ pub struct Client {
     /// The same camera in a second codec.
     pub backup: Option<Source>,
     pub keyframes_asked: usize,
+    /// What it knows of what it sends, every second: of the server's reports, too.
+    pub sent: Vec<MediaEgressStats>,
     /// Set if sound is sent with redundancy.
     red: Option<RedEncoder>,
     /// The one connection, or the publisher's of two.
@@ -151,6 +154,7 @@ struct Announced {
 /// The content type of its record (RFC 6347, 4.1).
 const DTLS_ALERT: u8 = 21;
 const PING: Duration = Duration::from_secs(5);
+const STATS: Duration = Duration::from_secs(1);
 const AUDIO_FRAME: Duration = Duration::from_millis(20);
 const VIDEO_FRAME: Duration = Duration::from_micros(33_333);
 /// Packets and bytes of a frame, by layer: about 0.15, 0.5 and 1.5 Mbit/s.
@@ -194,6 +198,7 @@ impl Client {
             video: None,
             backup: None,
             keyframes_asked: 0,
+            sent: vec![],
             red: kit.red.then(RedEncoder::default),
             rtc: build(kit, address, now),
             subscriber,
@@ -573,6 +578,7 @@ impl Client {
                 let packet = proto::DataPacket::decode(&data.data[..]).expect("data packets only");
                 self.data.push((label, packet));
             }
+            Event::MediaEgressStats(stats) => self.sent.push(stats),
             Event::KeyframeRequest(request) => {
                 self.keyframes_asked += 1;
                 let sources = [&mut self.video, &mut self.backup].into_iter().flatten();
@@ -663,7 +669,7 @@ impl Client {
 
 fn build(kit: Kit, address: SocketAddr, now: Instant) -> Rtc {
     let descriptor = Extension::with_serializer(dd::URI, DescriptorExtension);
-    let mut builder = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor);
+    let mut builder = Rtc::builder().set_rtp_mode(true).set_extension(12, descriptor).set_stats_interval(Some(STATS));
     if let Some(only) = kit.only {
         builder = builder.clear_codecs().enable_vp8(only == Codec::Vp8).enable_vp9(only == Codec::Vp9);
     }

@@ -1,0 +1,64 @@
+//! The way up: what a publisher sends, and what it is told of it.
+
+mod common;
+
+use common::{Frame, Name, Weather, World};
+use std::{collections::BTreeSet, time::Duration};
+use str0m::stats::MediaEgressStats;
+
+/// Ann's camera, which Bob sees.
+fn meeting(seed: u64) -> (World, [Name; 2]) {
+    let mut world = World::new(seed);
+    let names = ["ann", "bob"].map(|name| world.enter(name));
+    world.publish_video(names[0], "cam", 1);
+    world.run(Duration::from_secs(5));
+    (world, names)
+}
+
+/// The pictures that Bob got from now on, and how many he didn't between the first and the last of them.
+fn seen(world: &mut World, bob: Name, time: Duration) -> (BTreeSet<u32>, usize) {
+    let since = world.now;
+    world.run(time);
+    let heard = world.clients[bob].heard.iter().filter(|packet| packet.at >= since);
+    let pictures: BTreeSet<_> = heard.filter_map(|packet| Frame::read(&packet.payload)).map(|f| f.number).collect();
+    let (first, last) = (*pictures.first().expect("one"), *pictures.last().expect("one"));
+    let missing = (last - first) as usize + 1 - pictures.len();
+    (pictures, missing)
+}
+
+fn last_of_ann(world: &World, ann: Name) -> &MediaEgressStats {
+    world.clients[ann].sent.last().expect("a second has passed")
+}
+
+#[test]
+fn what_is_lost_on_the_way_up_is_sent_again() {
+    let (mut world, [ann, bob]) = meeting(90);
+    world.weather(ann, Weather { jitter: Duration::from_millis(5), ..Weather::losing(100) });
+    let (pictures, missing) = seen(&mut world, bob, Duration::from_secs(20));
+    assert!(pictures.len() > 500, "{}", pictures.len());
+    // A tenth would be sixty. Each is asked for up to five times, and question and answer are lost as well.
+    assert!(missing <= 3, "{missing} pictures never came");
+    assert!(last_of_ann(&world, ann).nacks > 0);
+}
+
+#[test]
+fn what_is_only_late_is_not_asked_for() {
+    let (mut world, [ann, bob]) = meeting(91);
+    world.weather(ann, Weather { jitter: Duration::from_millis(9), doubles: 100, ..Weather::default() });
+    let (_, missing) = seen(&mut world, bob, Duration::from_secs(10));
+    assert_eq!((missing, last_of_ann(&world, ann).nacks), (0, 0));
+}
+
+#[test]
+fn publishers_are_told_how_their_streams_come_in() {
+    let (mut world, [ann, bob]) = meeting(92);
+    let (calm, _) = (last_of_ann(&world, ann).clone(), bob);
+    assert_eq!((calm.loss, calm.remote.map(|remote| remote.packets_lost)), (Some(0.0), Some(0)));
+    world.weather(ann, Weather { delay: Duration::from_millis(100), ..Weather::losing(200) });
+    world.run(Duration::from_secs(20));
+    let losses: Vec<f32> = world.clients[ann].sent.iter().rev().take(15).filter_map(|stats| stats.loss).collect();
+    let mean = losses.iter().sum::<f32>() / losses.len() as f32;
+    assert!((0.12..0.28).contains(&mean), "{losses:?}");
+    let rtt = last_of_ann(&world, ann).rtt.expect("a report came");
+    assert!(rtt.abs_diff(Duration::from_millis(200)) < Duration::from_millis(20), "{rtt:?}");
+}
