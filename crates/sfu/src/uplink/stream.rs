@@ -13,8 +13,8 @@ const OVERTAKING: Duration = Duration::from_millis(10);
 /// Not asked for again sooner, however short the round trip; and where none is known.
 const AGAIN: Duration = Duration::from_millis(20);
 const UNKNOWN: Duration = Duration::from_millis(100);
-/// So often at most, and of so many packets: who lost more needs a key frame.
-const TIMES: u8 = 5;
+/// So often at most, as libwebrtc does, and of so many packets: who lost more needs a key frame.
+const TIMES: u8 = 10;
 const MISSING: u64 = 100;
 
 /// What packets of a stream are to a track.
