@@ -156,11 +156,13 @@ impl Stream {
     /// What is to be asked for at `now`, in rising order.
     pub(super) fn ask(&mut self, now: Instant, rtt: Option<Duration>) -> Vec<u16> {
         let Some(newest) = self.window.as_ref().map(Window::newest) else { return vec![] };
-        let again = now + rtt.unwrap_or(UNKNOWN).max(AGAIN);
+        let again = rtt.unwrap_or(UNKNOWN).max(AGAIN);
         self.missing.retain(|missing| missing.asked < TIMES && missing.seq + MISSING > newest);
         let due = self.missing.iter_mut().filter(|missing| missing.at <= now);
         due.map(|missing| {
-            (missing.at, missing.asked) = (again, missing.asked + 1);
+            // The longer in vain, the longer until the next time: a client that sends no more again now may do so later.
+            missing.at = now + again * (2 + u32::from(missing.asked)) / 2;
+            missing.asked += 1;
             missing.seq as u16
         })
         .collect()
@@ -228,10 +230,13 @@ mod tests {
         stream.on_repaired(now + ms(30), 12);
         assert_eq!(stream.extend(12), None, "it is not taken twice");
         assert!(stream.ask(now + ms(59), Some(ms(50))).is_empty());
-        for round in 1..u64::from(TIMES) {
-            assert_eq!(stream.ask(now + OVERTAKING + ms(50) * round as u32, Some(ms(50))), [15]);
+        let mut at = now + OVERTAKING;
+        for asked in 1..u32::from(TIMES) {
+            at += ms(25) * (1 + asked);
+            assert!(stream.ask(at - ms(1), Some(ms(50))).is_empty());
+            assert_eq!(stream.ask(at, Some(ms(50))), [15]);
         }
-        assert!(stream.ask(now + ms(1_000), Some(ms(50))).is_empty(), "nobody has it");
+        assert!(stream.ask(at + ms(10_000), Some(ms(50))).is_empty(), "nobody has it");
         assert_eq!(stream.ask_at(), None);
     }
 

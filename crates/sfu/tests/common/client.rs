@@ -155,6 +155,8 @@ struct Announced {
 const DTLS_ALERT: u8 = 21;
 const PING: Duration = Duration::from_secs(5);
 const STATS: Duration = Duration::from_secs(1);
+/// Before the first packet.
+const FIRST_SEQ: u64 = 1000;
 const AUDIO_FRAME: Duration = Duration::from_millis(20);
 const VIDEO_FRAME: Duration = Duration::from_micros(33_333);
 /// Packets and bytes of a frame, by layer: about 0.15, 0.5 and 1.5 Mbit/s.
@@ -284,7 +286,7 @@ impl Client {
                 codec,
                 next: self.now,
                 number: 0,
-                seq: vec![1000; count],
+                seq: vec![FIRST_SEQ; count],
                 wants_key: vec![true; count],
                 on: true,
                 temporal: false,
@@ -515,6 +517,10 @@ impl Client {
                     .marker(packet + 1 == packets)
                     .nackable(true);
                     if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(video.mid, video.rids[layer]) {
+                        if video.seq[layer] == FIRST_SEQ + 1 {
+                            // Without a bound on what is sent again, so that what is missing is the server's doing.
+                            stream.set_rtx_cache(1_000, Duration::from_secs(3), None);
+                        }
                         stream.write_rtp(write);
                     }
                 }
