@@ -133,12 +133,15 @@ impl Poller {
     /// Waits until a socket can be read, or until the given time ([`machine::now`]), if one is given. A timer meets it to
     /// the microsecond, where epoll's own timeout counts in milliseconds. Returns the indices of the readable sockets.
     pub(crate) fn wait(&mut self, until: Option<u64>) -> Result<impl Iterator<Item = usize> + use<>> {
-        if let Some(until) = until {
-            // A timer set to zero would be disarmed.
-            let after = Duration::from_nanos(until.saturating_sub(machine::now()).max(1));
-            self.timer.set(Expiration::OneShot(after.into()), TimerSetTimeFlags::empty())?;
+        let nap = until.map(|until| Duration::from_nanos(until.saturating_sub(machine::now())));
+        let timeout = match nap {
+            Some(Duration::ZERO) => EpollTimeout::ZERO,
+            _ => EpollTimeout::NONE,
+        };
+        if let Some(nap) = nap.filter(|nap| !nap.is_zero()) {
+            self.timer.set(Expiration::OneShot(nap.into()), TimerSetTimeFlags::empty())?;
         }
-        let ready = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
+        let ready = match self.epoll.wait(&mut self.events, timeout) {
             Ok(ready) => ready,
             Err(Errno::EINTR) => 0,
             Err(error) => bail!(error),
