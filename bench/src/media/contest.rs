@@ -125,14 +125,15 @@ struct Entry {
     contender: Contender,
     outcome: Outcome,
     server: Server,
-    /// Packets per CPU-second of sealing and sending alone.
+    /// Packets per CPU-second of sealing and sending alone: as many as it can, and as many as the server sent.
     floor: f64,
+    paced: f64,
 }
 
 const HEAD: &str = "\
-| scenario | server | tracks | lost ppm | Mbit/s | packets/CPU-s | of the floor | µs/packet | audio p99 ms | video p99 ms \
+| scenario | server | tracks | lost ppm | Mbit/s | packets/CPU-s | of the floor | of the paced floor | µs/packet | audio p99 ms | video p99 ms \
 | first frame p99 ms | KiB each | others | CPU ratio | memory ratio | bytes ratio |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 pub(crate) fn run(options: &CompareOptions) -> Result<bool> {
@@ -149,7 +150,7 @@ pub(crate) fn run(options: &CompareOptions) -> Result<bool> {
                 good &= entry.outcome.is_whole();
                 all.push(json!({
                     "scenario": case.name(), "server": contender.name(), "repetition": repetition,
-                    "floor": entry.floor, "outcome": entry.outcome,
+                    "floor": entry.floor, "paced": entry.paced, "outcome": entry.outcome,
                 }));
                 entries.push(entry);
             }
@@ -175,21 +176,24 @@ fn measure(options: &CompareOptions, contender: Contender, scenario: &Scenario) 
         bytes: outcome.packet_bytes() + OVERHEAD,
         burst: outcome.burst.round() as usize,
         receivers: outcome.people,
+        pace: None,
         cpus: (options.site.server_cpu, options.site.loader_cpu),
     };
+    let pace = Some(outcome.packets as f64 / outcome.wall);
+    let paced = Floor { pace, ..floor }.packets_per_cpu_second(FLOOR)?;
     let floor = floor.packets_per_cpu_second(FLOOR)?;
     let server = outcome.server.context("nothing was delivered")?;
-    Ok(Entry { contender, outcome, server, floor })
+    Ok(Entry { contender, outcome, server, floor, paced })
 }
 
 /// Lines of the table. Ratios are to the server that is compared with; those of CPU mean little where the bytes differ.
 fn rows(name: &str, base: Contender, entries: &[Entry]) -> String {
     let Some(base) = entries.iter().find(|entry| entry.contender == base) else { return String::new() };
     let row = |entry: &Entry| {
-        let Entry { contender, outcome, server, floor } = entry;
+        let Entry { contender, outcome, server, floor, paced } = entry;
         let bytes = (outcome.bytes as f64 / outcome.wall) / (base.outcome.bytes as f64 / base.outcome.wall);
         format!(
-            "| {name} | {} | {}/{} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2}{} |\n",
+            "| {name} | {} | {}/{} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2}{} |\n",
             contender.name(),
             outcome.tracks_received,
             outcome.tracks_expected,
@@ -197,6 +201,7 @@ fn rows(name: &str, base: Contender, entries: &[Entry]) -> String {
             outcome.bytes as f64 * 8.0 / 1e6 / outcome.wall,
             server.packets_per_cpu_second,
             server.packets_per_cpu_second / floor,
+            server.packets_per_cpu_second / paced,
             server.cpu_per_packet,
             outcome.audio.p99,
             outcome.video.p99,

@@ -75,6 +75,9 @@ pub(crate) struct Floor {
     /// Packets that leave in one call to one receiver.
     pub(crate) burst: usize,
     pub(crate) receivers: usize,
+    /// Packets in a second, the sender asleep between two rounds to all receivers, as a server is that has nothing to forward;
+    /// or as many as it can.
+    pub(crate) pace: Option<f64>,
     /// The processors of the sender and of the one who receives.
     pub(crate) cpus: (usize, usize),
 }
@@ -85,7 +88,7 @@ pub(crate) fn run(options: &FloorOptions) -> Result<()> {
         for &bytes in &options.bytes {
             for &burst in &options.bursts {
                 let cpus = (options.server_cpu, options.loader_cpu);
-                let floor = Floor { cipher, bytes, burst, receivers: options.receivers, cpus };
+                let floor = Floor { cipher, bytes, burst, receivers: options.receivers, pace: None, cpus };
                 let rate = floor.packets_per_cpu_second(Duration::from_secs_f64(options.seconds))?;
                 let name = cipher.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
                 println!("{name:<14}{bytes:>8}{burst:>8}{rate:>24.0}");
@@ -128,6 +131,10 @@ impl Floor {
         let cpu = clock.now()?;
         let mut packets = 0_u64;
         while began.elapsed() < time {
+            if let Some(pace) = self.pace {
+                let due = Duration::from_secs_f64(packets as f64 / pace);
+                thread::sleep(due.saturating_sub(began.elapsed()));
+            }
             for (destination, key) in receivers.iter().zip(&keys) {
                 run.clear();
                 for _ in 0..burst {
@@ -158,7 +165,7 @@ fn seal(key: &LessSafeKey, packet: &[u8], number: u64, run: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// Takes what comes until it is over; returns how many datagrams came.
+/// Takes what comes until it is over, without sleeping; returns how many datagrams came.
 fn listen(net: &Net, over: &AtomicBool) -> Result<u64> {
     let mut poller = Poller::new()?;
     for (index, socket) in net.sockets().enumerate() {
@@ -166,7 +173,7 @@ fn listen(net: &Net, over: &AtomicBool) -> Result<u64> {
     }
     let (mut inbox, mut heard) = (Inbox::new(), 0);
     while !over.load(Ordering::Relaxed) {
-        for socket in poller.wait(Some(machine::now() + 10_000_000))? {
+        for socket in poller.wait(Some(machine::now()))? {
             while !over.load(Ordering::Relaxed) && net.receive(socket, &mut inbox)? {
                 heard += inbox.datagrams().count() as u64;
             }
