@@ -8,6 +8,7 @@ const VERSION: u8 = 2 << 6;
 pub(crate) const HEADER: usize = 4;
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
+const SOURCE_DESCRIPTION: u8 = 202;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
 const EXTENDED_REPORT: u8 = 207;
@@ -19,6 +20,8 @@ const FULL_INTRA: u8 = 4;
 /// Blocks of extended reports (RFC 3611, 4.4 and 4.5).
 const REFERENCE_TIME: u8 = 4;
 const SINCE_REFERENCE: u8 = 5;
+/// The item of a source description that names whose streams belong together.
+const CNAME: u8 = 1;
 /// Of a reception report.
 const BLOCK: usize = 24;
 /// A report has room for so many blocks.
@@ -284,7 +287,29 @@ fn write_chunks(out: &mut Vec<u8>, mut statuses: &[Status]) {
     }
 }
 
-// --- feedback ---
+// --- reports ---
+
+/// What was sent so far, and the timestamp of `ntp` (RFC 3550, 6.4.1).
+pub(crate) fn sender_report(out: &mut Vec<u8>, ssrc: u32, ntp: u64, [rtp, packets, octets]: [u32; 3]) {
+    packet(out, SENDER_REPORT, 0, |out| {
+        out.extend_from_slice(&ssrc.to_be_bytes());
+        out.extend_from_slice(&ntp.to_be_bytes());
+        [rtp, packets, octets].iter().for_each(|word| out.extend_from_slice(&word.to_be_bytes()));
+    });
+}
+
+/// Whose the streams are (RFC 3550, 6.5). No more than [`BLOCKS`].
+pub(crate) fn descriptions<'a>(out: &mut Vec<u8>, sources: impl ExactSizeIterator<Item = (u32, &'a str)>) {
+    packet(out, SOURCE_DESCRIPTION, sources.len() as u8, |out| {
+        for (ssrc, cname) in sources {
+            out.extend_from_slice(&ssrc.to_be_bytes());
+            out.extend_from_slice(&[CNAME, cname.len() as u8]);
+            out.extend_from_slice(cname.as_bytes());
+            // The end of the items, up to the next word: what comes before is whole words.
+            out.resize((out.len() + 1).next_multiple_of(4), 0);
+        }
+    });
+}
 
 /// How a stream comes in here (RFC 3550, 6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -302,7 +327,8 @@ pub(crate) struct Received {
 
 /// No more than [`BLOCKS`].
 pub(crate) fn receiver_report(out: &mut Vec<u8>, sender: u32, blocks: &[Received]) {
-    packet(out, RECEIVER_REPORT, blocks.len() as u8, sender, |out| {
+    packet(out, RECEIVER_REPORT, blocks.len() as u8, |out| {
+        out.extend_from_slice(&sender.to_be_bytes());
         for block in blocks {
             let lost = u32::from(block.lost) << 24 | block.lost_in_all.clamp(-0x80_0000, 0x7f_ffff) as u32 & 0xff_ffff;
             for word in [block.ssrc, lost, block.newest, block.jitter, block.last, block.delay] {
@@ -314,11 +340,14 @@ pub(crate) fn receiver_report(out: &mut Vec<u8>, sender: u32, blocks: &[Received
 
 /// A time of reference, which the other side answers with how long it held it: the round trip where nothing is sent.
 pub(crate) fn reference_time(out: &mut Vec<u8>, sender: u32, ntp: u64) {
-    packet(out, EXTENDED_REPORT, 0, sender, |out| {
+    packet(out, EXTENDED_REPORT, 0, |out| {
+        out.extend_from_slice(&sender.to_be_bytes());
         out.extend_from_slice(&[REFERENCE_TIME, 0, 0, 2]);
         out.extend_from_slice(&ntp.to_be_bytes());
     });
 }
+
+// --- feedback ---
 
 /// `missing`: in rising order.
 pub(crate) fn nack(out: &mut Vec<u8>, ends: (u32, u32), missing: &[u16]) {
@@ -340,18 +369,18 @@ pub(crate) fn picture_loss(out: &mut Vec<u8>, ends: (u32, u32)) {
 }
 
 fn feedback(out: &mut Vec<u8>, kind: u8, format: u8, (sender, media): (u32, u32), body: impl FnOnce(&mut Vec<u8>)) {
-    packet(out, kind, format, sender, |out| {
+    packet(out, kind, format, |out| {
+        out.extend_from_slice(&sender.to_be_bytes());
         out.extend_from_slice(&media.to_be_bytes());
         body(out);
     });
 }
 
 /// A packet with its length; what its body lacks to whole words is padding, which its last byte counts.
-fn packet(out: &mut Vec<u8>, kind: u8, count: u8, sender: u32, body: impl FnOnce(&mut Vec<u8>)) {
+fn packet(out: &mut Vec<u8>, kind: u8, count: u8, body: impl FnOnce(&mut Vec<u8>)) {
     const PADDED: u8 = 1 << 5;
     let begin = out.len();
     out.extend_from_slice(&[VERSION | count, kind, 0, 0]);
-    out.extend_from_slice(&sender.to_be_bytes());
     body(out);
     let padding = (begin.wrapping_sub(out.len())) % 4;
     if padding > 0 {
@@ -454,6 +483,18 @@ mod tests {
         out.clear();
         receiver_report(&mut out, 6, &[Received { lost_in_all: -1, ..received }]);
         assert_eq!(out[12..16], [64, 0xff, 0xff, 0xff], "more came than were sent");
+    }
+
+    /// RFC 3550, 6.4.1 and 6.5.
+    #[test]
+    fn sender_reports_name_their_streams() {
+        let mut out = vec![];
+        sender_report(&mut out, 5, 1 << 32 | 1 << 31, [77, 1, 2]);
+        descriptions(&mut out, [(5, "abcd"), (6, "efg")].into_iter());
+        let report = [0x80, 200, 0, 6, 0, 0, 0, 5, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 77, 0, 0, 0, 1, 0, 0, 0, 2];
+        let names = b"\x82\xca\0\x06\0\0\0\x05\x01\x04abcd\0\0\0\0\0\x06\x01\x03efg\0\0\0";
+        assert_eq!(out, [&report[..], names].concat());
+        assert_eq!(heard(&out), [Rtcp::SenderInfo { ssrc: 5, ntp: 1 << 32 | 1 << 31, rtp: 77 }]);
     }
 
     /// RFC 3611, 4.4 and 4.5.
