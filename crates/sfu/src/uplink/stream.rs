@@ -123,6 +123,9 @@ impl Stream {
             Some(newest) if seq > newest && asks => {
                 let missing = |seq| Missing { seq, at: now + OVERTAKING, asked: 0 };
                 self.missing.extend((newest + 1..seq).map(missing));
+                // Whoever leaves out most of all numbers does not make us keep, and search, more than these.
+                let oldest = self.missing.len().saturating_sub(MISSING as usize);
+                self.missing.drain(..oldest);
             }
             Some(_) => self.forget(seq),
             None => self.first = seq,
@@ -248,6 +251,9 @@ mod tests {
         assert!(stream.ask(now + OVERTAKING, None).is_empty());
         come(&mut stream, now, [120, 200]);
         come(&mut stream, now, 201..=300);
+        come(&mut stream, now, (4..40).map(|gap| gap * 100));
+        assert_eq!(stream.missing.len(), MISSING as usize);
+        come(&mut stream, now, 3_901..=4_000);
         assert!(stream.ask(now + OVERTAKING, None).is_empty(), "too old now");
     }
 
