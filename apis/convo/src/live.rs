@@ -65,12 +65,12 @@ pub(crate) async fn connect(
     if known {
         desk.hear_all().await?;
     }
-    Ok(pump::sized(upgrade).on_upgrade(move |socket| attend(socket, desk)))
+    Ok(pump::sized(upgrade).on_upgrade(move |socket| attend(socket, origin, desk)))
 }
 
 /// Runs the socket; one that nobody has made theirs in time is closed.
-async fn attend(socket: WebSocket, desk: Arc<Desk>) {
-    let mut run = std::pin::pin!(pump::run(socket, desk.clone()));
+async fn attend(socket: WebSocket, origin: Origin, desk: Arc<Desk>) {
+    let mut run = std::pin::pin!(pump::run(socket, origin.tap, desk.clone()));
     if tokio::time::timeout(STRANGER, &mut run).await.is_ok() {
         return;
     }

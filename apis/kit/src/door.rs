@@ -15,6 +15,7 @@ use convo_domain::{
     error::{Error, Kind, Result},
     user::{self, Actor},
 };
+use convo_tap::Tap;
 use std::{
     marker::PhantomData,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -127,6 +128,8 @@ impl<S: Send + Sync, V: Voice> FromRequestParts<S> for Anyone<V> {
 pub struct Origin {
     pub address: IpAddr,
     pub asker: Asker,
+    /// The way to its connection, if that is a plain one.
+    pub tap: Option<Tap>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Origin {
@@ -134,9 +137,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let tap = parts.extensions.get().cloned();
         Ok(match identity(parts) {
-            Ok(identity) => Self { address: identity.address, asker: identity.asker() },
-            Err(_) => Self { address: local, asker: Asker::address(local) },
+            Ok(identity) => Self { address: identity.address, asker: identity.asker(), tap },
+            Err(_) => Self { address: local, asker: Asker::address(local), tap },
         })
     }
 }

@@ -68,5 +68,5 @@ async fn run(mut socket: ws::WebSocket, app: Shared, origin: Origin, attendance:
     if !greeted {
         return desk.gone(false).await;
     }
-    pump::run(socket, desk).await;
+    pump::run(socket, origin.tap, desk).await;
 }

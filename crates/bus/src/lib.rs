@@ -2,8 +2,8 @@
 //!
 //! **Messages reach every session of a room in the order of their `seq`.** The store tells after each commit, but
 //! commits of one room can be told from several threads; the hub holds back what came early until what is missing has
-//! come, and drops what came twice. Fan-out runs on the thread that tells: one lock, one pointer per listener, and the
-//! sleepers are woken when all of it is in their mailboxes, so that they write it at once.
+//! come, and drops what came twice. Fan-out runs on the thread that tells: one lock, one pointer per listener; and the
+//! sleepers are woken when all of it is in their mailboxes, by tasks of their own, so that all of it is written at once.
 //!
 //! **A room that has just woken many rests for a moment**: what it says meanwhile waits in the mailboxes, and leaves in
 //! one write for each listener. The first word after a silence goes at once.
@@ -26,6 +26,9 @@ use tokio::{
     runtime::Handle,
     time::{Instant, sleep_until},
 };
+
+/// Wakers of one task: half a millisecond where it writes for each of them.
+const SHARE: usize = 64;
 
 /// One node's hub.
 pub struct Hub {
@@ -77,7 +80,17 @@ fn stir(state: &Mutex<State>, room: RoomId) {
     if let Some(room) = state.lock().rooms.get_mut(&room) {
         room.stir(&mut turn);
     }
-    turn.wakers.into_iter().for_each(Waker::wake);
+    wake(turn.wakers);
+}
+
+/// Wakes them, in tasks of their own: to wake one may be to write for it, which is nothing to wait for, least of all with
+/// the caller's locks held. A crowd is shared out among the processors.
+fn wake(mut wakers: Vec<Waker>) {
+    let Ok(runtime) = Handle::try_current() else { return wakers.into_iter().for_each(Waker::wake) };
+    while !wakers.is_empty() {
+        let share = wakers.split_off(wakers.len().saturating_sub(SHARE));
+        runtime.spawn(async move { share.into_iter().for_each(Waker::wake) });
+    }
 }
 
 impl Bus for Hub {
@@ -105,7 +118,7 @@ impl Bus for Hub {
             }
         }
         drop(state);
-        turn.wakers.into_iter().for_each(Waker::wake);
+        wake(turn.wakers);
         turn.rests.into_iter().for_each(|(room, until)| self.stir_at(room, until));
     }
 

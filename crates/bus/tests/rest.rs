@@ -19,7 +19,10 @@ use std::{
     task::{Context, Wake, Waker},
     time::Duration,
 };
-use tokio::time::{advance, sleep};
+use tokio::{
+    task::yield_now,
+    time::{advance, sleep},
+};
 
 /// Listeners that sleep until they are woken.
 struct Crowd {
@@ -53,9 +56,14 @@ impl Crowd {
         crowd
     }
 
-    /// Tells a message; how many it woke.
-    fn say(&self, seq: i64, audience: Audience) -> usize {
-        self.hub.tell(vec![Tell::event(self.room, audience, Event::Posted(message(self.room, seq)))]);
+    /// Tells a message; how many it woke, here and in other tasks.
+    async fn say(&self, seq: i64, audience: Audience) -> usize {
+        self.tell(Tell::event(self.room, audience, Event::Posted(message(self.room, seq)))).await
+    }
+
+    async fn tell(&self, tell: Tell) -> usize {
+        self.hub.tell(vec![tell]);
+        yield_now().await;
         self.woken()
     }
 
@@ -82,25 +90,25 @@ impl Crowd {
 #[tokio::test(start_paused = true)]
 async fn what_follows_waits_for_the_end_of_the_rest() {
     let crowd = Crowd::asleep(100);
-    assert_eq!(crowd.say(1, Audience::Room), 100, "the first goes at once");
+    assert_eq!(crowd.say(1, Audience::Room).await, 100, "the first goes at once");
     crowd.all_hear(&[1]);
     advance(Duration::from_millis(1)).await;
-    assert_eq!((crowd.say(2, Audience::Room), crowd.say(3, Audience::Room)), (0, 0));
+    assert_eq!((crowd.say(2, Audience::Room).await, crowd.say(3, Audience::Room).await), (0, 0));
     sleep(Duration::from_millis(10)).await;
     assert_eq!(crowd.woken(), 100, "once for both");
     crowd.all_hear(&[2, 3]);
     sleep(Duration::from_millis(10)).await;
-    assert_eq!((crowd.woken(), crowd.say(4, Audience::Room)), (0, 100), "it has rested");
+    assert_eq!((crowd.woken(), crowd.say(4, Audience::Room).await), (0, 100), "it has rested");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_word_for_one_goes_at_once_with_what_waits() {
     let crowd = Crowd::asleep(100);
-    crowd.say(1, Audience::Room);
+    crowd.say(1, Audience::Room).await;
     crowd.all_hear(&[1]);
     advance(Duration::from_millis(1)).await;
-    crowd.say(2, Audience::Room);
-    assert_eq!(crowd.say(3, Audience::Parties(vec![crowd.members[7].0])), 1);
+    crowd.say(2, Audience::Room).await;
+    assert_eq!(crowd.say(3, Audience::Parties(vec![crowd.members[7].0])).await, 1);
     assert_eq!(crowd.hears(7), [2, 3]);
     sleep(Duration::from_millis(10)).await;
     assert_eq!(crowd.woken(), 99, "all but the one who has heard it");
@@ -109,22 +117,24 @@ async fn a_word_for_one_goes_at_once_with_what_waits() {
 #[tokio::test(start_paused = true)]
 async fn who_must_leave_hears_what_was_said_before() {
     let crowd = Crowd::asleep(100);
-    crowd.say(1, Audience::Room);
+    crowd.say(1, Audience::Room).await;
     crowd.all_hear(&[1]);
     advance(Duration::from_millis(1)).await;
-    crowd.say(2, Audience::Room);
-    crowd.hub.tell(vec![Tell::Unseat(crowd.room, crowd.members[7].0)]);
-    assert_eq!((crowd.woken(), crowd.hears(7)), (100, vec![2]));
+    crowd.say(2, Audience::Room).await;
+    assert_eq!(crowd.tell(Tell::Unseat(crowd.room, crowd.members[7].0)).await, 100);
+    assert_eq!(crowd.hears(7), [2]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_waits_for_no_clock() {
     let crowd = Crowd::asleep(100);
-    crowd.say(1, Audience::Room);
+    crowd.say(1, Audience::Room).await;
     crowd.all_hear(&[1]);
     advance(Duration::from_millis(1)).await;
-    let first = (2..200).find(|seq| crowd.say(*seq, Audience::Room) > 0);
-    assert_eq!(first, Some(66), "long before a mailbox is full");
+    for seq in 2..66 {
+        assert_eq!(crowd.say(seq, Audience::Room).await, 0);
+    }
+    assert_eq!(crowd.say(66, Audience::Room).await, 100, "long before a mailbox is full");
     crowd.all_hear(&(2..=66).collect::<Vec<_>>());
 }
 
@@ -132,7 +142,7 @@ async fn a_flood_waits_for_no_clock() {
 async fn a_small_room_never_rests() {
     let crowd = Crowd::asleep(20);
     for seq in 1..5 {
-        assert_eq!(crowd.say(seq, Audience::Room), 20);
+        assert_eq!(crowd.say(seq, Audience::Room).await, 20);
         crowd.all_hear(&[seq]);
         advance(Duration::from_micros(1)).await;
     }

@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use axum::{Router, extract::ConnectInfo};
 use bytes::Bytes;
+use convo_tap::{Tap, Tapped};
+use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -87,16 +89,20 @@ type Watcher = hyper_util::server::graceful::Watcher;
 
 async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, router: Router, watcher: Watcher) {
     match tls {
-        None => http(stream, peer, router, watcher).await,
+        None => {
+            let stream = Tapped::new(stream);
+            let tap = stream.tap();
+            http(stream, peer, Some(tap), router, watcher).await;
+        }
         Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, peer, router, watcher).await,
+            Ok(Ok(stream)) => http(stream, peer, None, router, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
     }
 }
 
-async fn http<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
+async fn http<S>(stream: S, peer: SocketAddr, tap: Option<Tap>, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -104,6 +110,10 @@ where
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let service = service.map_request(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        // A connection of HTTP/2 is not one client's socket alone.
+        if let Some(tap) = tap.as_ref().filter(|_| request.version() <= Version::HTTP_11) {
+            request.extensions_mut().insert(tap.clone());
+        }
         if let Some(uri) = convo_livekit::tidied(request.uri()) {
             *request.uri_mut() = uri;
         }

@@ -6,19 +6,24 @@
 //!   event to write.
 //! - Until a write is done nothing else is: what the client does not read in time is bounded by its mailbox. A write that
 //!   makes no progress closes the socket.
+//! - While it sleeps, on a plain connection, whoever has an event for it writes the event ([`stand_in`]).
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use bytes::Bytes;
+mod stand_in;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use bytes::{Buf, Bytes};
 use convo_domain::{
     error::Result,
     event::Told,
     id::RoomId,
     limit, message,
-    session::{Batch, Close, Session},
+    session::{Close, Session},
 };
+use convo_tap::Tap;
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use stand_in::{StandIn, text};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future::poll_fn,
     pin::Pin,
     sync::Arc,
@@ -35,8 +40,6 @@ pub const READ_BUFFER: usize = 2 * 1024;
 pub const WRITE_BUFFER: usize = 8 * 1024;
 /// Steps under way for one client; above, its socket is not read.
 const UNDER_WAY: usize = 64;
-/// Events taken from the mailbox at a time.
-const BATCH: usize = 128;
 /// Frames read before other things get their turn.
 const READ_BURST: usize = 32;
 /// Tasks for which a client that waits for nothing keeps room.
@@ -106,9 +109,9 @@ pub fn farewell(why: Close) -> (u16, &'static str) {
     }
 }
 
-/// Runs until either side ends it.
-pub async fn run<L: Live>(socket: WebSocket, live: Arc<L>) {
-    let mut pump = Pump::new(socket, live.clone());
+/// Runs until either side ends it. `tap`: the socket's connection, if it is a plain one.
+pub async fn run<L: Live>(socket: WebSocket, tap: Option<Tap>, live: Arc<L>) {
+    let mut pump = Pump::new(socket, tap, live.clone());
     let end = pump.run().await;
     let socket = pump.socket;
     tokio::join!(live.gone(matches!(end, End::Goodbye)), hang_up(socket));
@@ -129,6 +132,8 @@ enum End {
 
 /// What is to be done for the client, in this order.
 enum Task {
+    /// The rest of what was written past the library.
+    Finish(Tap, Bytes),
     Send(Message),
     /// Send what the store has after a number, because the client asked, or because it read too slowly.
     CatchUp {
@@ -139,19 +144,11 @@ enum Task {
     Close(u16, &'static str),
 }
 
-/// What a room's listener was sent.
-struct Sent {
-    /// The first message: all after it were sent too, or are on their way.
-    first: i64,
-    /// Up to here it came out of the store: live events up to there were sent already.
-    stored: i64,
-}
-
 struct Pump<L> {
     socket: WebSocket,
     live: Arc<L>,
+    stand_in: Arc<StandIn<L>>,
     tasks: VecDeque<Task>,
-    sent: HashMap<RoomId, Sent>,
     under_way: FuturesUnordered<BoxFuture<'static, Vec<Reply>>>,
     waiting: Option<BoxFuture<'static, Vec<Reply>>>,
     ping: Interval,
@@ -163,14 +160,14 @@ struct Pump<L> {
 }
 
 impl<L: Live> Pump<L> {
-    fn new(socket: WebSocket, live: Arc<L>) -> Self {
+    fn new(socket: WebSocket, tap: Option<Tap>, live: Arc<L>) -> Self {
         let mut ping = interval_at(Instant::now() + PING, PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             socket,
+            stand_in: Arc::new(StandIn::new(&live, tap)),
             live,
             tasks: VecDeque::new(),
-            sent: HashMap::new(),
             under_way: FuturesUnordered::new(),
             waiting: None,
             ping,
@@ -185,7 +182,7 @@ impl<L: Live> Pump<L> {
             let done = match poll_fn(|cx| self.poll_turn(cx)).await {
                 Ok(Task::CatchUp { room, after, asked }) => self.catch_up(room, after, asked).await,
                 Ok(Task::Close(code, reason)) => self.close(code, reason).await,
-                Ok(Task::Send(message)) => self.send(vec![message]).await,
+                Ok(task @ (Task::Finish(..) | Task::Send(_))) => self.send([task].into()).await,
                 Err(end) => Err(end),
             };
             if let Err(end) = done {
@@ -197,8 +194,9 @@ impl<L: Live> Pump<L> {
     /// Does all that can be done now. Ready with a task that takes time; pending when everything waits, each with its
     /// waker registered.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Task, End>> {
-        ready!(self.poll_send(cx))?;
         loop {
+            self.tasks.extend(self.stand_in.relieve());
+            ready!(self.poll_send(cx))?;
             let stirred = self.work(cx) | self.read(cx)? | self.keep_time(cx)?;
             loop {
                 ready!(self.poll_send(cx))?;
@@ -230,6 +228,13 @@ impl<L: Live> Pump<L> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
+        if let Some(Task::Finish(tap, rest)) = self.tasks.front_mut() {
+            while !rest.is_empty() {
+                let taken = ready!(tap.poll_write(cx, rest)).map_err(axum::Error::new)?;
+                rest.advance(taken);
+            }
+            self.tasks.pop_front();
+        }
         while let Some(Task::Send(_)) = self.tasks.front() {
             ready!(self.socket.poll_ready_unpin(cx))?;
             if let Some(Task::Send(message)) = self.tasks.pop_front() {
@@ -322,35 +327,23 @@ impl<L: Live> Pump<L> {
 
     /// Takes from the mailbox what there is; whether there was anything.
     fn hear(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut batch = Batch::default();
-        if self.live.session().poll_batch(cx, BATCH, &mut batch).is_pending() {
-            return false;
-        }
-        for told in &batch.told {
-            if !self.sent_already(told) {
-                self.tasks.extend(self.live.word(told).and_then(text).map(Task::Send));
+        // What a step leads to leaves in one write with its replies, so the pump hears that itself.
+        let is_idle = self.under_way.is_empty() && self.waiting.is_none();
+        let heard = if is_idle { self.stand_in.poll_or_post(cx) } else { self.stand_in.poll(cx) };
+        match heard {
+            Poll::Ready(tasks) => {
+                self.tasks.extend(tasks);
+                true
             }
+            Poll::Pending => false,
         }
-        let lagged = batch.lagged.into_iter().map(|(room, after)| Task::CatchUp { room, after, asked: false });
-        self.tasks.extend(lagged);
-        if let Some(why) = batch.close {
-            let (code, reason) = self.live.farewell(why);
-            self.tasks.push_back(Task::Close(code, reason));
-        }
-        true
-    }
-
-    fn sent_already(&mut self, told: &Told) -> bool {
-        let Some(seq) = told.seq() else { return false };
-        seq <= self.sent.entry(told.room).or_insert(Sent { first: seq, stored: 0 }).stored
     }
 
     /// Sends what the store has after `seq`, page by page; live events wait in the mailbox meanwhile.
     async fn catch_up(&mut self, room: RoomId, mut seq: i64, asked: bool) -> Result<(), End> {
-        let sent = self.sent.entry(room).or_insert(Sent { first: i64::MAX, stored: 0 });
+        let first = self.stand_in.sent().begin(room, seq);
         // What came live before the client asked is not sent again.
-        let until = if asked { sent.first } else { i64::MAX };
-        sent.first = sent.first.min(seq + 1);
+        let until = if asked { first } else { i64::MAX };
         loop {
             let mut page = match self.live.missed(room, seq).await {
                 Ok(page) => page,
@@ -363,10 +356,13 @@ impl<L: Live> Pump<L> {
             page.retain(|message| message.seq < until);
             let done = !full || (page.len() as i64) < limit::CATCH_UP;
             seq = page.last().map_or(seq, |message| message.seq);
-            if let Some(sent) = self.sent.get_mut(&room) {
-                sent.stored = sent.stored.max(seq);
-            }
-            let words = page.iter().filter_map(|message| self.live.word_message(message)).filter_map(text).collect();
+            self.stand_in.sent().reach(room, seq);
+            let words = page
+                .iter()
+                .filter_map(|message| self.live.word_message(message))
+                .filter_map(text)
+                .map(Task::Send)
+                .collect();
             self.send(words).await?;
             if done {
                 return Ok(());
@@ -376,19 +372,15 @@ impl<L: Live> Pump<L> {
 
     async fn close(&mut self, code: u16, reason: &'static str) -> Result<(), End> {
         let frame = CloseFrame { code, reason: reason.into() };
-        let _ = self.send(vec![Message::Close(Some(frame))]).await;
+        let _ = self.send([Task::Send(Message::Close(Some(frame)))].into()).await;
         Err(End::Ours)
     }
 
     /// Writes these now, before the tasks that wait.
-    async fn send(&mut self, messages: Vec<Message>) -> Result<(), End> {
-        let tasks = std::mem::replace(&mut self.tasks, messages.into_iter().map(Task::Send).collect());
+    async fn send(&mut self, first: VecDeque<Task>) -> Result<(), End> {
+        let tasks = std::mem::replace(&mut self.tasks, first);
         poll_fn(|cx| self.poll_send(cx)).await?;
         self.tasks = tasks;
         Ok(())
     }
-}
-
-fn text(bytes: Bytes) -> Option<Message> {
-    Utf8Bytes::try_from(bytes).ok().map(Message::Text)
 }

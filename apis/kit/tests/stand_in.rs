@@ -1,0 +1,289 @@
+//! A pump that sleeps: whoever has an event for its client writes it, as far as the client reads.
+
+use axum::{
+    Router,
+    extract::{
+        ConnectInfo, State, WebSocketUpgrade, connect_info::Connected, ws::rejection::WebSocketUpgradeRejection,
+    },
+    response::Response,
+    routing::any,
+    serve::{IncomingStream, Listener},
+};
+use bytes::Bytes;
+use convo_domain::{
+    clock::Timestamp,
+    error,
+    event::{Audience, Event, Told},
+    id::{MessageId, RoomId, UserId},
+    limit,
+    message::{Message, MessageKind},
+    session::{Close, Mailbox, Session},
+    user::Party,
+};
+use convo_kit::pump::{self, Live, Reply, Step};
+use convo_tap::{Tap, Tapped};
+use futures_util::future::BoxFuture;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::yield_now,
+};
+
+/// Far less than what the tests say, so that a client that does not read soon fills it.
+const SOCKET_BYTES: u32 = 4 * 1024;
+/// Characters of a long message: some of them fill a socket, and none ends where it is full.
+const LONG: usize = 1_500;
+
+/// One client's session; the store behind it has all messages up to `stored`.
+struct Client {
+    session: Session,
+    room: RoomId,
+    length: usize,
+    stored: i64,
+}
+
+impl Live for Client {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn frame(self: &Arc<Self>, text: &str) -> Step {
+        Step::Now(vec![Reply::Text(text.into())])
+    }
+
+    fn word(&self, told: &Told) -> Option<Bytes> {
+        self.word_message(told.event.message()?)
+    }
+
+    fn word_message(&self, message: &Message) -> Option<Bytes> {
+        let number = message.seq.to_string();
+        Some(format!("{}{number}", "0".repeat(self.length - number.len())).into())
+    }
+
+    fn missed(&self, room: RoomId, seq: i64) -> BoxFuture<'static, error::Result<Vec<Message>>> {
+        let page = (seq + 1..=self.stored.min(seq + limit::CATCH_UP)).map(|seq| message(room, seq)).collect();
+        Box::pin(async { Ok(page) })
+    }
+
+    fn gone(self: Arc<Self>, _: bool) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
+
+fn message(room: RoomId, seq: i64) -> Message {
+    Message {
+        id: MessageId::new(),
+        number: seq,
+        room,
+        room_number: 1,
+        seq,
+        sender: Party::User(UserId::new()),
+        sender_number: 1,
+        sender_name: "Ann".into(),
+        content: "hi".into(),
+        kind: MessageKind::Text,
+        recipient: None,
+        nonce: None,
+        created_at: Timestamp(seq),
+    }
+}
+
+/// Accepts plain connections with small buffers.
+struct Plain(TcpListener);
+
+impl Listener for Plain {
+    type Io = Tapped;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Tapped, SocketAddr) {
+        let (stream, peer) = self.0.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        (Tapped::new(stream), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+#[derive(Clone)]
+struct Door(Tap);
+
+impl Connected<IncomingStream<'_, Plain>> for Door {
+    fn connect_info(stream: IncomingStream<'_, Plain>) -> Self {
+        Self(stream.io().tap())
+    }
+}
+
+async fn door(
+    ConnectInfo(Door(tap)): ConnectInfo<Door>,
+    State(client): State<Arc<Client>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, WebSocketUpgradeRejection> {
+    Ok(pump::sized(upgrade?).on_upgrade(move |socket| pump::run(socket, Some(tap), client)))
+}
+
+/// The server's end of a client, and the client's own.
+struct Pair {
+    room: RoomId,
+    mailbox: Arc<Mailbox>,
+    stream: TcpStream,
+}
+
+impl Pair {
+    /// A client whose pump sleeps.
+    async fn connected(length: usize, stored: i64) -> Self {
+        let (mailbox, room) = (Arc::new(Mailbox::default()), RoomId::new());
+        let session = Session::new(1, mailbox.clone(), Arc::new(|_| {}));
+        let client = Arc::new(Client { session, room, length, stored });
+        let listener = small().listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", any(door)).with_state(client.clone());
+        let service = router.into_make_service_with_connect_info::<Door>();
+        tokio::spawn(async move { axum::serve(Plain(listener), service).await });
+        let stream = small().connect(address).await.unwrap();
+        let mut pair = Self { room: client.room, mailbox, stream };
+        pair.upgrade().await;
+        pair.greet().await;
+        pair
+    }
+
+    async fn upgrade(&mut self) {
+        const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        self.stream.write_all(REQUEST).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.stream.read_u8().await.unwrap());
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    }
+
+    /// When its word comes back the pump has nothing else to do.
+    async fn greet(&mut self) {
+        const HI: [u8; 8] = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
+        self.stream.write_all(&HI).await.unwrap();
+        assert_eq!(self.frame().await, (0x81, b"hi".to_vec()));
+    }
+
+    /// Puts messages into the mailbox, and wakes whoever is to be woken.
+    fn tell(&self, seqs: impl IntoIterator<Item = i64>) {
+        for seq in seqs {
+            let event = Event::Posted(message(self.room, seq));
+            self.mailbox.hold(&Arc::new(Told::new(self.room, Audience::Room, event)));
+        }
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.mailbox.stir() {
+            waker.wake();
+        }
+    }
+
+    /// The next frame: its first byte and its payload.
+    async fn frame(&mut self) -> (u8, Vec<u8>) {
+        let first = self.stream.read_u8().await.unwrap();
+        let length = match self.stream.read_u8().await.unwrap() {
+            126 => self.stream.read_u16().await.unwrap().into(),
+            127 => self.stream.read_u64().await.unwrap() as usize,
+            length => length.into(),
+        };
+        let mut payload = vec![0; length];
+        self.stream.read_exact(&mut payload).await.unwrap();
+        (first, payload)
+    }
+
+    /// The message of the next frame, which has `length` characters.
+    async fn hear(&mut self, length: usize) -> i64 {
+        let (first, text) = self.frame().await;
+        assert_eq!((first, text.len()), (0x81, length));
+        String::from_utf8(text).unwrap().parse().unwrap()
+    }
+}
+
+fn small() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(SOCKET_BYTES).unwrap();
+    socket.set_recv_buffer_size(SOCKET_BYTES).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket
+}
+
+/// Bytes that lie in the client's end, read while no task can run.
+fn lying_there(pair: Pair) -> (Vec<u8>, Pair) {
+    use io::Read as _;
+    let Pair { room, mailbox, stream } = pair;
+    let mut stream = stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut bytes = vec![0; 64 * 1024];
+    let read = stream.read(&mut bytes);
+    bytes.truncate(read.unwrap_or(0));
+    stream.set_nonblocking(true).unwrap();
+    (bytes, Pair { room, mailbox, stream: TcpStream::from_std(stream).unwrap() })
+}
+
+#[tokio::test]
+async fn an_event_is_written_by_who_brings_it() {
+    let pair = Pair::connected(2, 0).await;
+    pair.tell(1..=3);
+    let (bytes, mut pair) = lying_there(pair);
+    assert_eq!(bytes, b"\x81\x0201\x81\x0202\x81\x0203", "no task has run");
+    // The pump is as good as before.
+    pair.greet().await;
+    pair.tell([4]);
+    let (bytes, _) = lying_there(pair);
+    assert_eq!(bytes, b"\x81\x0204");
+}
+
+#[tokio::test]
+async fn frames_of_every_length() {
+    for length in [1, 125, 126, 127, 65_535, 65_536] {
+        let mut pair = Pair::connected(length, 0).await;
+        pair.tell(1..=2);
+        assert_eq!((pair.hear(length).await, pair.hear(length).await), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_up_nobody_and_misses_no_byte() {
+    let (mut slow, mut fast) = (Pair::connected(LONG, 0).await, Pair::connected(LONG, 0).await);
+    let last = limit::MAILBOX as i64;
+    for seq in 1..=last {
+        slow.tell([seq]);
+        fast.tell([seq]);
+        assert_eq!(fast.hear(LONG).await, seq);
+    }
+    assert!(slow.mailbox.len() > 100, "what does not leave waits in the mailbox");
+    for seq in 1..=last {
+        assert_eq!(slow.hear(LONG).await, seq);
+    }
+    slow.greet().await;
+    slow.tell([last + 1]);
+    assert_eq!(slow.hear(LONG).await, last + 1);
+}
+
+#[tokio::test]
+async fn a_reader_too_slow_for_its_mailbox_gets_the_rest_from_the_store() {
+    let all = 3 * limit::MAILBOX as i64;
+    let mut slow = Pair::connected(LONG, all).await;
+    for seq in 1..=all {
+        slow.tell([seq]);
+        yield_now().await;
+    }
+    for seq in 1..=all {
+        assert_eq!(slow.hear(LONG).await, seq);
+    }
+    slow.greet().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_comes_after_what_was_said() {
+    let mut pair = Pair::connected(2, 0).await;
+    pair.mailbox.hold(&Arc::new(Told::new(pair.room, Audience::Room, Event::Posted(message(pair.room, 1)))));
+    pair.mailbox.close(Close::Removed).unwrap().wake();
+    assert_eq!(pair.hear(2).await, 1);
+    assert_eq!(pair.frame().await, (0x88, [&4403_u16.to_be_bytes()[..], b"removed"].concat()));
+}
