@@ -34,6 +34,8 @@ use tokio::{
 const SOCKET_BYTES: u32 = 4 * 1024;
 /// Characters of a long message: some of them fill a socket, and none ends where it is full.
 const LONG: usize = 1_500;
+/// The number of a message that there are no words for.
+const UNSPEAKABLE: i64 = 1_000_000;
 
 /// One client's session; the store behind it has all messages up to `stored`.
 struct Client {
@@ -53,6 +55,7 @@ impl Live for Client {
     }
 
     fn word(&self, told: &Told) -> Option<Bytes> {
+        assert_ne!(told.seq(), Some(UNSPEAKABLE), "a defect");
         self.word_message(told.event.message()?)
     }
 
@@ -286,4 +289,13 @@ async fn the_end_of_a_session_comes_after_what_was_said() {
     pair.mailbox.close(Close::Removed).unwrap().wake();
     assert_eq!(pair.hear(2).await, 1);
     assert_eq!(pair.frame().await, (0x88, [&4403_u16.to_be_bytes()[..], b"removed"].concat()));
+}
+
+#[tokio::test]
+async fn who_breaks_is_told_to_come_again_and_breaks_nobody_else() {
+    let (mut broken, mut other) = (Pair::connected(7, 0).await, Pair::connected(7, 0).await);
+    broken.tell([1, UNSPEAKABLE]);
+    other.tell([1]);
+    assert_eq!(broken.frame().await, (0x88, [&1011_u16.to_be_bytes()[..], b"internal error"].concat()));
+    assert_eq!(other.hear(7).await, 1);
 }

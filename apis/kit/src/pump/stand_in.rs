@@ -15,12 +15,15 @@ use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use std::{
     collections::{HashMap, VecDeque},
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     task::{Context, Poll, Wake, Waker},
 };
 
 /// Events taken from the mailbox at a time.
 const BATCH: usize = 128;
+/// RFC 6455, 7.4.1.
+const INTERNAL_ERROR: u16 = 1011;
 
 pub(super) struct StandIn<L> {
     /// Weak, for the mailbox keeps the stand-in.
@@ -105,12 +108,14 @@ impl<L: Live> Wake for StandIn<L> {
         let mut duty = self.duty.lock();
         // Where it is awake already, it looks into its mailbox before it sleeps.
         let Some(pump) = duty.pump.take() else { return };
-        if self.write(&mut duty) {
-            duty.pump = Some(pump);
-        } else {
-            drop(duty);
-            pump.wake();
+        match catch_unwind(AssertUnwindSafe(|| self.write(&mut duty))) {
+            Ok(true) => return duty.pump = Some(pump),
+            Ok(false) => {}
+            // What was taken is lost: this client is to come again, and those behind it in the row are to be woken.
+            Err(_) => duty.left = [Task::Close(INTERNAL_ERROR, "internal error")].into(),
         }
+        drop(duty);
+        pump.wake();
     }
 }
 
