@@ -131,7 +131,9 @@ export function settled(page) {
   return page.waitForFunction(
     () =>
       new Promise((resolve) => {
+        // What is about to begin shows how it begins, until the library takes that away.
         const still = () =>
+          !document.querySelector('[data-starting-style], [data-ending-style]') &&
           document
             .getAnimations()
             .every(
