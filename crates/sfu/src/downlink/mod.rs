@@ -1,6 +1,7 @@
 //! The sending side of a peer connection: packets of media on their way to one subscriber.
 //!
-//! str0m does what a connection is made of: ICE, DTLS, descriptions and data channels. Media go past it: a packet that is forwarded to hundreds must not cost each of them a walk over all that a connection is.
+//! str0m does what a connection is made of: ICE, DTLS, descriptions and data channels. Media go past it: a packet that is
+//! forwarded to hundreds must not cost each of them a walk over all that a connection is.
 //!
 //! | module | question it answers |
 //! | --- | --- |

@@ -38,6 +38,8 @@ const REPORTS: Duration = Duration::from_secs(1);
 /// Streams of one connection, and senders of RTCP: a client has as many as it has encodings, twice. The one used longest ago
 /// makes place for another.
 const STREAMS: usize = 128;
+/// Of padding that belongs to no stream: libwebrtc asks with it what the link takes, before there is media.
+const PROBE: u32 = 0;
 /// Payload types.
 const TYPES: usize = 128;
 
@@ -204,6 +206,9 @@ impl Uplink {
     ) -> Option<Packet> {
         if let Some(number) = header.transport(&self.ids) {
             self.arrivals.note(now, number);
+        }
+        if header.head.ssrc == PROBE {
+            return None;
         }
         self.report_at.get_or_insert(now);
         let at = match found {
@@ -426,6 +431,8 @@ mod tests {
         assert_eq!(come(2, 97, 3, &[]), None, "padding");
         assert_eq!(come(3, 96, 500, &[6]), Some((3, 500, [6].into())));
         assert_eq!(come(2, 97, 4, &[1, 243, 5]), Some((3, 499, [5].into())));
+        assert_eq!(come(0, 96, 1, &[]), None, "a probe takes nobody's place");
+        assert_eq!(come(2, 97, 5, &[1, 242, 4]), Some((3, 498, [4].into())));
         uplink.request_keyframe("0".into(), None);
         assert_eq!(uplink.pictures, [3]);
         assert_eq!(uplink.place_of(3), Some(("0".into(), None)));
