@@ -9,6 +9,7 @@
 //! 4. datagrams of one length to one address leave in one call; then the worker waits for packets, work or the time.
 
 pub mod addresses;
+mod arrivals;
 mod brain;
 mod config;
 pub mod handle;

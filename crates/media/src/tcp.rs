@@ -284,7 +284,7 @@ impl Stream {
                     None => return Err(End::Close),
                 }
             }
-            each(Received { source: self.remote, destination: self.local, contents: frame });
+            each(Received { source: self.remote, destination: self.local, wall: None, contents: frame });
         }
         let handled = self.input.len() - rest.len();
         self.input.drain(..handled);

@@ -7,6 +7,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSliceMut},
     net::SocketAddr,
+    time::Duration,
 };
 
 /// The largest datagram, and the most that the kernel joins into one (GRO).
@@ -47,6 +48,8 @@ pub(crate) struct Received<'a> {
     pub source: SocketAddr,
     /// The concrete address, also when the socket is bound to all of them.
     pub destination: SocketAddr,
+    /// When the kernel took it, by the wall clock (Unix time); `None`: it does not tell.
+    pub wall: Option<Duration>,
     pub contents: &'a [u8],
 }
 
@@ -123,7 +126,7 @@ impl UdpSocket {
             }
             for contents in slice[..meta.len].chunks(meta.stride) {
                 meter.received(contents.len());
-                each(Received { source: meta.addr, destination, contents });
+                each(Received { source: meta.addr, destination, wall: meta.timestamp, contents });
             }
         }
         self.readable
@@ -391,6 +394,28 @@ mod tests {
         for number in 0..200 {
             assert_eq!(hears(&ears[2]), (source, vec![number]));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernel_tells_when_a_datagram_came() {
+        let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mouth = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (mut buffers, mut meter) = (Buffers::new(), Meter::new("test".into()));
+        let apart = Duration::from_millis(20);
+        let mut tells = || {
+            mouth.send_to(b"one", socket.local()).unwrap();
+            std::thread::sleep(apart);
+            mouth.send_to(b"two", socket.local()).unwrap();
+            let mut times = vec![];
+            while times.len() < 2 {
+                socket.readable = true;
+                socket.receive(&mut buffers, &mut meter, |received| times.push(received.wall.expect("it tells")));
+            }
+            times[1] >= times[0] + apart
+        };
+        // Until the kernel has begun to take times (it does so a little after it was asked to), it takes them at the reading.
+        assert!((0..100).any(|_| tells()));
     }
 
     #[test]

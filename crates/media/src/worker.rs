@@ -1,6 +1,7 @@
 //! A worker: one thread, one machine, its sockets. Everything that a room is happens here, without a lock.
 
 use crate::{
+    arrivals::Arrivals,
     brain::Brain,
     meter::Meter,
     register::Register,
@@ -33,9 +34,10 @@ const EVENTS: usize = 256;
 /// Bounds of one turn, so that neither commands nor datagrams keep the other, or what is to be said, waiting.
 const WORK_A_TURN: usize = 256;
 const CALLS_A_TURN: usize = 4;
-/// Turns do not begin sooner after each other. Under load datagrams come one by one: those of a millisecond are taken
-/// together, and what goes to one client leaves in one call. Who has had nothing to do for so long does not wait.
-const SPACING: Duration = Duration::from_millis(1);
+/// Turns do not begin sooner after each other, unless one could not take all: datagrams come one by one, and to sleep, to wake and
+/// to fetch rooms into the caches again costs more than to pass one on. Those of so long are taken together. Who has had nothing
+/// to do for so long does not wait. See decision 12.
+const SPACING: Duration = Duration::from_millis(3);
 
 /// What other threads ask of a worker.
 pub(crate) enum Work {
@@ -107,6 +109,8 @@ pub(crate) struct Worker<F, B> {
     brain: B,
     /// When the machine wants to be told the time.
     deadline: Instant,
+    /// When the sockets were read last.
+    read: Instant,
     poll: Poll,
     inbox: mpsc::Receiver<Work>,
     /// There is more in the inbox or in a socket than one turn took.
@@ -158,6 +162,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             brain: (parts.make)(),
             make: parts.make,
             deadline: Instant::now(),
+            read: Instant::now(),
             poll,
             inbox,
             more: true,
@@ -199,7 +204,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         let mut events = Events::with_capacity(EVENTS);
         let mut last = Instant::now();
         loop {
-            if let Some(rest) = SPACING.checked_sub(last.elapsed()) {
+            if let Some(rest) = SPACING.checked_sub(last.elapsed()).filter(|_| !self.more) {
                 std::thread::sleep(rest);
             }
             // The poll rounds up to whole milliseconds: a deadline is met less than one too late, and datagrams whose
@@ -312,13 +317,15 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
     }
 
     fn receive(&mut self, now: Instant) {
-        let Self { sockets, brain, buffers, meter, .. } = self;
+        let Self { sockets, brain, buffers, meter, read, .. } = self;
+        let arrivals = Arrivals::between(std::mem::replace(read, now), now);
         for socket in sockets {
             let mut calls = 0;
             while socket.readable && calls < CALLS_A_TURN {
                 calls += 1;
-                socket.receive(buffers, meter, |Received { source, destination, contents }| {
-                    let datagram = Datagram { proto: Protocol::Udp, source, destination, contents };
+                socket.receive(buffers, meter, |Received { source, destination, wall, contents }| {
+                    let arrived = arrivals.at(wall);
+                    let datagram = Datagram { proto: Protocol::Udp, source, destination, arrived, contents };
                     brain.handle(now, Input::Datagram(datagram));
                 });
             }
@@ -330,8 +337,8 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         for listener in listeners.iter_mut().filter(|listener| listener.readable) {
             listener.accept(now, |stream| streams.insert(stream));
         }
-        let each = |Received { source, destination, contents }: Received<'_>| {
-            let datagram = Datagram { proto: Protocol::Tcp, source, destination, contents };
+        let each = |Received { source, destination, contents, .. }: Received<'_>| {
+            let datagram = Datagram { proto: Protocol::Tcp, source, destination, arrived: now, contents };
             brain.handle(now, Input::Datagram(datagram));
         };
         streams.read(now, meter, each, |worker, stream| colleagues[worker].put(Work::Stream(stream)));

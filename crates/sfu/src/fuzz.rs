@@ -50,7 +50,8 @@ pub fn datagrams(mut data: &[u8]) {
         data = tail;
         now += STEP;
         let source = SocketAddr::from(([192, 0, 2, 1], 5000));
-        sfu.handle(now, Input::Datagram(Datagram { proto: Protocol::Udp, source, destination: address(), contents }));
+        let (proto, destination) = (Protocol::Udp, address());
+        sfu.handle(now, Input::Datagram(Datagram { proto, source, destination, arrived: now, contents }));
         drain(&mut sfu, now);
     }
 }

@@ -55,6 +55,8 @@ pub struct Datagram<'a> {
     pub source: SocketAddr,
     /// Which of our addresses it came to.
     pub destination: SocketAddr,
+    /// When it came: no later than it is handled. What is said of arrivals does not depend on when they are looked at.
+    pub arrived: Instant,
     pub contents: &'a [u8],
 }
 

@@ -422,7 +422,7 @@ impl Peer {
     // --- the run loop ---
 
     pub(crate) fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
-        let Datagram { proto, source, destination, contents } = *datagram;
+        let Datagram { proto, source, destination, contents, .. } = *datagram;
         let Ok(receive) = Receive::new(proto, source, destination, contents) else { return };
         self.now = now;
         if stun::nominates(contents) {
@@ -435,15 +435,16 @@ impl Peer {
 
     /// A datagram of media, or what is said of them. They are nobody's before str0m has compared the client's certificate with
     /// the fingerprint of its description.
-    pub(crate) fn receive_media(&mut self, now: Instant, contents: &[u8], events: &mut Vec<PeerEvent>) {
+    pub(crate) fn receive_media(&mut self, now: Instant, datagram: &Datagram<'_>, events: &mut Vec<PeerEvent>) {
         if !self.connected || self.dead {
             return;
         }
         let Self { uplink, downlink, .. } = self;
+        let Datagram { arrived, contents, .. } = *datagram;
         if !rtp::is_rtcp(contents) {
-            return events.extend(uplink.receive(now, contents).map(PeerEvent::Packet));
+            return events.extend(uplink.receive(arrived, contents).map(PeerEvent::Packet));
         }
-        uplink.receive_rtcp(now, contents, |said| {
+        uplink.receive_rtcp(arrived, contents, |said| {
             let told = downlink.as_mut().and_then(|downlink| downlink.on_rtcp(now, said));
             events.extend(told.map(|told| match told {
                 Told::Estimate(bitrate) => PeerEvent::Estimate(Bitrate::bps(bitrate)),

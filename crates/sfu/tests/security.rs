@@ -69,7 +69,8 @@ impl Wire {
     /// A datagram reaches the server; what it says to it.
     fn datagram(&mut self, source: SocketAddr, contents: &[u8]) -> Vec<Transmit> {
         let destination = SERVER.parse().expect("an address");
-        self.sfu.handle(self.now, Input::Datagram(Datagram { proto: Protocol::Udp, source, destination, contents }));
+        let (proto, arrived) = (Protocol::Udp, self.now);
+        self.sfu.handle(self.now, Input::Datagram(Datagram { proto, source, destination, arrived, contents }));
         self.listen()
     }
 
@@ -244,7 +245,8 @@ fn next_packets(world: &mut World, name: usize) -> Vec<Vec<u8>> {
 
 fn send(world: &mut World, source: SocketAddr, contents: &[u8]) {
     let destination = SERVER.parse().expect("an address");
-    world.input(Input::Datagram(Datagram { proto: Protocol::Udp, source, destination, contents }));
+    let (proto, arrived) = (Protocol::Udp, world.now);
+    world.input(Input::Datagram(Datagram { proto, source, destination, arrived, contents }));
 }
 
 /// Ann speaks and Bob listens; the lines are there.

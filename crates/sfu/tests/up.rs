@@ -62,3 +62,17 @@ fn publishers_are_told_how_their_streams_come_in() {
     let rtt = last_of_ann(&world, ann).rtt.expect("a report came");
     assert!(rtt.abs_diff(Duration::from_millis(200)) < Duration::from_millis(20), "{rtt:?}");
 }
+
+#[test]
+fn publishers_are_told_when_packets_came_not_when_they_were_looked_at() {
+    let jitter = |world: &World, ann| last_of_ann(world, ann).remote.as_ref().expect("a report came").jitter;
+    let (mut world, [ann, _]) = meeting(93);
+    world.turn = Duration::from_millis(25);
+    world.run(Duration::from_secs(20));
+    // In ticks of 90 kHz.
+    let calm = jitter(&world, ann);
+    world.weather(ann, Weather { jitter: Duration::from_millis(20), ..Weather::default() });
+    world.run(Duration::from_secs(20));
+    let shaken = jitter(&world, ann);
+    assert!(calm < 45 && shaken > 200, "{calm}, then {shaken}");
+}

@@ -213,7 +213,7 @@ impl Server {
 
     fn receive_from_clients(&mut self, now: Instant) {
         let Self { desk, sockets, listeners, streams, buffers, meter, .. } = self;
-        let mut take = |proto, Received { source, destination, contents }: Received<'_>| {
+        let mut take = |proto, Received { source, destination, contents, .. }: Received<'_>| {
             desk.client_said(now, Flow { proto, local: destination, client: source }, contents);
         };
         for socket in sockets {

@@ -300,7 +300,7 @@ impl Room {
     ) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
         if crate::rtp::is(datagram.contents) {
-            peer.receive_media(cx.now, datagram.contents, events);
+            peer.receive_media(cx.now, datagram, events);
             if peer.has_ready() && !std::mem::replace(&mut peer.dirty, true) {
                 cx.wake.dirty.push(at);
             }

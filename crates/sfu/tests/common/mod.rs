@@ -36,6 +36,10 @@ pub struct World {
     pub tamper: fn(&mut String),
     /// What rooms tell each other is lost.
     pub cut: bool,
+    /// How long datagrams lie with the server before it looks at them, at most; all that came then are handled together.
+    pub turn: Duration,
+    came: Vec<(Instant, Packet)>,
+    turned: Instant,
     answers: Vec<(AskId, Result<Answer, Refusal>)>,
     net: Net,
     next_connection: u64,
@@ -62,8 +66,22 @@ impl World {
         let (sfu, net) = (Sfu::new(config), Net::new(seed));
         let (clients, events, answers, kit) = (vec![], vec![], vec![], Kit::default());
         let (tamper, next_connection): (fn(&mut String), _) = (|_| {}, 1);
-        let (cut, sfu_due) = (false, now);
-        let mut world = Self { sfu, now, clients, events, kit, tamper, cut, answers, net, next_connection, sfu_due };
+        let mut world = Self {
+            sfu,
+            now,
+            clients,
+            events,
+            kit,
+            tamper,
+            cut: false,
+            turn: Duration::ZERO,
+            came: vec![],
+            turned: now,
+            answers,
+            net,
+            next_connection,
+            sfu_due: now,
+        };
         world.poll_sfu();
         world
     }
@@ -197,14 +215,16 @@ impl World {
         let clients = self.clients.iter().map(|client| client.due());
         let next = next.into_iter().chain(clients).min().expect("not empty");
         self.now = next.max(self.now + Duration::from_micros(100)).min(end.max(self.now));
-        while let Some(packet) = self.net.arrive(self.now) {
+        while let Some((at, packet)) = self.net.arrive(self.now) {
             if packet.to.to_string() == SERVER {
-                let (source, destination, contents) = (packet.from, packet.to, &packet.bytes[..]);
-                self.input(Input::Datagram(Datagram { proto: Protocol::Udp, source, destination, contents }));
+                self.came.push((at, packet));
             } else if let Some(name) = self.clients.iter().position(|client| client.has(packet.to)) {
                 self.clients[name].receive(self.now, &packet);
                 self.after_client(name);
             }
+        }
+        if self.now >= self.turned + self.turn {
+            self.turn();
         }
         for name in 0..self.clients.len() {
             self.clients[name].advance(self.now);
@@ -212,6 +232,14 @@ impl World {
         }
         if self.now >= self.sfu_due {
             self.input(Input::Timeout);
+        }
+    }
+
+    fn turn(&mut self) {
+        self.turned = self.now;
+        for (arrived, packet) in std::mem::take(&mut self.came) {
+            let (proto, source, destination, contents) = (Protocol::Udp, packet.from, packet.to, &packet.bytes[..]);
+            self.input(Input::Datagram(Datagram { proto, source, destination, arrived, contents }));
         }
     }
 

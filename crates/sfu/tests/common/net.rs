@@ -115,12 +115,13 @@ impl Net {
         self.flying.peek().map(|Reverse((at, _))| *at)
     }
 
-    pub fn arrive(&mut self, now: Instant) -> Option<Packet> {
+    /// What came until now, and when.
+    pub fn arrive(&mut self, now: Instant) -> Option<(Instant, Packet)> {
         let Reverse((at, _)) = self.flying.peek()?;
         if *at > now {
             return None;
         }
-        let Reverse((_, id)) = self.flying.pop()?;
-        self.packets.remove(&id)
+        let Reverse((at, id)) = self.flying.pop()?;
+        Some((at, self.packets.remove(&id)?))
     }
 }
