@@ -1,65 +1,38 @@
 //! Datagrams to many addresses that leave in one call (sendmmsg): what a packet becomes that many hear. To one address
 //! after the other, each by itself, is what costs a server of sound most.
 
-use crate::udp::Run;
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    os::fd::AsRawFd,
-};
+use convo_sfu::Transmit;
+use std::{io, net::IpAddr, os::fd::AsRawFd};
 
 /// The most that one call sends.
 const MOST: usize = 64;
 
 /// What waits for its call: in the order in which it was said, all from one of our addresses.
-#[derive(Debug)]
-pub(crate) struct Singles {
-    source: SocketAddr,
-    /// To where, and where it ends in `bytes`.
-    datagrams: Vec<(SocketAddr, usize)>,
-    bytes: Vec<u8>,
-}
+#[derive(Debug, Default)]
+pub(crate) struct Singles(Vec<Transmit>);
 
 impl Singles {
-    pub(crate) fn new(source: SocketAddr) -> Self {
-        Self { source, datagrams: Vec::with_capacity(MOST), bytes: Vec::new() }
-    }
-
     pub(crate) fn len(&self) -> usize {
-        self.datagrams.len()
+        self.0.len()
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.datagrams.clear();
-        self.bytes.clear();
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Transmit> {
+        self.0.drain(..)
     }
 
     /// Whether it can leave in the same call.
-    pub(crate) fn takes(&self, run: &Run) -> bool {
-        self.datagrams.is_empty() || (self.source == run.source && self.len() < MOST)
+    pub(crate) fn takes(&self, single: &Transmit) -> bool {
+        self.0.first().is_none_or(|first| first.route.source == single.route.source && self.len() < MOST)
     }
 
     /// A run of one datagram.
-    pub(crate) fn push(&mut self, run: &Run) {
-        self.source = run.source;
-        self.bytes.extend_from_slice(run.bytes());
-        self.datagrams.push((run.destination, self.bytes.len()));
+    pub(crate) fn push(&mut self, single: Transmit) {
+        self.0.push(single);
     }
 
     /// The datagrams' lengths from this one on, for `count` of them.
     pub(crate) fn lengths(&self, from: usize, count: usize) -> impl Iterator<Item = usize> {
-        (from..from + count).map(|index| self.contents(index).len())
-    }
-
-    pub(crate) fn run(&self, index: usize) -> Run {
-        let mut run = Run::new();
-        run.start(self.source, self.datagrams[index].0, self.contents(index));
-        run
-    }
-
-    fn contents(&self, index: usize) -> &[u8] {
-        let begin = index.checked_sub(1).map_or(0, |before| self.datagrams[before].1);
-        &self.bytes[begin..self.datagrams[index].1]
+        self.0[from..from + count].iter().map(|single| single.contents.len())
     }
 
     /// Sends from this one on, and returns how many: one at least. An error is the first one's. `named`: the kernel is told
@@ -71,7 +44,8 @@ impl Singles {
             sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg},
         };
         let (v4, v6);
-        let (name, space) = match self.source.ip() {
+        let Some(first) = self.0.get(from) else { return Ok(0) };
+        let (name, space) = match first.route.source.ip() {
             IpAddr::V4(ip) => {
                 v4 = libc::in_pktinfo {
                     ipi_ifindex: 0,
@@ -86,8 +60,10 @@ impl Singles {
             }
         };
         let (names, space) = if named { (&[name][..], Some(space)) } else { (&[][..], None) };
-        let addresses: Vec<_> = self.datagrams[from..].iter().map(|(to, _)| Some(SockaddrStorage::from(*to))).collect();
-        let slices: Vec<_> = (from..self.len()).map(|index| [io::IoSlice::new(self.contents(index))]).collect();
+        let singles = self.0[from..].iter();
+        let addresses: Vec<_> =
+            singles.clone().map(|single| Some(SockaddrStorage::from(single.route.destination))).collect();
+        let slices: Vec<_> = singles.map(|single| [io::IoSlice::new(&single.contents)]).collect();
         let mut headers = MultiHeaders::preallocate(addresses.len(), space);
         let sent = sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &addresses, names, MsgFlags::empty())?;
         Ok(sent.count())

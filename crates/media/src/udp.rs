@@ -1,6 +1,7 @@
 //! One UDP socket of a worker: datagrams in by the batch (recvmmsg, GRO), out by the run (GSO).
 
 use crate::{meter::Meter, singles::Singles};
+use convo_sfu::Transmit;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use std::{
@@ -16,13 +17,6 @@ const DATAGRAM_BYTES: usize = 65_535;
 /// Asked of the kernel for both directions: a quarter of a second at 128 Mbit/s. It gives what `net.core.rmem_max` and
 /// `wmem_max` allow.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
-
-/// The most that one call sends: an IP packet's length, less the headers of IPv6 and UDP.
-const RUN_BYTES: usize = 65_535 - 48;
-
-/// Longer datagrams travel alone. One that is over the interface's MTU fails by itself with EMSGSIZE, but in a run with
-/// EINVAL, which also says "no GSO here" and would end it for everybody.
-const SEGMENT_BYTES: usize = 1_400;
 
 /// What waits for a socket that takes no more: 100 ms at 80 Mbit/s. What is older than that is of no use to a listener.
 const BACKLOG_BYTES: usize = 1 << 20;
@@ -72,7 +66,7 @@ impl UdpSocket {
         let state = UdpSocketState::new((&io).into())?;
         let io = mio::net::UdpSocket::from_std(io.into());
         let local = io.local_addr()?;
-        let (singles, backlog) = (Singles::new(local), Backlog::default());
+        let (singles, backlog) = (Singles::default(), Backlog::default());
         Ok(Self { io, state, local, singles, backlog, readable: true })
     }
 
@@ -119,7 +113,7 @@ impl UdpSocket {
         for (meta, slice) in metas.iter().zip(&slices).take(received) {
             let ip = meta.dst_ip.filter(|_| self.local.ip().is_unspecified()).unwrap_or(self.local.ip());
             let destination = SocketAddr::new(ip, self.local.port());
-            // Nobody can be answered at port 0: sending there fails with EINVAL, which would end GSO (see SEGMENT_BYTES).
+            // Nobody can be answered at port 0: sending there fails with EINVAL, which would end GSO.
             if meta.addr.port() == 0 || meta.stride == 0 {
                 meter.dropped_in(1);
                 continue;
@@ -132,26 +126,21 @@ impl UdpSocket {
         self.readable
     }
 
-    /// The most datagrams that one call sends.
-    pub(crate) fn segments(&self) -> usize {
-        self.state.max_gso_segments()
-    }
-
     /// Sends now, or when the socket takes more.
-    pub(crate) fn send(&mut self, run: &Run, meter: &mut Meter) {
+    pub(crate) fn send(&mut self, run: Transmit, meter: &mut Meter) {
         // What was said before goes before.
         self.flush(meter);
-        if !self.backlog.is_empty() || self.send_now(run, meter).is_err() {
+        if !self.backlog.is_empty() || self.send_now(&run, meter).is_err() {
             meter.dropped_out(self.backlog.push(run));
         }
     }
 
     /// As [`send`](Self::send); but a datagram that goes alone waits for the next [`flush`](Self::flush), for company.
-    pub(crate) fn gather(&mut self, run: &Run, meter: &mut Meter) {
-        if run.count > 1 || cfg!(not(target_os = "linux")) {
+    pub(crate) fn gather(&mut self, run: Transmit, meter: &mut Meter) {
+        if run.count() > 1 || cfg!(not(target_os = "linux")) {
             return self.send(run, meter);
         }
-        if !self.singles.takes(run) {
+        if !self.singles.takes(&run) {
             self.flush(meter);
         }
         self.singles.push(run);
@@ -175,10 +164,9 @@ impl UdpSocket {
                 }
             }
         }
-        for index in next..self.singles.len() {
-            meter.dropped_out(self.backlog.push(&self.singles.run(index)));
+        for run in self.singles.take().skip(next) {
+            meter.dropped_out(self.backlog.push(run));
         }
-        self.singles.clear();
     }
 
     /// The socket takes more.
@@ -192,19 +180,24 @@ impl UdpSocket {
     }
 
     /// An error if the socket takes no more now; all other failures are the datagrams' own.
-    fn send_now(&self, run: &Run, meter: &mut Meter) -> Result<(), WouldBlock> {
-        match self.call(run, &run.bytes) {
-            Ok(()) => meter.sent(run.count, run.bytes.len()),
+    fn send_now(&self, run: &Transmit, meter: &mut Meter) -> Result<(), WouldBlock> {
+        let count = run.count();
+        if count > self.state.max_gso_segments() {
+            self.send_singly(run, meter);
+            return Ok(());
+        }
+        match self.call(run, &run.contents) {
+            Ok(()) => meter.sent(count, run.contents.len()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(WouldBlock),
             // No GSO on this interface, as is known now.
-            Err(_) if run.count > 1 && self.segments() == 1 => self.send_singly(run, meter),
-            Err(error) => meter.send_error(run.count, &error),
+            Err(_) if count > self.state.max_gso_segments() => self.send_singly(run, meter),
+            Err(error) => meter.send_error(count, &error),
         }
         Ok(())
     }
 
-    fn send_singly(&self, run: &Run, meter: &mut Meter) {
-        for contents in run.bytes.chunks(run.segment) {
+    fn send_singly(&self, run: &Transmit, meter: &mut Meter) {
+        for contents in run.datagrams() {
             match self.call(run, contents) {
                 Ok(()) => meter.sent(1, contents.len()),
                 Err(error) => meter.send_error(1, &error),
@@ -212,13 +205,13 @@ impl UdpSocket {
         }
     }
 
-    fn call(&self, run: &Run, contents: &[u8]) -> io::Result<()> {
+    fn call(&self, run: &Transmit, contents: &[u8]) -> io::Result<()> {
         let transmit = quinn_udp::Transmit {
-            destination: run.destination,
+            destination: run.route.destination,
             ecn: None,
             contents,
             segment_size: Some(run.segment),
-            src_ip: self.local.ip().is_unspecified().then_some(run.source.ip()),
+            src_ip: self.local.ip().is_unspecified().then_some(run.route.source.ip()),
         };
         self.state.try_send((&self.io).into(), &transmit)
     }
@@ -226,67 +219,10 @@ impl UdpSocket {
 
 struct WouldBlock;
 
-/// Datagrams of one length (the last may be shorter) from one address to another, which leave in one call.
-#[derive(Debug, Clone)]
-pub(crate) struct Run {
-    pub source: SocketAddr,
-    pub destination: SocketAddr,
-    segment: usize,
-    count: usize,
-    bytes: Vec<u8>,
-}
-
-impl Run {
-    pub(crate) fn new() -> Self {
-        let nobody = SocketAddr::from(([0; 4], 0));
-        Self { source: nobody, destination: nobody, segment: 0, count: 0, bytes: Vec::with_capacity(RUN_BYTES) }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// How many datagrams.
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.count = 0;
-        self.bytes.clear();
-    }
-
-    /// Begins with this datagram.
-    pub(crate) fn start(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
-        (self.source, self.destination, self.segment, self.count) = (source, destination, contents.len(), 1);
-        self.bytes.clear();
-        self.bytes.extend_from_slice(contents);
-    }
-
-    /// Takes one more, if it can leave in the same call.
-    pub(crate) fn join(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8], most: usize) -> bool {
-        let fits = (1..most).contains(&self.count)
-            && (self.source, self.destination) == (source, destination)
-            && (1..=self.segment.min(SEGMENT_BYTES)).contains(&contents.len())
-            && self.segment <= SEGMENT_BYTES
-            && self.bytes.len() == self.segment * self.count
-            && self.bytes.len() + contents.len() <= RUN_BYTES;
-        if fits {
-            self.count += 1;
-            self.bytes.extend_from_slice(contents);
-        }
-        fits
-    }
-}
-
 /// What waits for a full socket. The oldest is dropped first: media that is late is worth less than media that is new.
 #[derive(Default)]
 struct Backlog {
-    runs: VecDeque<Run>,
+    runs: VecDeque<Transmit>,
     bytes: usize,
 }
 
@@ -296,25 +232,25 @@ impl Backlog {
     }
 
     /// Returns how many datagrams were dropped for it.
-    fn push(&mut self, run: &Run) -> usize {
+    fn push(&mut self, run: Transmit) -> usize {
         let mut dropped = 0;
-        while self.bytes + run.bytes.len() > BACKLOG_BYTES {
+        while self.bytes + run.contents.len() > BACKLOG_BYTES {
             let Some(oldest) = self.pop() else { break };
-            dropped += oldest.count;
+            dropped += oldest.count();
         }
-        self.bytes += run.bytes.len();
-        self.runs.push_back(run.clone());
+        self.bytes += run.contents.len();
+        self.runs.push_back(run);
         dropped
     }
 
-    fn pop(&mut self) -> Option<Run> {
+    fn pop(&mut self) -> Option<Transmit> {
         let run = self.runs.pop_front()?;
-        self.bytes -= run.bytes.len();
+        self.bytes -= run.contents.len();
         Some(run)
     }
 
-    fn unpop(&mut self, run: Run) {
-        self.bytes += run.bytes.len();
+    fn unpop(&mut self, run: Transmit) {
+        self.bytes += run.contents.len();
         self.runs.push_front(run);
     }
 }
@@ -322,40 +258,8 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ME: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
-    const ANN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2);
-    const BOB: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 3);
-
-    fn run(contents: &[u8]) -> Run {
-        let mut run = Run::new();
-        run.start(ME, ANN, contents);
-        run
-    }
-
-    #[test]
-    fn a_run_is_of_one_length_to_one_address() {
-        let mut run = run(&[0; 100]);
-        assert!(run.join(ME, ANN, &[1; 100], 64));
-        assert!(!run.join(ME, BOB, &[1; 100], 64));
-        assert!(!run.join(BOB, ANN, &[1; 100], 64));
-        assert!(!run.join(ME, ANN, &[1; 101], 64));
-        assert!(run.join(ME, ANN, &[2; 40], 64), "the last may be shorter");
-        assert!(!run.join(ME, ANN, &[1; 40], 64), "and is the last");
-        assert_eq!((run.count, run.bytes.len()), (3, 240));
-    }
-
-    #[test]
-    fn a_run_has_bounds() {
-        let mut two = run(&[0; 100]);
-        assert!(two.join(ME, ANN, &[0; 100], 2));
-        assert!(!two.join(ME, ANN, &[0; 100], 2), "as many as the kernel takes");
-        assert!(!run(&[0; 100]).join(ME, ANN, &[0; 100], 1), "no GSO");
-        assert!(!run(&[0; 1_401]).join(ME, ANN, &[0; 1_401], 64), "perhaps over the MTU");
-        let mut long = run(&[0; 1_400]);
-        while long.join(ME, ANN, &[0; 1_400], usize::MAX) {}
-        assert_eq!(long.count, RUN_BYTES / 1_400);
-    }
+    use convo_sfu::Route;
+    use str0m::net::Protocol;
 
     fn hears(ear: &std::net::UdpSocket) -> (SocketAddr, Vec<u8>) {
         let mut buffer = [0; 2_000];
@@ -374,11 +278,10 @@ mod tests {
         let ears: Vec<_> = (0..3).map(|_| std::net::UdpSocket::bind((loopback, 0)).unwrap()).collect();
         let [ann, bob, cid] = [0, 1, 2].map(|ear: usize| ears[ear].local_addr().unwrap());
         let nobody = SocketAddr::new(loopback, 0);
-        let mut say = |to, segments: &[&[u8]]| {
-            let mut run = Run::new();
-            run.start(source, to, segments[0]);
-            segments[1..].iter().for_each(|segment| assert!(run.join(source, to, segment, 64)));
-            socket.gather(&run, &mut meter);
+        let mut say = |destination, segments: &[&[u8]]| {
+            let route = Route { proto: Protocol::Udp, source, destination };
+            let run = Transmit { route, contents: segments.concat(), segment: segments[0].len() };
+            socket.gather(run, &mut meter);
         };
         say(ann, &[b"one"]);
         say(nobody, &[b"lost"]);
@@ -433,12 +336,14 @@ mod tests {
     #[test]
     fn the_backlog_drops_the_oldest() {
         let mut backlog = Backlog::default();
+        let nobody = ([127, 0, 0, 1], 0).into();
+        let route = Route { proto: Protocol::Udp, source: nobody, destination: nobody };
         for byte in 0..4 {
-            assert_eq!(backlog.push(&run(&vec![byte; BACKLOG_BYTES / 4])), 0);
+            assert_eq!(backlog.push(Transmit::one(route, vec![byte; BACKLOG_BYTES / 4])), 0);
         }
-        assert_eq!(backlog.push(&run(&[4; 10])), 1);
-        assert_eq!(backlog.pop().map(|run| run.bytes[0]), Some(1));
-        let left: Vec<u8> = std::iter::from_fn(|| backlog.pop()).map(|run| run.bytes[0]).collect();
+        assert_eq!(backlog.push(Transmit::one(route, vec![4; 10])), 1);
+        assert_eq!(backlog.pop().map(|run| run.contents[0]), Some(1));
+        let left: Vec<u8> = std::iter::from_fn(|| backlog.pop()).map(|run| run.contents[0]).collect();
         assert_eq!((left, backlog.bytes), (vec![2, 3, 4], 0));
     }
 }

@@ -6,10 +6,10 @@ use crate::{
     meter::Meter,
     register::Register,
     tcp::{Listener, Stream, Streams},
-    udp::{Buffers, Received, Run, UdpSocket},
+    udp::{Buffers, Received, UdpSocket},
 };
 use convo_sfu::{
-    Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, Input, Join, Output, Refusal, Relay, Transmit,
+    Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, Input, Join, Output, Refusal, Relay, Route, Transmit,
 };
 use livekit_protocol::{SignalRequest, SignalResponse};
 use mio::{Events, Poll, Token, Waker, event::Event as Readiness};
@@ -123,9 +123,6 @@ pub(crate) struct Worker<F, B> {
     /// For each of them, what its rooms are told when this turn ends.
     relays: Vec<Vec<Relay>>,
     buffers: Buffers,
-    run: Run,
-    /// The most that one call sends.
-    segments: usize,
     outboxes: HashMap<ConnectionId, Outbox>,
     /// Connections that read too slowly: the machine is to be told.
     overflowed: Vec<ConnectionId>,
@@ -172,8 +169,6 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             colleagues: Vec::new(),
             relays: Vec::new(),
             buffers: Buffers::new(),
-            run: Run::new(),
-            segments: 1,
             outboxes: HashMap::new(),
             overflowed: Vec::new(),
             replies: HashMap::new(),
@@ -346,11 +341,9 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
 
     /// Carries out what the machine says, until it has said everything.
     fn speak(&mut self, now: Instant) {
-        // The kernel may have been found not to do it.
-        self.segments = self.sockets.iter().map(UdpSocket::segments).min().unwrap_or(1);
         loop {
             match self.brain.poll(now) {
-                Output::Transmit(transmit) => self.transmit(&transmit),
+                Output::Transmit(transmit) => self.transmit(transmit),
                 Output::Signal { connection, response } => self.signal(connection, response),
                 Output::Close { connection } => {
                     self.outboxes.remove(&connection);
@@ -372,7 +365,6 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                 }
             }
         }
-        self.flush();
         self.sockets.iter_mut().for_each(|socket| socket.flush(&mut self.meter));
         self.streams.flush(now);
         self.relay();
@@ -386,27 +378,16 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         }
     }
 
-    fn transmit(&mut self, transmit: &Transmit) {
-        let Transmit { proto, source, destination, contents } = transmit;
-        if *proto != Protocol::Udp {
-            return self.streams.send(*source, *destination, contents, &mut self.meter);
+    fn transmit(&mut self, transmit: Transmit) {
+        let Self { sockets, streams, meter, .. } = self;
+        let Route { proto, source, destination } = transmit.route;
+        if proto != Protocol::Udp {
+            return transmit.datagrams().for_each(|contents| streams.send(source, destination, contents, meter));
         }
-        if !self.run.join(*source, *destination, contents, self.segments) {
-            self.flush();
-            self.run.start(*source, *destination, contents);
+        match sockets.iter_mut().find(|socket| socket.covers(source)) {
+            Some(socket) => socket.gather(transmit, meter),
+            None => meter.dropped_out(transmit.count()),
         }
-    }
-
-    fn flush(&mut self) {
-        if self.run.is_empty() {
-            return;
-        }
-        let Self { sockets, run, meter, .. } = self;
-        match sockets.iter_mut().find(|socket| socket.covers(run.source)) {
-            Some(socket) => socket.gather(run, meter),
-            None => meter.dropped_out(run.len()),
-        }
-        run.clear();
     }
 
     fn tell(&mut self, event: Event) {
@@ -440,7 +421,6 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         self.replies.clear();
         self.relays.iter_mut().for_each(Vec::clear);
         self.streams.clear();
-        self.run.clear();
         for event in self.register.end() {
             let _ = self.events.send(event);
         }

@@ -188,14 +188,37 @@ pub enum Output {
     Timeout(Instant),
 }
 
-/// A datagram to send.
-#[derive(Debug)]
-pub struct Transmit {
+/// From where to where datagrams go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
     pub proto: Protocol,
     /// From which of our addresses.
     pub source: SocketAddr,
     pub destination: SocketAddr,
+}
+
+/// Datagrams to send, one behind the other: of `segment` bytes each, the last may be shorter.
+#[derive(Debug)]
+pub struct Transmit {
+    pub route: Route,
     pub contents: Vec<u8>,
+    pub segment: usize,
+}
+
+impl Transmit {
+    /// One datagram.
+    pub fn one(route: Route, contents: Vec<u8>) -> Self {
+        Self { route, segment: contents.len(), contents }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.contents.len().div_ceil(self.segment.max(1)).max(1)
+    }
+
+    pub fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
+        self.contents.chunks(self.segment.max(1))
+    }
 }
 
 /// What happened, for the host of this machine and for webhooks.

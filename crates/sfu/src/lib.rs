@@ -3,10 +3,10 @@
 //!
 //! **After every `handle` (or a batch of them at one `now`), poll until [`Output::Timeout`].**
 //!
-//! 1. `handle(now, Input::Datagram)`: the demultiplexer finds the peer, str0m opens the packet, the track's
-//!    subscriptions choose and rewrite it, and it waits in the subscribers' peers.
-//! 2. `poll(now)`: the peers that have something to send are drained into `Output::Transmit`, one after the other, so
-//!    that one client's datagrams come together; then what is due by time is done.
+//! 1. `handle(now, Input::Datagram)`: the demultiplexer finds the peer, its uplink opens the packet, the track's
+//!    subscriptions choose and rewrite it, and the subscribers' downlinks seal it where it will leave from.
+//! 2. `poll(now)`: what is due by time, and what peers were told, is done; then all that was said comes out, what is for
+//!    one client together, as `Output::Transmit`.
 //! 3. `Output::Timeout(at)`: sleep until `at`, or until something comes.
 //!
 //! What it is not: it checks no tokens (the door has), keeps no history, and knows nothing of Convo's meetings.
@@ -18,6 +18,7 @@ pub mod forward;
 pub mod fuzz;
 mod id;
 pub mod io;
+mod outbox;
 mod peer;
 mod room;
 mod rtcp;
@@ -31,10 +32,11 @@ mod wake;
 pub use config::{Config, LocalAddress};
 pub use io::{
     Answer, Ask, AskId, Command, ConnectionId, Datagram, Event, EventKind, Input, Join, Mode, Output, Refusal, Relay,
-    Transmit,
+    Route, Transmit,
 };
 
 use livekit_protocol as proto;
+use outbox::Outbox;
 use peer::{Peer, PeerEvent};
 pub use room::data::{CHAT_TOPIC, is_chat};
 use room::{Cx, Room};
@@ -62,6 +64,8 @@ pub struct Sfu {
     /// Connections of who was removed, and when they are hung up; the first first.
     leaving: VecDeque<(Instant, Peer)>,
     out: VecDeque<Output>,
+    /// Datagrams are handed out last.
+    outbox: Outbox,
     /// A point of the monotonic clock and the wall clock's time at it.
     epoch: (Instant, Duration),
     /// Reused for each drain.
@@ -85,6 +89,7 @@ impl Sfu {
             wake,
             leaving: VecDeque::new(),
             out: VecDeque::new(),
+            outbox: Outbox::default(),
             epoch: (start, unix),
             events: vec![],
         }
@@ -125,6 +130,8 @@ impl Sfu {
                 self.advance(now, peer);
             } else if let Some((at, due)) = self.wake.pop_due(now) {
                 self.on_due(now, at, due);
+            } else if let Some(transmit) = self.outbox.pop() {
+                return Output::Transmit(transmit);
             } else {
                 return Output::Timeout(self.wake.next().unwrap_or(now + SWEEP));
             }
@@ -175,7 +182,7 @@ impl Sfu {
     /// Says goodbye on the media connections that were left alone for long enough.
     fn hang_up(&mut self, now: Instant) {
         while let Some((_, mut peer)) = self.leaving.pop_front_if(|(at, _)| *at <= now) {
-            peer.hang_up(now, &mut self.out);
+            peer.hang_up(now, &mut self.outbox);
         }
     }
 
@@ -262,6 +269,7 @@ impl Sfu {
             room: key,
             config: &self.config,
             out: &mut self.out,
+            outbox: &mut self.outbox,
             demux: &mut self.demux,
             wake: &mut self.wake,
             leaving: &mut self.leaving,

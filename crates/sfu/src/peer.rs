@@ -7,14 +7,14 @@ use crate::{
     config::Config,
     downlink::{Downlink, Packet, Told},
     forward::dd::{self, DescriptorExtension},
-    io::{Datagram, Output, Transmit},
+    io::{Datagram, Route},
+    outbox::{Last, Outbox, Way},
     rtp,
     srtp::keys,
     stun, uplink,
     uplink::Uplink,
 };
 use std::{
-    collections::VecDeque,
     net::SocketAddr,
     sync::OnceLock,
     time::{Duration, Instant},
@@ -108,34 +108,23 @@ pub(crate) struct Stats {
     pub(crate) down: Option<f32>,
 }
 
-/// From where to where datagrams go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Route {
-    proto: Protocol,
-    source: SocketAddr,
-    destination: SocketAddr,
-}
-
-impl Route {
-    fn transmit(self, contents: Vec<u8>) -> Output {
-        let Self { proto, source, destination } = self;
-        Output::Transmit(Transmit { proto, source, destination, contents })
-    }
-}
-
 pub(crate) struct Peer {
-    rtc: Rtc,
+    rtc: Box<Rtc>,
     channels: [Option<ChannelId>; 3],
     pending: Option<SdpPendingOffer>,
     connected: bool,
     dead: bool,
     /// Where ICE has found a way.
     route: Option<Route>,
+    /// What was said on it last.
+    last: Last,
     uplink: Uplink,
     /// Of a connection on which media goes to the client.
     downlink: Option<Box<Downlink>>,
     /// Who sent a request last that says to send media there (USE-CANDIDATE).
     nominating: Option<Source>,
+    /// From where a STUN request came that str0m answered.
+    pub(crate) answered: Option<Source>,
     /// What time str0m was told last.
     now: Instant,
     /// When str0m wants to be called.
@@ -144,7 +133,7 @@ pub(crate) struct Peer {
     stats_at: Option<Instant>,
     /// What time is on the timer heap.
     pub(crate) scheduled: Option<Instant>,
-    /// There is something to send.
+    /// It is on the list of those to advance.
     pub(crate) dirty: bool,
     /// str0m was told something.
     pub(crate) touched: bool,
@@ -197,15 +186,17 @@ impl Peer {
             }
         }
         Self {
-            rtc,
+            rtc: Box::new(rtc),
             channels: [None; 3],
             pending: None,
             connected: false,
             dead: false,
             route: None,
+            last: Last::default(),
             uplink,
             downlink,
             nominating: None,
+            answered: None,
             now,
             due: now,
             stats_at: None,
@@ -354,27 +345,38 @@ impl Peer {
         self.connected && !self.dead && self.route.is_some() && self.downlink.as_mut().is_some_and(open)
     }
 
-    /// Queues a packet; it goes out when it is its turn, or at once unless it is paced.
-    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) {
-        if let Some(downlink) = &mut self.downlink {
-            downlink.write(now, mid, packet, paced);
-        }
+    /// Sends a packet; if it is paced, when it is its turn. A time to put on the timer heap, if there is one.
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        packet: Packet,
+        paced: bool,
+        out: &mut Outbox,
+    ) -> Option<Instant> {
+        let Self { route, last, downlink, .. } = self;
+        let downlink = downlink.as_mut()?;
+        downlink.write(now, mid, packet, paced, &mut Way { route: (*route)?, last, out });
+        let due = downlink.due()?;
+        self.schedule(due)
     }
 
-    /// Whether there is media to hand out.
-    pub(crate) fn has_ready(&self) -> bool {
-        self.downlink.as_ref().is_some_and(|downlink| downlink.has_ready())
+    /// The time to put on the timer heap, unless it is there early enough.
+    pub(crate) fn schedule(&mut self, at: Instant) -> Option<Instant> {
+        let sooner = self.scheduled.is_none_or(|scheduled| at < scheduled);
+        sooner.then(|| *self.scheduled.insert(at))
     }
 
-    /// Does what is due beside str0m: hands out media and feedback, and sums up.
-    pub(crate) fn tend(&mut self, now: Instant, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
-        let Self { route, uplink, downlink, stats_at, .. } = self;
-        let mut send = |contents| out.extend(route.map(|route| route.transmit(contents)));
-        if let Some(downlink) = downlink {
-            downlink.advance(now);
-            downlink.flush().for_each(&mut send);
+    /// Does what is due beside str0m: sends media and feedback, and sums up.
+    pub(crate) fn tend(&mut self, now: Instant, events: &mut Vec<PeerEvent>, out: &mut Outbox) {
+        let Self { route, last, uplink, downlink, stats_at, .. } = self;
+        if let Some(route) = *route {
+            let mut way = Way { route, last, out };
+            if let Some(downlink) = downlink {
+                downlink.advance(now, &mut way);
+            }
+            uplink.feedback(now, |datagram| way.say(&datagram));
         }
-        uplink.feedback(now, &mut send);
         if stats_at.is_some_and(|at| now >= at) {
             *stats_at = Some(now + STATS);
             let down = downlink.as_mut();
@@ -413,7 +415,7 @@ impl Peer {
     }
 
     /// Ends DTLS, and with it all that runs over it.
-    pub(crate) fn hang_up(&mut self, now: Instant, out: &mut VecDeque<Output>) {
+    pub(crate) fn hang_up(&mut self, now: Instant, out: &mut Outbox) {
         let _ = self.rtc.close();
         self.advance(now);
         self.drain(&mut vec![], out);
@@ -435,17 +437,25 @@ impl Peer {
 
     /// A datagram of media, or what is said of them. They are nobody's before str0m has compared the client's certificate with
     /// the fingerprint of its description.
-    pub(crate) fn receive_media(&mut self, now: Instant, datagram: &Datagram<'_>, events: &mut Vec<PeerEvent>) {
+    pub(crate) fn receive_media(
+        &mut self,
+        now: Instant,
+        datagram: &Datagram<'_>,
+        events: &mut Vec<PeerEvent>,
+        out: &mut Outbox,
+    ) {
         if !self.connected || self.dead {
             return;
         }
-        let Self { uplink, downlink, .. } = self;
+        let Self { route, last, uplink, downlink, .. } = self;
         let Datagram { arrived, contents, .. } = *datagram;
         if !rtp::is_rtcp(contents) {
             return events.extend(uplink.receive(arrived, contents).map(PeerEvent::Packet));
         }
+        let mut way = route.map(|route| Way { route, last, out });
         uplink.receive_rtcp(arrived, contents, |said| {
-            let told = downlink.as_mut().and_then(|downlink| downlink.on_rtcp(now, said));
+            let ours = downlink.as_mut().zip(way.as_mut());
+            let told = ours.and_then(|(downlink, way)| downlink.on_rtcp(now, said, way));
             events.extend(told.map(|told| match told {
                 Told::Estimate(bitrate) => PeerEvent::Estimate(Bitrate::bps(bitrate)),
                 Told::KeyframeRequest(mid) => PeerEvent::KeyframeRequest(mid),
@@ -473,17 +483,13 @@ impl Peer {
     }
 
     /// Polls str0m until there is nothing more at `now`.
-    pub(crate) fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut VecDeque<Output>) {
+    pub(crate) fn drain(&mut self, events: &mut Vec<PeerEvent>, out: &mut Outbox) {
         loop {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(t)) => {
-                    self.follow(Route { proto: t.proto, source: t.source, destination: t.destination }, &t.contents);
-                    out.push_back(Output::Transmit(Transmit {
-                        proto: t.proto,
-                        source: t.source,
-                        destination: t.destination,
-                        contents: t.contents.into(),
-                    }));
+                    let route = Route { proto: t.proto, source: t.source, destination: t.destination };
+                    self.follow(route, &t.contents);
+                    Way { route, last: &mut self.last, out }.say(&t.contents);
                 }
                 Ok(str0m::Output::Event(event)) => self.on_event(event, events),
                 Ok(str0m::Output::Timeout(at)) => {
@@ -504,7 +510,11 @@ impl Peer {
     /// having checked its password (RFC 8445, 7.3.1.5). Of several such ways the last one counts: clients say it again
     /// with each check of the way that they have chosen, and ours, which is lite, makes no checks of its own.
     fn follow(&mut self, route: Route, contents: &[u8]) {
-        if stun::is_success(contents) && self.nominating == Some((route.proto, route.destination)) {
+        if !stun::is_success(contents) {
+            return;
+        }
+        self.answered = Some((route.proto, route.destination));
+        if self.nominating == self.answered {
             self.route = Some(route);
         }
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Client, Kit, Packet, SERVER, World, joining};
-use convo_sfu::{Config, ConnectionId, Datagram, Event, EventKind, Input, LocalAddress, Mode, Output, Sfu, Transmit};
+use convo_sfu::{Config, ConnectionId, Datagram, Event, EventKind, Input, LocalAddress, Mode, Output, Sfu};
 use livekit_protocol as proto;
 use std::{
     collections::BTreeSet,
@@ -47,16 +47,19 @@ impl Wire {
     }
 
     /// What the server says now; what is for the client is brought to it.
-    fn listen(&mut self) -> Vec<Transmit> {
+    fn listen(&mut self) -> Vec<Packet> {
         let mut sent = vec![];
         loop {
             match self.sfu.poll(self.now) {
                 Output::Transmit(transmit) => {
-                    if transmit.destination == self.client.address {
-                        let (from, to) = (transmit.source, transmit.destination);
-                        self.client.receive(self.now, &Packet { from, to, bytes: transmit.contents.clone() });
+                    let (from, to) = (transmit.route.source, transmit.route.destination);
+                    for datagram in transmit.datagrams() {
+                        let bytes = datagram.to_vec();
+                        if to == self.client.address {
+                            self.client.receive(self.now, &Packet { from, to, bytes: bytes.clone() });
+                        }
+                        sent.push(Packet { from, to, bytes });
                     }
-                    sent.push(transmit);
                 }
                 Output::Signal { response, .. } => self.client.on_response(*response),
                 Output::Event(event) => self.events.push(*event),
@@ -67,7 +70,7 @@ impl Wire {
     }
 
     /// A datagram reaches the server; what it says to it.
-    fn datagram(&mut self, source: SocketAddr, contents: &[u8]) -> Vec<Transmit> {
+    fn datagram(&mut self, source: SocketAddr, contents: &[u8]) -> Vec<Packet> {
         let destination = SERVER.parse().expect("an address");
         let (proto, arrived) = (Protocol::Udp, self.now);
         self.sfu.handle(self.now, Input::Datagram(Datagram { proto, source, destination, arrived, contents }));
@@ -96,7 +99,7 @@ impl Wire {
         self.events.iter().any(|event| matches!(event.kind, EventKind::ParticipantJoined { .. }))
     }
 
-    fn pass(&mut self, bytes: &[u8]) -> Vec<Transmit> {
+    fn pass(&mut self, bytes: &[u8]) -> Vec<Packet> {
         self.datagram(self.client.address, bytes)
     }
 }

@@ -4,8 +4,9 @@ use super::desk::{Desk, Effect, Flow};
 use crate::{
     meter::Meter,
     tcp::{Listener, Streams},
-    udp::{Buffers, Received, Run, UdpSocket},
+    udp::{Buffers, Received, UdpSocket},
 };
+use convo_sfu::{Route, Transmit};
 use mio::{Events, Poll, Token, Waker, event::Event as Readiness};
 use rand::Rng;
 use std::{
@@ -111,7 +112,6 @@ pub(crate) struct Server {
     /// Relays with something to read.
     ready: Vec<Token>,
     buffers: Buffers,
-    run: Run,
     meter: Meter,
 }
 
@@ -144,7 +144,6 @@ impl Server {
             next: FIRST_RELAY,
             ready: Vec::new(),
             buffers: Buffers::new(),
-            run: Run::new(),
             meter: Meter::new("turn".to_owned()),
         };
         Ok((server, stopper))
@@ -250,9 +249,8 @@ impl Server {
     fn act(&mut self, now: Instant, effect: Effect) {
         match effect {
             Effect::ToClient { flow, contents } if flow.proto == Protocol::Udp => {
-                self.run.start(flow.local, flow.client, &contents);
                 let socket = self.sockets.iter_mut().find(|socket| socket.covers(flow.local));
-                send(socket, &self.run, &mut self.meter);
+                send(socket, (flow.local, flow.client), contents, &mut self.meter);
             }
             Effect::ToClient { flow, contents } => {
                 self.streams.send(flow.local, flow.client, &contents, &mut self.meter);
@@ -261,8 +259,7 @@ impl Server {
                 let relay = self.by_told.get(&relayed).and_then(|token| self.open.get_mut(token));
                 let socket = relay.map(|relay| &mut relay.socket);
                 let source = socket.as_ref().map_or(relayed, |socket| socket.local());
-                self.run.start(source, peer, &contents);
-                send(socket, &self.run, &mut self.meter);
+                send(socket, (source, peer), contents, &mut self.meter);
             }
             Effect::Allocate { flow, family } => {
                 let outcome = self.allocate(flow, family);
@@ -298,9 +295,15 @@ impl Server {
     }
 }
 
-fn send(socket: Option<&mut UdpSocket>, run: &Run, meter: &mut Meter) {
+fn send(
+    socket: Option<&mut UdpSocket>,
+    (source, destination): (SocketAddr, SocketAddr),
+    contents: Vec<u8>,
+    meter: &mut Meter,
+) {
+    let run = Transmit::one(Route { proto: Protocol::Udp, source, destination }, contents);
     match socket {
         Some(socket) => socket.send(run, meter),
-        None => meter.dropped_out(run.len()),
+        None => meter.dropped_out(run.count()),
     }
 }

@@ -1,7 +1,7 @@
 //! A small machine in the brain's place.
 
 use convo_media::Brain;
-use convo_sfu::{Answer, Ask, AskId, ConnectionId, Datagram, Event, EventKind, Input, Join, Output, Transmit};
+use convo_sfu::{Answer, Ask, AskId, ConnectionId, Datagram, Event, EventKind, Input, Join, Output, Route, Transmit};
 use livekit_protocol as proto;
 use proto::{signal_request, signal_response};
 use std::{
@@ -25,23 +25,22 @@ impl Echo {
         Self { name: config.ufrag_prefix, outputs: VecDeque::new(), alarm: None }
     }
 
-    /// The answer to a datagram: `name:contents`; for `burst COUNT LENGTH`, so many of that length and a shorter one.
+    /// The answer to a datagram: `name:contents`; for `burst COUNT LENGTH`, so many of that length and a shorter one, in runs.
     fn datagram(&mut self, datagram: Datagram<'_>) {
         let text = String::from_utf8_lossy(datagram.contents);
         if text == "break" {
             panic!("as the test asked");
         }
         let words: Vec<usize> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
-        let answers = match words[..] {
-            [count, length] => {
-                (0..count).map(|number| vec![number as u8; length]).chain([vec![0xff; length / 2]]).collect()
-            }
-            _ => vec![[self.name.as_bytes(), b":", datagram.contents].concat()],
+        let route = Route { proto: datagram.proto, source: datagram.destination, destination: datagram.source };
+        let [count, segment] = words[..] else {
+            let answer = [self.name.as_bytes(), b":", datagram.contents].concat();
+            return self.outputs.push_back(Output::Transmit(Transmit::one(route, answer)));
         };
-        self.outputs.extend(answers.into_iter().map(|contents| {
-            let (source, destination) = (datagram.destination, datagram.source);
-            Output::Transmit(Transmit { proto: datagram.proto, source, destination, contents })
-        }));
+        let answers = (0..count).map(|number| vec![number as u8; segment]).chain([vec![0xff; segment / 2]]);
+        let answers: Vec<_> = answers.collect();
+        let run = |run: &[Vec<u8>]| Output::Transmit(Transmit { route, contents: run.concat(), segment });
+        self.outputs.extend(answers.chunks(if segment > 1_400 { 1 } else { 40 }).map(run));
     }
 
     fn say(&mut self, connection: ConnectionId, number: i64) {

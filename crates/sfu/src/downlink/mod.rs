@@ -24,9 +24,10 @@ use crate::{
         congestion::{Cluster, Estimator, Report},
         pacer::Pacer,
     },
+    outbox::Way,
     rtcp::{self, Reception, Rtcp, TransportWide},
     rtp::{Extensions, HEADER, Head, Ids, write_header},
-    srtp::{self, Sealer, keys},
+    srtp::{Sealer, keys},
 };
 use budget::Budget;
 use line::{Line, Rtx};
@@ -77,9 +78,8 @@ pub(crate) struct Downlink {
     loss: Option<f32>,
     /// When the next reports are due; none before the first packet.
     report_at: Option<Instant>,
-    /// Sealed, and to leave with the next flush.
-    ready: Vec<Vec<u8>>,
-    /// A payload with another head is put together here.
+    /// A header, and a payload with another head, are put together here.
+    header: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -101,7 +101,7 @@ impl Downlink {
             rtt: None,
             loss: None,
             report_at: None,
-            ready: vec![],
+            header: vec![],
             scratch: vec![],
         }
     }
@@ -155,37 +155,41 @@ impl Downlink {
         self.sealer.is_some()
     }
 
-    /// Writes a packet: it leaves with the next flush or, if it is paced, when its turn comes.
-    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool) {
+    /// Sends a packet or, if it is paced, queues it until its turn comes.
+    pub(crate) fn write(&mut self, now: Instant, mid: Mid, packet: Packet, paced: bool, way: &mut Way<'_>) {
         let bytes = packet.payload.len() + HEADER;
         if paced {
             self.pictures = Some(now);
         }
-        match paced && !self.pacer.admits(now, bytes) {
+        match paced && !self.pacer.admits(now) {
             true => self.pacer.queue(Waiting::Packet(mid, packet), bytes),
-            false => self.send(now, mid, packet),
+            false => self.send(now, mid, packet, way),
         }
     }
 
     /// What is due at `now`: packets whose turn it is, probes, reports.
-    pub(crate) fn advance(&mut self, now: Instant) {
+    pub(crate) fn advance(&mut self, now: Instant, way: &mut Way<'_>) {
         if !self.is_open() {
             return;
         }
         while let Some(waiting) = self.pacer.release(now) {
             match waiting {
-                Waiting::Packet(mid, packet) => self.send(now, mid, packet),
-                Waiting::Again(ssrc, seq) => self.send_again(now, ssrc, seq),
+                Waiting::Packet(mid, packet) => self.send(now, mid, packet, way),
+                Waiting::Again(ssrc, seq) => self.send_again(now, ssrc, seq, way),
             }
         }
+        self.probe(now, way);
+        if self.report_at.is_some_and(|at| now >= at) {
+            self.report(now, way);
+        }
+    }
+
+    fn probe(&mut self, now: Instant, way: &mut Way<'_>) {
         if self.is_steered(now)
             && self.lines.iter().any(|line| line.ids.transport > 0)
             && let Some(Cluster { packets }) = self.estimator.probe(now)
         {
-            self.send_padding(now, packets);
-        }
-        if self.report_at.is_some_and(|at| now >= at) {
-            self.report(now);
+            self.send_padding(now, packets, way);
         }
     }
 
@@ -194,17 +198,7 @@ impl Downlink {
         self.pacer.due().into_iter().chain(self.report_at).min()
     }
 
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// Hands out what is ready.
-    pub(crate) fn flush(&mut self) -> impl Iterator<Item = Vec<u8>> {
-        self.pacer.settle();
-        self.ready.drain(..)
-    }
-
-    fn send(&mut self, now: Instant, mid: Mid, packet: Packet) {
+    fn send(&mut self, now: Instant, mid: Mid, packet: Packet, way: &mut Way<'_>) {
         let Some(index) = self.lines.iter().position(|line| line.mid == mid) else { return };
         let line = &mut self.lines[index];
         let Packet { pt, marker, timestamp, seq, .. } = packet;
@@ -213,12 +207,12 @@ impl Downlink {
             self.report_at = Some(now);
         }
         line.note(&packet);
-        self.seal(now, index, head, seq, &packet, &[]);
+        self.seal(now, index, (head, seq), &packet, &[], way);
         self.lines[index].keep(packet);
     }
 
     /// RFC 4588: on a stream of its own, the number of before leads the payload.
-    fn send_again(&mut self, now: Instant, ssrc: u32, seq: u16) {
+    fn send_again(&mut self, now: Instant, ssrc: u32, seq: u16, way: &mut Way<'_>) {
         let Some(index) = self.lines.iter().position(|line| line.ssrc == ssrc) else { return };
         let line = &mut self.lines[index];
         let Some(packet) = line.kept(seq).cloned() else { return };
@@ -227,44 +221,53 @@ impl Downlink {
         *own += 1;
         let head =
             Head { pt, marker: packet.marker, padding: false, seq: number as u16, timestamp: packet.timestamp, ssrc };
-        self.seal(now, index, head, number, &packet, &seq.to_be_bytes());
+        self.seal(now, index, (head, number), &packet, &seq.to_be_bytes(), way);
     }
 
-    /// A sealed datagram; `lead` comes before the payload.
-    fn seal(&mut self, now: Instant, line: usize, head: Head, seq: u64, packet: &Packet, lead: &[u8]) {
+    /// Seals a packet where it leaves from; `lead` comes before the payload.
+    fn seal(
+        &mut self,
+        now: Instant,
+        line: usize,
+        (head, seq): (Head, u64),
+        packet: &Packet,
+        lead: &[u8],
+        way: &mut Way<'_>,
+    ) {
         let steered = self.is_steered(now);
-        let Self { sealer: Some(sealer), lines, scratch, .. } = self else { return };
+        let Self { sealer: Some(sealer), lines, header, scratch, .. } = self else { return };
         let Line { mid, mut ids, .. } = lines[line];
         if !steered {
             ids.transport = 0;
         }
-        let mut datagram = Vec::with_capacity(HEADER + packet.payload.len() + srtp::OVERHEAD);
-        write_header(&mut datagram, head, mid, ids, self.transport, &packet.extensions);
-        match (&packet.head, lead) {
-            (None, []) => sealer.rtp(&mut datagram, head.ssrc, seq, &packet.payload),
+        header.clear();
+        write_header(header, head, mid, ids, self.transport, &packet.extensions);
+        let payload = match (&packet.head, lead) {
+            (None, []) => &packet.payload[..],
             (patched, _) => {
                 let patched = patched.as_ref().map_or(&[][..], |patched| patched.bytes());
                 scratch.clear();
                 scratch.extend_from_slice(lead);
                 scratch.extend_from_slice(patched);
                 scratch.extend_from_slice(&packet.payload[patched.len()..]);
-                sealer.rtp(&mut datagram, head.ssrc, seq, scratch);
+                scratch
             }
-        }
-        self.leave(now, datagram, ids, false);
+        };
+        let bytes = header.len() + payload.len() + sealer.tag();
+        sealer.rtp(way.room(bytes), header, (head.ssrc, seq), payload);
+        self.left(now, bytes, ids, false);
     }
 
-    fn leave(&mut self, now: Instant, datagram: Vec<u8>, ids: Ids, probing: bool) {
-        self.pacer.left(datagram.len());
+    fn left(&mut self, now: Instant, bytes: usize, ids: Ids, probing: bool) {
+        self.pacer.left(bytes);
         if ids.transport > 0 {
-            self.estimator.on_sent(now, self.transport, datagram.len(), probing);
+            self.estimator.on_sent(now, self.transport, bytes, probing);
             self.transport = self.transport.wrapping_add(1);
         }
-        self.ready.push(datagram);
     }
 
     /// To find out whether the link takes more: packets of nothing, on a stream for what is sent again.
-    fn send_padding(&mut self, now: Instant, packets: u32) {
+    fn send_padding(&mut self, now: Instant, packets: u32, way: &mut Way<'_>) {
         let mut lines = self.lines.iter_mut().filter(|line| line.ids.transport > 0);
         let found = lines.find_map(|line| {
             let (timestamp, mid, ids) = (line.sent?.timestamp, line.mid, line.ids);
@@ -277,35 +280,36 @@ impl Downlink {
         let mut padding = [0; PADDING];
         padding[PADDING - 1] = PADDING as u8;
         for seq in first..first + u64::from(packets) {
-            let Some(sealer) = &mut self.sealer else { return };
+            let Self { sealer: Some(sealer), header, .. } = self else { return };
             let head = Head { pt, marker: false, padding: true, seq: seq as u16, timestamp, ssrc };
-            let mut datagram = Vec::with_capacity(HEADER + PADDING + srtp::OVERHEAD);
-            write_header(&mut datagram, head, mid, ids, self.transport, &Extensions::default());
-            sealer.rtp(&mut datagram, ssrc, seq, &padding);
-            self.leave(now, datagram, ids, true);
+            header.clear();
+            write_header(header, head, mid, ids, self.transport, &Extensions::default());
+            let bytes = header.len() + PADDING + sealer.tag();
+            sealer.rtp(way.room(bytes), header, (ssrc, seq), &padding);
+            self.left(now, bytes, ids, true);
         }
     }
 
-    fn report(&mut self, now: Instant) {
+    fn report(&mut self, now: Instant, way: &mut Way<'_>) {
         self.report_at = Some(now + REPORTS);
         self.lines.iter_mut().for_each(|line| line.tidy(now));
         let Some(sealer) = &mut self.sealer else { return };
         for compound in report::compounds(&self.lines, self.epoch, now) {
-            self.ready.push(sealer.rtcp(&compound));
+            way.say(&sealer.rtcp(&compound));
         }
     }
 
     // --- feedback ---
 
     /// What the other side says of what is sent. What it comes to is answered.
-    pub(crate) fn on_rtcp(&mut self, now: Instant, said: Rtcp<'_>) -> Option<Told> {
+    pub(crate) fn on_rtcp(&mut self, now: Instant, said: Rtcp<'_>, way: &mut Way<'_>) -> Option<Told> {
         match said {
-            Rtcp::TransportWide(feedback) => return self.on_feedback(now, feedback),
+            Rtcp::TransportWide(feedback) => return self.on_feedback(now, feedback, way),
             Rtcp::PictureLoss { ssrc } => return self.mid_of(ssrc).map(Told::KeyframeRequest),
             Rtcp::Nack { ssrc, seq, behind } => {
                 let behind = (0..16).filter(|bit| behind & 1 << bit != 0).map(|bit| bit + 1);
                 for offset in std::iter::once(0).chain(behind) {
-                    self.on_missing(now, ssrc, seq.wrapping_add(offset));
+                    self.on_missing(now, ssrc, seq.wrapping_add(offset), way);
                 }
             }
             Rtcp::Reception(report) => self.on_report(now, report),
@@ -323,7 +327,7 @@ impl Downlink {
         self.lines.iter().find(|line| line.ssrc == ssrc).map(|line| line.mid)
     }
 
-    fn on_missing(&mut self, now: Instant, ssrc: u32, seq: u16) {
+    fn on_missing(&mut self, now: Instant, ssrc: u32, seq: u16, way: &mut Way<'_>) {
         let Self { lines, rtt, .. } = self;
         let Some(line) = lines.iter_mut().find(|line| line.ssrc == ssrc) else { return };
         let Some(bytes) = line.ask_again(now, seq, rtt.unwrap_or_default()) else { return };
@@ -331,8 +335,8 @@ impl Downlink {
         if !self.again.takes(now, bytes, self.estimator.estimate()) {
             return;
         }
-        match self.pacer.admits(now, bytes) {
-            true => self.send_again(now, ssrc, seq),
+        match self.pacer.admits(now) {
+            true => self.send_again(now, ssrc, seq, way),
             false => self.pacer.queue_first(Waiting::Again(ssrc, seq), bytes),
         }
     }
@@ -346,12 +350,13 @@ impl Downlink {
     }
 
     /// Transport-wide. A new estimate, if it is one.
-    fn on_feedback(&mut self, now: Instant, feedback: TransportWide<'_>) -> Option<Told> {
+    fn on_feedback(&mut self, now: Instant, feedback: TransportWide<'_>, way: &mut Way<'_>) -> Option<Told> {
         let micros = |at: Duration| at.as_micros() as u64;
         let reports = feedback.arrivals().map(|(seq, at)| Report { seq, arrived: at.map(micros) });
         self.estimator.on_feedback(now, feedback.number, reports);
         let estimate = self.estimator.estimate();
         self.pacer.set_estimate(now, estimate);
+        self.probe(now, way);
         (self.told.replace(estimate) != Some(estimate)).then_some(Told::Estimate(estimate))
     }
 

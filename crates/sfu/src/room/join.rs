@@ -274,8 +274,8 @@ impl Room {
             if let Some(mut peer) = peer {
                 peer.advance(cx.now);
                 let mut unheard = vec![];
-                peer.drain(&mut unheard, cx.out);
-                peer.tend(cx.now, &mut unheard, cx.out);
+                peer.drain(&mut unheard, cx.outbox);
+                peer.tend(cx.now, &mut unheard, cx.outbox);
                 cx.leaving.push_back((at, peer));
             }
         }

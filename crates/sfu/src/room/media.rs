@@ -228,9 +228,9 @@ impl Room {
             return;
         }
         let Some(write) = subscription.rewrite(arrival, mid, peer, cx.now) else { return };
-        peer.write(cx.now, mid, write, arrival.codec.is_video());
-        if !std::mem::replace(&mut peer.dirty, true) {
-            cx.wake.dirty.push(PeerRef { room: cx.room, participant: subscription.subscriber, target });
+        if let Some(due) = peer.write(cx.now, mid, write, arrival.codec.is_video(), cx.outbox) {
+            let peer = PeerRef { room: cx.room, participant: subscription.subscriber, target };
+            cx.wake.at(due, Due::Peer(peer));
         }
     }
 

@@ -25,6 +25,7 @@ use crate::{
     forward::{clock::Clock, speaker::Speakers},
     id,
     io::{ConnectionId, Event, EventKind, Mode, Output},
+    outbox::Outbox,
     peer::{Peer, PeerEvent},
     wake::{Demux, Due, ParticipantKey, PeerRef, RoomKey, SubscriptionKey, Target, TrackKey, Wake},
 };
@@ -47,6 +48,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) room: RoomKey,
     pub(crate) config: &'a Config,
     pub(crate) out: &'a mut VecDeque<Output>,
+    pub(crate) outbox: &'a mut Outbox,
     pub(crate) demux: &'a mut Demux,
     pub(crate) wake: &'a mut Wake,
     /// Connections to hang up, and when.
@@ -300,19 +302,14 @@ impl Room {
     ) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
         if crate::rtp::is(datagram.contents) {
-            peer.receive_media(cx.now, datagram, events);
-            if peer.has_ready() && !std::mem::replace(&mut peer.dirty, true) {
-                cx.wake.dirty.push(at);
-            }
+            peer.receive_media(cx.now, datagram, events, cx.outbox);
             return self.after_drain(at, events, cx);
         }
-        let before = cx.out.len();
         peer.receive(cx.now, datagram);
-        peer.drain(events, cx.out);
+        peer.drain(events, cx.outbox);
         // Only the ICE agent answers a STUN request, and only one with its password: the address is the client's.
-        let answers = |output: &Output| matches!(output, Output::Transmit(t) if t.destination == datagram.source);
-        if crate::stun::is(datagram.contents) && cx.out.range(before..).any(answers) {
-            cx.demux.learn_source((datagram.proto, datagram.source), at);
+        if let Some(answered) = peer.answered.take() {
+            cx.demux.learn_source(answered, at);
         }
         self.after_drain(at, events, cx);
     }
@@ -322,9 +319,9 @@ impl Room {
         peer.dirty = false;
         if std::mem::take(&mut peer.touched) || peer.is_due(cx.now) {
             peer.advance(cx.now);
-            peer.drain(events, cx.out);
+            peer.drain(events, cx.outbox);
         }
-        peer.tend(cx.now, events, cx.out);
+        peer.tend(cx.now, events, cx.outbox);
         self.after_drain(at, events, cx);
     }
 
@@ -352,9 +349,7 @@ impl Room {
     /// Puts the peer on the timer heap, unless it is there early enough.
     fn schedule(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
         let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
-        let deadline = peer.deadline();
-        if peer.scheduled.is_none_or(|scheduled| deadline < scheduled) {
-            peer.scheduled = Some(deadline);
+        if let Some(deadline) = peer.schedule(peer.deadline()) {
             cx.wake.at(deadline, Due::Peer(at));
         }
     }

@@ -92,23 +92,32 @@ impl Sealer {
         Some(Self { rtp: Cipher::new(keys, RTP, Side::Ours)?, rtcp: Cipher::new(keys, RTCP, Side::Ours)?, index: 0 })
     }
 
-    /// Appends the payload, sealed, to the header in `datagram`. `seq` is the extended sequence number: no two packets of
-    /// an SSRC may have the same.
-    pub(crate) fn rtp(&mut self, datagram: &mut Vec<u8>, ssrc: u32, seq: u64, payload: &[u8]) {
-        let (head, length) = (datagram.len(), datagram.len() + payload.len());
+    /// How much longer than its header and payload a packet is.
+    pub(crate) fn tag(&self) -> usize {
+        match self.rtp {
+            Cipher::Cm { .. } => Aes128CmSha1_80::HMAC_TAG_LEN,
+            Cipher::Gcm { .. } => AeadAes128Gcm::TAG_LEN,
+        }
+    }
+
+    /// Appends a packet of this header and, sealed, this payload. `seq` is the extended sequence number: no two packets of an
+    /// SSRC may have the same.
+    pub(crate) fn rtp(&mut self, out: &mut Vec<u8>, header: &[u8], (ssrc, seq): (u32, u64), payload: &[u8]) {
+        let (start, length, tag) = (out.len(), header.len() + payload.len(), self.tag());
+        out.extend_from_slice(header);
         match &mut self.rtp {
             Cipher::Cm { cipher, salt, key } => {
-                datagram.resize(length + CM_ROOM, 0);
+                out.resize(start + length + CM_ROOM, 0);
+                let datagram = &mut out[start..];
                 let iv = Aes128CmSha1_80::rtp_iv(*salt, ssrc, seq);
-                cipher.encrypt(&iv, payload, &mut datagram[head..]).expect("there is room");
+                cipher.encrypt(&iv, payload, &mut datagram[header.len()..]).expect("there is room");
                 Aes128CmSha1_80::rtp_hmac(hmac, key, datagram, seq, length);
-                datagram.truncate(length + Aes128CmSha1_80::HMAC_TAG_LEN);
+                out.truncate(start + length + tag);
             }
             Cipher::Gcm { cipher, salt } => {
-                datagram.resize(length + AeadAes128Gcm::TAG_LEN, 0);
+                out.resize(start + length + tag, 0);
                 let nonce = AeadAes128Gcm::rtp_iv(*salt, ssrc, (seq >> 16) as u32, seq as u16);
-                let (head, body) = datagram.split_at_mut(head);
-                cipher.seal(&nonce, head, payload, body);
+                cipher.seal(&nonce, header, payload, &mut out[start + header.len()..]);
             }
         }
     }
@@ -325,8 +334,10 @@ mod tests {
     }
 
     fn sealed(sealer: &mut Sealer) -> (Vec<u8>, Vec<u8>) {
-        let mut rtp = hex(RTP_HEAD);
-        sealer.rtp(&mut rtp, 0xcafe_babe, 0x1234, &hex(BODY));
+        let mut run = b"another before it".to_vec();
+        sealer.rtp(&mut run, &hex(RTP_HEAD), (0xcafe_babe, 0x1234), &hex(BODY));
+        let rtp = run.strip_prefix(b"another before it").unwrap().to_vec();
+        assert_eq!(rtp.len(), hex(RTP_HEAD).len() + hex(BODY).len() + sealer.tag());
         (rtp, sealer.rtcp(&hex(&[RTCP_HEAD, BODY].concat())))
     }
 

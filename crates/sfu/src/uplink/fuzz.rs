@@ -2,8 +2,13 @@
 //! twice, and what is said of them can be read.
 
 use super::*;
-use crate::downlink::Downlink;
+use crate::{
+    downlink::Downlink,
+    io::Route,
+    outbox::{Last, Outbox, Way},
+};
 use std::{collections::HashSet, time::SystemTime};
+use str0m::net::Protocol;
 
 /// Few enough that none is forgotten.
 const SSRCS: u8 = 8;
@@ -14,14 +19,16 @@ pub(crate) fn media(mut data: &[u8]) {
     let (epoch, slot) = ((Instant::now(), SystemTime::now()), keys::Slot::default());
     let (mut uplink, mut now) = (uplink(slot.clone(), epoch), epoch.0);
     let mut downlink = Downlink::new(slot, epoch, now, 1_000_000);
-    let mut given = HashSet::new();
+    let (mut given, mut last, mut out) = (HashSet::new(), Last::default(), Outbox::default());
+    let nobody = ([192, 0, 2, 1], 9).into();
+    let route = Route { proto: Protocol::Udp, source: nobody, destination: nobody };
     while let [what, length, rest @ ..] = data {
         let (bytes, tail) = rest.split_at(usize::from(*length).min(rest.len()));
         data = tail;
         now += Duration::from_millis(u64::from(what >> 2));
         if what & 1 > 0 {
             uplink.on_compound(now, bytes, |said| {
-                let _ = downlink.on_rtcp(now, said);
+                let _ = downlink.on_rtcp(now, said, &mut Way { route, last: &mut last, out: &mut out });
             });
         } else if let Some(packet) = packet(&mut uplink, now, bytes) {
             assert!(given.insert((packet.ssrc, packet.seq)), "a packet was given twice");

@@ -11,7 +11,8 @@ pub use client::{Client, Frame, Heard, Kit};
 pub use net::{Packet, Weather};
 
 use convo_sfu::{
-    Answer, Ask, AskId, Config, ConnectionId, Datagram, Event, Input, Join, LocalAddress, Mode, Output, Refusal, Sfu,
+    Answer, Ask, AskId, Config, ConnectionId, Datagram, Event, Input, Join, LocalAddress, Mode, Output, Refusal, Route,
+    Sfu,
 };
 use livekit_protocol as proto;
 use net::Net;
@@ -262,7 +263,12 @@ impl World {
                     self.sfu_due = at;
                     break;
                 }
-                Output::Transmit(t) => self.net.send(self.now, t.source, t.destination, t.contents),
+                Output::Transmit(transmit) => {
+                    let Route { source, destination, .. } = transmit.route;
+                    for datagram in transmit.datagrams() {
+                        self.net.send(self.now, source, destination, datagram.to_vec());
+                    }
+                }
                 Output::Signal { connection, response } => {
                     if let Some(client) = self.clients.iter_mut().find(|c| c.connection == connection) {
                         client.on_response(*response);
