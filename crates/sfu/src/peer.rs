@@ -370,13 +370,12 @@ impl Peer {
     /// Does what is due beside str0m: sends media and feedback, and sums up.
     pub(crate) fn tend(&mut self, now: Instant, events: &mut Vec<PeerEvent>, out: &mut Outbox) {
         let Self { route, last, uplink, downlink, stats_at, .. } = self;
-        if let Some(route) = *route {
-            let mut way = Way { route, last, out };
-            if let Some(downlink) = downlink {
-                downlink.advance(now, &mut way);
-            }
-            uplink.feedback(now, |datagram| way.say(&datagram));
+        let mut way = route.map(|route| Way { route, last, out });
+        if let (Some(downlink), Some(way)) = (downlink.as_mut(), way.as_mut()) {
+            downlink.advance(now, way);
         }
+        // Without a way what is due is unsaid, but not due for ever.
+        uplink.feedback(now, |datagram| way.iter_mut().for_each(|way| way.say(&datagram)));
         if stats_at.is_some_and(|at| now >= at) {
             *stats_at = Some(now + STATS);
             let down = downlink.as_mut();
@@ -568,3 +567,20 @@ fn credentials(config: &Config) -> str0m::IceCreds {
 
 /// Where a peer's datagrams come from, once ICE has checked it.
 pub(crate) type Source = (Protocol, SocketAddr);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_said_is_not_due_for_ever() {
+        let now = Instant::now();
+        let mut peer = Peer::new(&Config::default(), true, now);
+        peer.uplink = uplink::fuzz::uplink_with_a_packet(now);
+        assert_eq!(peer.uplink.due(), Some(now));
+        let mut out = Outbox::default();
+        peer.tend(now, &mut vec![], &mut out);
+        assert!(peer.uplink.due().is_none_or(|due| due > now));
+        assert!(out.pop().is_none());
+    }
+}

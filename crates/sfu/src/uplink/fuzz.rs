@@ -71,6 +71,15 @@ pub(super) fn uplink(slot: keys::Slot, epoch: rtcp::Epoch) -> Uplink {
     uplink
 }
 
+/// One on which a packet came.
+#[cfg(test)]
+pub(crate) fn uplink_with_a_packet(now: Instant) -> Uplink {
+    let mut uplink = uplink(keys::Slot::default(), (now, SystemTime::now()));
+    let packet = packet(&mut uplink, now, &[128, MAIN, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 7]);
+    assert!(packet.is_some());
+    uplink
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
