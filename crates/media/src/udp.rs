@@ -126,7 +126,7 @@ impl UdpSocket {
         self.readable
     }
 
-    /// Sends now, or when the socket takes more.
+    /// Sends now, or when the socket takes more. A run has no more datagrams than one call takes.
     pub(crate) fn send(&mut self, run: Transmit, meter: &mut Meter) {
         // What was said before goes before.
         self.flush(meter);
@@ -137,6 +137,10 @@ impl UdpSocket {
 
     /// As [`send`](Self::send); but a datagram that goes alone waits for the next [`flush`](Self::flush), for company.
     pub(crate) fn gather(&mut self, run: Transmit, meter: &mut Meter) {
+        // Without GSO each datagram goes alone.
+        if run.count() > self.state.max_gso_segments() {
+            return run.datagrams().for_each(|one| self.gather(Transmit::one(run.route, one.to_vec()), meter));
+        }
         if run.count() > 1 || cfg!(not(target_os = "linux")) {
             return self.send(run, meter);
         }
@@ -182,10 +186,6 @@ impl UdpSocket {
     /// An error if the socket takes no more now; all other failures are the datagrams' own.
     fn send_now(&self, run: &Transmit, meter: &mut Meter) -> Result<(), WouldBlock> {
         let count = run.count();
-        if count > self.state.max_gso_segments() {
-            self.send_singly(run, meter);
-            return Ok(());
-        }
         match self.call(run, &run.contents) {
             Ok(()) => meter.sent(count, run.contents.len()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(WouldBlock),
@@ -275,6 +275,7 @@ mod tests {
         };
         let mut meter = Meter::new("test".into());
         let source = SocketAddr::new(loopback, socket.local().port());
+        let most = socket.state.max_gso_segments();
         let ears: Vec<_> = (0..3).map(|_| std::net::UdpSocket::bind((loopback, 0)).unwrap()).collect();
         let [ann, bob, cid] = [0, 1, 2].map(|ear: usize| ears[ear].local_addr().unwrap());
         let nobody = SocketAddr::new(loopback, 0);
@@ -288,12 +289,16 @@ mod tests {
         say(bob, &[b"a longer one"]);
         say(ann, &[b"two", b"3"]);
         say(ann, &[b"four"]);
+        // More than one call takes; so is any run where there is no GSO.
+        say(bob, &[&b"of many"[..]; 140]);
         (0..200_u8).for_each(|number| say(cid, &[&[number]]));
         socket.flush(&mut meter);
+        assert_eq!(socket.state.max_gso_segments(), most, "no run was too long");
         for expected in ["one", "two", "3", "four"] {
             assert_eq!(hears(&ears[0]), (source, expected.into()), "in order, from {bound}");
         }
         assert_eq!(hears(&ears[1]), (source, b"a longer one".to_vec()));
+        (0..140).for_each(|_| assert_eq!(hears(&ears[1]), (source, b"of many".to_vec())));
         for number in 0..200 {
             assert_eq!(hears(&ears[2]), (source, vec![number]));
         }

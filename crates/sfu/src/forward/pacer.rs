@@ -8,9 +8,9 @@ use std::{
 /// What leaves may on average be a little more than the link is thought to take: the estimate is for the average, and
 /// the allocator stays below it. Much more would be a queue on the way, at each key frame, and be taken for a full link.
 const HASTE: f64 = 1.25;
-/// What may leave together, as time at that rate: most of a key frame, where the link is as wide as its stream. Twice as much
-/// is taken for a full link by the estimator, where it is narrow. And how long more to wait when that is used up, so that what
-/// leaves then are groups, too.
+/// What may leave together, as time at that rate: most of a key frame, where the link is as wide as its stream; of twice as much
+/// the queue on a narrow link is long enough to be taken for a full one. And how long more to wait when that is used up, so
+/// that what leaves then are groups, too.
 const BURST: Duration = Duration::from_millis(20);
 const GROUP: Duration = Duration::from_millis(5);
 /// Nothing waits much longer: the bucket leaks faster then. That bounds the queue by what comes in in that time.
