@@ -86,6 +86,23 @@ fn every_worker_has_a_port() {
     }
 }
 
+/// Elsewhere the kernel does not tell.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_datagram_came_when_the_kernel_took_it() {
+    let (media, _events) = local();
+    let (socket, to) = (client(), address(&media, Protocol::Udp, 0));
+    let age_after_a_nap = || {
+        socket.send_to(b"nap", to).expect("sent");
+        std::thread::sleep(Duration::from_millis(10));
+        socket.send_to(b"age", to).expect("sent");
+        receive(&socket);
+        String::from_utf8(receive(&socket).0).expect("a number").parse::<u64>().expect("a number")
+    };
+    // It lies there for up to 40 ms; less if the worker was late to its nap.
+    assert!((0..100).any(|_| age_after_a_nap() >= 10));
+}
+
 #[test]
 fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
     let (media, _events) = start(1, &[]);

@@ -40,6 +40,23 @@ fn the_picture_fits_the_link_and_grows_with_it() {
     assert!(share(&again, 2) > 90, "the best again: {} %", share(&again, 2));
 }
 
+/// A train of packets finds it out, which is sent as soon as the last one was answered.
+#[test]
+fn a_link_that_is_wide_is_known_soon() {
+    let mut world = World::with(66, |config| config.initial_downlink = 200_000);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.weather(bob, Weather::narrow(300_000));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(5));
+    let (sid, since) = (world.sid(ann, "cam"), world.now);
+    world.weather(bob, Weather::default());
+    let settled = Duration::from_millis(500);
+    let best = |w: &World| share(&layers_since(w, bob, &sid, w.now - settled), 2) > 95;
+    world.until("the best layer is shown", |w| w.now > since + settled && best(w));
+    let passed = world.now - since;
+    assert!(passed < Duration::from_millis(2_500), "{passed:?}");
+}
+
 #[test]
 fn sound_survives_a_link_too_narrow_for_any_picture() {
     let mut world = World::new(51);

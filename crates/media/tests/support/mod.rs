@@ -25,8 +25,9 @@ impl Echo {
         Self { name: config.ufrag_prefix, outputs: VecDeque::new(), alarm: None }
     }
 
-    /// The answer to a datagram: `name:contents`; for `burst COUNT LENGTH`, so many of that length and a shorter one, in runs.
-    fn datagram(&mut self, datagram: Datagram<'_>) {
+    /// The answer to a datagram: `name:contents`; for `burst COUNT LENGTH`, so many of that length and a shorter one, in runs; for
+    /// `age`, for how many milliseconds it had been there. `nap` keeps the worker from its sockets for 50.
+    fn datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
         let text = String::from_utf8_lossy(datagram.contents);
         if text == "break" {
             panic!("as the test asked");
@@ -34,7 +35,13 @@ impl Echo {
         let words: Vec<usize> = text.split(' ').filter_map(|word| word.parse().ok()).collect();
         let route = Route { proto: datagram.proto, source: datagram.destination, destination: datagram.source };
         let [count, segment] = words[..] else {
-            let answer = [self.name.as_bytes(), b":", datagram.contents].concat();
+            let answer = match &*text {
+                "age" => (now - datagram.arrived).as_millis().to_string().into_bytes(),
+                _ => [self.name.as_bytes(), b":", datagram.contents].concat(),
+            };
+            if text == "nap" {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             return self.outputs.push_back(Output::Transmit(Transmit::one(route, answer)));
         };
         let answers = (0..count).map(|number| vec![number as u8; segment]).chain([vec![0xff; segment / 2]]);
@@ -90,7 +97,7 @@ impl Echo {
 impl Brain for Echo {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Datagram(datagram) => self.datagram(datagram),
+            Input::Datagram(datagram) => self.datagram(now, datagram),
             Input::Connect { connection, join } => self.connect(connection, &join),
             Input::Signal { connection, request } => self.signal(now, connection, request.message),
             Input::Disconnect { connection } => self.tell(&format!("gone {}", connection.0)),
