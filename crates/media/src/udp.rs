@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSliceMut},
     net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -55,6 +56,11 @@ pub(crate) struct UdpSocket {
     backlog: Backlog,
     /// Told by the poll, which tells a change only once: there may be more to read.
     pub readable: bool,
+    /// Once it is registered: where, and as what.
+    poll: Option<(Arc<Registry>, Token)>,
+    /// The poll tells when it takes more. Only while something waits for that: else each datagram that leaves would wake the
+    /// worker when the kernel has done with it.
+    watched: bool,
 }
 
 impl UdpSocket {
@@ -67,11 +73,28 @@ impl UdpSocket {
         let io = mio::net::UdpSocket::from_std(io.into());
         let local = io.local_addr()?;
         let (singles, backlog) = (Singles::default(), Backlog::default());
-        Ok(Self { io, state, local, singles, backlog, readable: true })
+        Ok(Self { io, state, local, singles, backlog, readable: true, poll: None, watched: false })
     }
 
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.io, token, Interest::READABLE | Interest::WRITABLE)
+    pub(crate) fn register(&mut self, registry: &Arc<Registry>, token: Token) -> io::Result<()> {
+        registry.register(&mut self.io, token, Interest::READABLE)?;
+        self.poll = Some((Arc::clone(registry), token));
+        Ok(())
+    }
+
+    /// Keeps a run until the socket takes more.
+    fn keep(&mut self, run: Transmit, meter: &mut Meter) {
+        meter.dropped_out(self.backlog.push(run));
+        self.watch(true);
+    }
+
+    fn watch(&mut self, writable: bool) {
+        let Some((registry, token)) = self.poll.as_ref().filter(|_| self.watched != writable) else { return };
+        let interest = if writable { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        match registry.reregister(&mut self.io, *token, interest) {
+            Ok(()) => self.watched = writable,
+            Err(error) => tracing::error!(%error, "cannot watch a socket"),
+        }
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
@@ -131,7 +154,7 @@ impl UdpSocket {
         // What was said before goes before.
         self.flush(meter);
         if !self.backlog.is_empty() || self.send_now(&run, meter).is_err() {
-            meter.dropped_out(self.backlog.push(run));
+            self.keep(run, meter);
         }
     }
 
@@ -168,9 +191,8 @@ impl UdpSocket {
                 }
             }
         }
-        for run in self.singles.take().skip(next) {
-            meter.dropped_out(self.backlog.push(run));
-        }
+        let late: Vec<_> = self.singles.take().skip(next).collect();
+        late.into_iter().for_each(|run| self.keep(run, meter));
     }
 
     /// The socket takes more.
@@ -181,6 +203,7 @@ impl UdpSocket {
                 return;
             }
         }
+        self.watch(false);
     }
 
     /// An error if the socket takes no more now; all other failures are the datagrams' own.
@@ -336,6 +359,38 @@ mod tests {
         #[cfg(target_os = "linux")] // Elsewhere loopback has one address.
         datagrams_to_many_reach_them("0.0.0.0:0", std::net::Ipv4Addr::new(127, 0, 0, 2).into());
         datagrams_to_many_reach_them("[::]:0", v6);
+    }
+
+    #[test]
+    fn a_socket_wakes_for_what_left_only_while_something_waits() {
+        let mut poll = mio::Poll::new().unwrap();
+        let registry = Arc::new(poll.registry().try_clone().unwrap());
+        let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.register(&registry, Token(0)).unwrap();
+        let mut meter = Meter::new("test".into());
+        let ear = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let route = Route { proto: Protocol::Udp, source: socket.local(), destination: ear.local_addr().unwrap() };
+        let mut woken = |socket: &mut UdpSocket| {
+            let mut events = mio::Events::with_capacity(8);
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            let mut meter = Meter::new("test".into());
+            events.iter().filter(|event| event.is_writable()).for_each(|_| socket.writable(&mut meter));
+            !events.is_empty()
+        };
+        woken(&mut socket);
+        for contents in [b"one", b"two"] {
+            socket.gather(Transmit::one(route, contents.to_vec()), &mut meter);
+            socket.flush(&mut meter);
+            assert_eq!(hears(&ear).1, contents);
+            assert!(!woken(&mut socket), "for a datagram that has left");
+        }
+        socket.keep(Transmit::one(route, b"late".to_vec()), &mut meter);
+        assert!(woken(&mut socket), "it takes more");
+        assert_eq!(hears(&ear).1, b"late");
+        socket.gather(Transmit::one(route, b"last".to_vec()), &mut meter);
+        socket.flush(&mut meter);
+        assert_eq!(hears(&ear).1, b"last");
+        assert!(!woken(&mut socket), "nothing waits any more");
     }
 
     #[test]

@@ -149,8 +149,9 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mut sockets = parts.sockets;
+        let registry = Arc::new(poll.registry().try_clone()?);
         for (index, socket) in sockets.iter_mut().enumerate() {
-            socket.register(poll.registry(), Token(FIRST_SOCKET + index))?;
+            socket.register(&registry, Token(FIRST_SOCKET + index))?;
         }
         let (work, inbox) = mpsc::channel();
         let streams = Streams::new(parts.number, parts.workers, poll.registry().try_clone()?, Token(FIRST_STREAM));

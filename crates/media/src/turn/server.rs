@@ -7,7 +7,7 @@ use crate::{
     udp::{Buffers, Received, UdpSocket},
 };
 use convo_sfu::{Route, Transmit};
-use mio::{Events, Poll, Token, Waker, event::Event as Readiness};
+use mio::{Events, Poll, Registry, Token, Waker, event::Event as Readiness};
 use rand::Rng;
 use std::{
     collections::HashMap,
@@ -100,6 +100,8 @@ struct Relay {
 pub(crate) struct Server {
     desk: Desk,
     poll: Poll,
+    /// The same poll's, for sockets to keep.
+    registry: Arc<Registry>,
     stopped: Arc<AtomicBool>,
     more: bool,
     sockets: Vec<UdpSocket>,
@@ -124,8 +126,9 @@ impl Server {
     ) -> io::Result<(Self, Stopper)> {
         let poll = Poll::new()?;
         let stopper = Stopper { stopped: Arc::default(), waker: Waker::new(poll.registry(), WAKER)? };
+        let registry = Arc::new(poll.registry().try_clone()?);
         for (index, socket) in sockets.iter_mut().enumerate() {
-            socket.register(poll.registry(), Token(FIRST_SOCKET + index))?;
+            socket.register(&registry, Token(FIRST_SOCKET + index))?;
         }
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(FIRST_LISTENER + index))?;
@@ -138,6 +141,7 @@ impl Server {
             listeners,
             streams: Streams::new(0, 1, poll.registry().try_clone()?, Token(FIRST_STREAM)),
             poll,
+            registry,
             relays,
             open: HashMap::new(),
             by_told: HashMap::new(),
@@ -286,7 +290,7 @@ impl Server {
         let mut socket = self.relays.open(family).map_err(failed)?;
         let token = Token(self.next);
         self.next += 1;
-        socket.register(self.poll.registry(), token).map_err(failed)?;
+        socket.register(&self.registry, token).map_err(failed)?;
         let told = SocketAddr::new(ip, socket.local().port());
         self.by_told.insert(told, token);
         self.open.insert(token, Relay { socket, told });
