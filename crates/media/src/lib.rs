@@ -14,6 +14,7 @@ mod brain;
 mod config;
 pub mod handle;
 mod meter;
+mod patience;
 mod register;
 mod singles;
 mod tcp;

@@ -4,6 +4,7 @@ use crate::{
     arrivals::Arrivals,
     brain::Brain,
     meter::Meter,
+    patience::{Came, Patience},
     register::Register,
     tcp::{Listener, Stream, Streams},
     udp::{Buffers, Received, UdpSocket},
@@ -34,10 +35,6 @@ const EVENTS: usize = 256;
 /// Bounds of one turn, so that neither commands nor datagrams keep the other, or what is to be said, waiting.
 const WORK_A_TURN: usize = 256;
 const CALLS_A_TURN: usize = 4;
-/// Turns do not begin sooner after each other, unless one could not take all: datagrams come one by one, and to sleep, to wake and
-/// to fetch rooms into the caches again costs more than to pass one on. Those of so long are taken together. Who has had nothing
-/// to do for so long does not wait. See decision 12.
-const SPACING: Duration = Duration::from_millis(3);
 
 /// What other threads ask of a worker.
 pub(crate) enum Work {
@@ -130,6 +127,7 @@ pub(crate) struct Worker<F, B> {
     register: Register,
     events: outbox::UnboundedSender<Event>,
     meter: Meter,
+    patience: Patience,
 }
 
 /// On which of so many workers a room lives: its name says it.
@@ -176,6 +174,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             register: Register::default(),
             events: parts.events,
             meter: Meter::new(parts.number.to_string()),
+            patience: Patience::new(Instant::now()),
         };
         Ok((worker, Inbox { work, waker }))
     }
@@ -198,11 +197,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
     /// Until [`Work::Stop`].
     pub(crate) fn work(mut self) {
         let mut events = Events::with_capacity(EVENTS);
-        let mut last = Instant::now();
         loop {
-            if let Some(rest) = SPACING.checked_sub(last.elapsed()).filter(|_| !self.more) {
-                std::thread::sleep(rest);
-            }
             // The poll rounds up to whole milliseconds: a deadline is met less than one too late, and datagrams whose
             // times lie close together leave together.
             let wait =
@@ -213,7 +208,6 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                 tracing::error!(%error, worker = self.number, "cannot wait for packets");
             }
             let now = Instant::now();
-            last = now;
             match catch_unwind(AssertUnwindSafe(|| self.turn(now, &events))) {
                 Ok(Next::Turn) => {}
                 Ok(Next::Stop) => return,
@@ -221,6 +215,9 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
             }
             self.meter.connections(self.outboxes.len(), self.streams.len());
             self.meter.end_turn(now.elapsed());
+            if let Some(rest) = self.patience.end_turn(now).filter(|_| !self.more) {
+                std::thread::sleep(rest);
+            }
         }
     }
 
@@ -270,7 +267,10 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         for _ in 0..WORK_A_TURN {
             match self.inbox.try_recv() {
                 Ok(Work::Stop) | Err(mpsc::TryRecvError::Disconnected) => return Next::Stop,
-                Ok(work) => self.take(now, work),
+                Ok(work) => {
+                    self.patience.note(Came::More);
+                    self.take(now, work);
+                }
                 Err(mpsc::TryRecvError::Empty) => {
                     self.more = false;
                     break;
@@ -313,7 +313,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
     }
 
     fn receive(&mut self, now: Instant) {
-        let Self { sockets, brain, buffers, meter, read, .. } = self;
+        let Self { sockets, brain, buffers, meter, read, patience, .. } = self;
         let arrivals = Arrivals::between(std::mem::replace(read, now), now);
         for socket in sockets {
             let mut calls = 0;
@@ -322,6 +322,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                 socket.receive(buffers, meter, |Received { source, destination, wall, contents }| {
                     let arrived = arrivals.at(wall);
                     let datagram = Datagram { proto: Protocol::Udp, source, destination, arrived, contents };
+                    patience.note(if datagram.is_feedback() { Came::Feedback } else { Came::More });
                     brain.handle(now, Input::Datagram(datagram));
                 });
             }
@@ -329,12 +330,13 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
     }
 
     fn receive_frames(&mut self, now: Instant) {
-        let Self { listeners, streams, colleagues, brain, meter, .. } = self;
+        let Self { listeners, streams, colleagues, brain, meter, patience, .. } = self;
         for listener in listeners.iter_mut().filter(|listener| listener.readable) {
             listener.accept(now, |stream| streams.insert(stream));
         }
         let each = |Received { source, destination, contents, .. }: Received<'_>| {
             let datagram = Datagram { proto: Protocol::Tcp, source, destination, arrived: now, contents };
+            patience.note(if datagram.is_feedback() { Came::Feedback } else { Came::More });
             brain.handle(now, Input::Datagram(datagram));
         };
         streams.read(now, meter, each, |worker, stream| colleagues[worker].put(Work::Stream(stream)));

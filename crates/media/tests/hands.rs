@@ -10,7 +10,7 @@ use std::{
     future::Future,
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use str0m::net::Protocol;
 use support::{Echo, PATIENCE};
@@ -101,6 +101,20 @@ fn a_datagram_came_when_the_kernel_took_it() {
     };
     // It lies there for up to 40 ms; less if the worker was late to its nap.
     assert!((0..100).any(|_| age_after_a_nap() >= 10));
+}
+
+#[test]
+fn much_feedback_waits_to_be_taken_together() {
+    let (media, _events) = local();
+    let (socket, to) = (client(), address(&media, Protocol::Udp, 0));
+    let begin = Instant::now();
+    for _ in 0..200 {
+        // A receiver report, and nothing before its answer: each is a turn of its own.
+        socket.send_to(&[0x81, 201], to).expect("sent");
+        receive(&socket);
+    }
+    // Of a thousand turns a second, and some in advance. None would take a tenth of it if nothing waited.
+    assert!(begin.elapsed() > Duration::from_millis(100), "{:?}", begin.elapsed());
 }
 
 #[test]

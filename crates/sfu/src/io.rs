@@ -1,6 +1,7 @@
 //! What the machine is told, and what it says: closed enums, in and out.
 
 pub use crate::room::relay::Relay;
+use crate::rtp;
 use livekit_protocol as proto;
 use std::{net::SocketAddr, time::Instant};
 use str0m::net::Protocol;
@@ -58,6 +59,13 @@ pub struct Datagram<'a> {
     /// When it came: no later than it is handled. What is said of arrivals does not depend on when they are looked at.
     pub arrived: Instant,
     pub contents: &'a [u8],
+}
+
+impl Datagram<'_> {
+    /// SRTCP: what is said of media. It can wait a few milliseconds.
+    pub fn is_feedback(&self) -> bool {
+        rtp::is(self.contents) && rtp::is_rtcp(self.contents)
+    }
 }
 
 /// How many peer connections the client has.
