@@ -54,7 +54,7 @@ fn packet(uplink: &mut Uplink, now: Instant, bytes: &[u8]) -> Option<Packet> {
     let header = Header::read(&bytes)?;
     let found = uplink.find(header.head)?;
     let payload = unpadded(&bytes[header.length..], header.head.padding)?.into();
-    uplink.opened(now, &header, found, payload)
+    uplink.opened(now, &header, bytes.len(), found, payload)
 }
 
 /// One line, a payload type and the one that repeats it, and two SSRCs that are known before.

@@ -186,7 +186,7 @@ impl Uplink {
         let (found, seq) = self.find(header.head)?;
         let payload = self.opener()?.rtp(datagram, header.length, header.head.ssrc, seq)?;
         let payload = unpadded(payload, header.head.padding)?.into();
-        self.opened(now, &header, (found, seq), payload)
+        self.opened(now, &header, datagram.len(), (found, seq), payload)
     }
 
     /// The stream, if it is known, and the packet's number in full; none, if it came before.
@@ -196,16 +196,17 @@ impl Uplink {
         Some((found, seq))
     }
 
-    /// A packet that is authentic.
+    /// A packet that is authentic, of so many bytes.
     fn opened(
         &mut self,
         now: Instant,
         header: &Header<'_>,
+        bytes: usize,
         (found, seq): (Option<usize>, u64),
         payload: Arc<[u8]>,
     ) -> Option<Packet> {
         if let Some(number) = header.transport(&self.ids) {
-            self.arrivals.note(now, number);
+            self.arrivals.note(now, number, bytes);
         }
         if header.head.ssrc == PROBE {
             return None;
@@ -422,7 +423,9 @@ mod tests {
             crate::rtp::write_header(&mut bytes, head, "0".into(), uplink.ids, 0, &Extensions::default());
             let header = Header::read(&bytes)?;
             let found = uplink.find(head)?;
-            uplink.opened(now, &header, found, payload.into()).map(|packet| (packet.ssrc, packet.seq, packet.payload))
+            uplink
+                .opened(now, &header, payload.len(), found, payload.into())
+                .map(|packet| (packet.ssrc, packet.seq, packet.payload))
         };
         assert_eq!(come(1, 96, 10, &[7]), Some((1, 10, [7].into())));
         assert_eq!(come(1, 96, 10, &[7]), None, "a second time");
