@@ -8,13 +8,14 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde_json::{Value, json};
 
 use crate::crowd::Crowd;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Seat};
 use crate::fanout::{Load, Pace, Phase, Shape};
 use crate::mark::Mark;
 use crate::report::{Check, Figure, Report, Row, median, surroundings};
 use crate::rest::{Askers, Run};
-use crate::server::{Contender, Server, Site};
-use crate::{http, machine, setup, sqlite_loop};
+use crate::server::{Contender, Program, Server, Site};
+use crate::machine::{self, Lap};
+use crate::{http, setup, sqlite_loop};
 
 /// Members of a room in the idle mode.
 const IDLE_ROOM: usize = 10;
@@ -31,6 +32,9 @@ const PAGE: usize = 50;
 
 /// Clients of the durable mode.
 const WRITERS: usize = 64;
+
+/// Posts of each of them under way, over a WebSocket.
+const UNDER_WAY: [usize; 2] = [1, 8];
 
 /// Sizes of transaction that the SQLite loop is run with beside the one that the server's metrics tell.
 const LOOP_BATCHES: [usize; 5] = [1, 8, 16, 32, WRITERS];
@@ -289,28 +293,69 @@ impl Repetition<'_> {
         let shape = Shape { rooms: WRITERS, members: 1 };
         let seats = setup::seats(server.address, Dialect::SocketIo, shape)?;
 
+        // As fast as a request can come and be answered that stores nothing.
+        let health = http::request("GET", "/healthz", None, None);
+        let mut askers = Askers::connect(server.address, WRITERS, 200, |_| health.clone())?;
+        askers.run(plan.warm_up, server.process)?;
+        let run = askers.run(plan.seconds, server.process)?;
+        self.add(Mode::Durable, "healthz", contender.name(), rest_figures(&run));
+        drop(askers);
+
         let requests: Vec<Vec<u8>> = seats.iter().map(|seat| post_request(&seat.token, &seat.room_id)).collect();
         let mut askers = Askers::connect(server.address, WRITERS, 201, |index| requests[index].clone())?;
         askers.run(plan.warm_up, server.process)?;
         let before = commits(&server);
         let run = askers.run(plan.seconds, server.process)?;
         let batch = mean_batch(before, commits(&server));
-        self.add_durable("REST", contender, run.requests as f64 / run.lap.wall, batch)?;
+        self.add_durable("REST", contender, (run.requests, run.lap), batch)?;
 
-        let mut load = Load::gather(server.address, Dialect::SocketIo, shape, seats, 1)?;
-        load.run(Pace::Closed(1), plan.warm_up, server.process)?;
-        let before = commits(&server);
-        let phase = load.run(Pace::Closed(1), plan.seconds, server.process)?;
-        let batch = mean_batch(before, commits(&server));
-        self.add_durable("Socket.IO", contender, phase.deliveries as f64 / phase.lap.wall, batch)?;
+        drop(askers);
+        self.durable_sockets(contender, &server, Dialect::SocketIo, seats, 1)?;
+        if contender.program() == Program::Convo {
+            for under_way in UNDER_WAY {
+                let seats = setup::seats(server.address, Dialect::Meeting, shape)?;
+                self.durable_sockets(contender, &server, Dialect::Meeting, seats, under_way)?;
+            }
+        }
         server.stop()
     }
 
+    /// The same over a socket, with so many posts of each client under way.
+    fn durable_sockets(
+        &mut self,
+        contender: Contender,
+        server: &Server,
+        dialect: Dialect,
+        seats: Vec<Seat>,
+        under_way: usize,
+    ) -> Result<()> {
+        let shape = Shape { rooms: WRITERS, members: 1 };
+        let mut load = Load::gather(server.address, dialect, shape, seats, 1)?;
+        load.run(Pace::Closed(under_way), self.plan.warm_up, server.process)?;
+        let before = commits(server);
+        let phase = load.run(Pace::Closed(under_way), self.plan.seconds, server.process)?;
+        let batch = mean_batch(before, commits(server));
+        let name = if dialect == Dialect::Meeting { "WebSocket" } else { "Socket.IO" };
+        self.add_durable(&format!("{name}, {under_way} under way"), contender, (phase.deliveries, phase.lap), batch)
+    }
+
     /// A server's rate beside that of the loop with the same transactions; the largest where it doesn't tell its own.
-    fn add_durable(&mut self, case: &str, contender: Contender, rate: f64, batch: Option<f64>) -> Result<()> {
+    fn add_durable(
+        &mut self,
+        case: &str,
+        contender: Contender,
+        (rows, lap): (u64, Lap),
+        batch: Option<f64>,
+    ) -> Result<()> {
+        let rate = rows as f64 / lap.wall;
         let size = batch.map_or(WRITERS, |batch| batch.round().max(1.0) as usize);
         let bare = self.sqlite_loop(size)?;
-        let mut figures = vec![("rows/s", rate), ("of the loop", rate / bare), ("loop's rows a commit", size as f64)];
+        let mut figures = vec![
+            ("rows/s", rate),
+            ("of the loop", rate / bare),
+            ("loop's rows a commit", size as f64),
+            ("cpu ms each", lap.cpu * 1e3 / rows as f64),
+        ];
         figures.extend(batch.map(|batch| ("own rows a commit", batch)));
         self.add(Mode::Durable, case, contender.name(), figures);
         Ok(())
