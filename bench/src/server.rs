@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_micros(500);
 pub(crate) enum Program {
     Convo,
     Node,
+    /// It flushes each message to the disk, as Convo does.
+    NodeFlushing,
     /// With a fault, it is the self-test's control server.
     Floor(Option<Fault>),
 }
@@ -35,6 +37,8 @@ pub(crate) enum Program {
 pub(crate) enum Contender {
     /// The Node peer's Socket.IO.
     Node,
+    /// The same with `synchronous=FULL`: what it stores survives a loss of power, as with Convo.
+    NodeFull,
     /// The bare broadcast.
     Floor,
     /// Convo's Socket.IO.
@@ -47,6 +51,7 @@ impl Contender {
     pub(crate) fn program(self) -> Program {
         match self {
             Self::Node => Program::Node,
+            Self::NodeFull => Program::NodeFlushing,
             Self::Floor => Program::Floor(None),
             Self::ConvoSio | Self::ConvoWs => Program::Convo,
         }
@@ -54,7 +59,7 @@ impl Contender {
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            Self::Node | Self::ConvoSio => Dialect::SocketIo,
+            Self::Node | Self::NodeFull | Self::ConvoSio => Dialect::SocketIo,
             Self::ConvoWs => Dialect::Meeting,
             Self::Floor => Dialect::Floor,
         }
@@ -69,6 +74,7 @@ impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Node => "node-sio",
+            Self::NodeFull => "node-sio-full",
             Self::Floor => "floor-ws",
             Self::ConvoSio => "convo-sio",
             Self::ConvoWs => "convo-ws",
@@ -111,12 +117,15 @@ impl Site {
                     command.env(format!("CONVO_{name}"), value);
                 }
             }
-            Program::Node => {
+            Program::Node | Program::NodeFlushing => {
                 let modules = self.node_peer.join("node_modules");
                 ensure!(modules.exists(), "run `npm ci` in {} first", self.node_peer.display());
                 command = Command::new("node");
                 command.arg(self.node_peer.join("server.js"));
                 command.env("PORT", address.port().to_string()).env("DATA_DIR", dir).env("NODE_ENV", "production");
+                if program == Program::NodeFlushing {
+                    command.env("SYNCHRONOUS", "FULL");
+                }
             }
             Program::Floor(fault) => {
                 command = Command::new(std::env::current_exe()?);
@@ -192,7 +201,7 @@ impl Drop for Server {
 fn is_ready(program: Program, address: SocketAddr) -> bool {
     let path = match program {
         Program::Convo => "/readyz",
-        Program::Node => "/healthz",
+        Program::Node | Program::NodeFlushing => "/healthz",
         Program::Floor(_) => return TcpStream::connect(address).is_ok(),
     };
     let answer =

@@ -1,4 +1,4 @@
-// Storage: SQLite in WAL with synchronous=NORMAL, one prepared statement a query.
+// Storage: SQLite in WAL with synchronous=NORMAL (or what SYNCHRONOUS says), one prepared statement a query.
 
 import Database from "better-sqlite3";
 
@@ -16,7 +16,7 @@ const SCHEMA = `
 export function openDatabase(path) {
   const database = new Database(path);
   database.pragma("journal_mode = WAL");
-  database.pragma("synchronous = NORMAL");
+  database.pragma(`synchronous = ${process.env.SYNCHRONOUS ?? "NORMAL"}`);
   database.exec(SCHEMA);
   return {
     addUser: database.prepare("INSERT INTO user (id, name, email, hash) VALUES (?, ?, ?, ?)"),
