@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::crowd::Crowd;
 use crate::dialect::{Dialect, Seat};
 use crate::fanout::{Load, Pace, Phase, Shape};
+use crate::machine::{self, Lap};
 use crate::mark::Mark;
 use crate::report::{Check, Figure, Report, Row, median, surroundings};
 use crate::rest::{Askers, Run};
 use crate::server::{Contender, Program, Server, Site};
-use crate::machine::{self, Lap};
 use crate::{http, setup, sqlite_loop};
 
 /// Members of a room in the idle mode.
