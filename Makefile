@@ -10,8 +10,9 @@ WORKERS ?= $(shell echo $$(( $$(nproc) + 2 )))
 STORE ?= both
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
-# libFuzzer's instrumentation is unstable in rustc; this lets the stable compiler have it.
-FUZZ := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
+# libFuzzer's instrumentation is unstable in rustc; this lets the stable compiler have it. Optimised as they are linked, the
+# targets would each take minutes to build.
+FUZZ := RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_LTO=off PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo fuzz
 
 .PHONY: help
 help: ## Show this
@@ -120,6 +121,7 @@ bench-media: ## Measure media beside a LiveKit server (LIVEKIT_SERVER=its progra
 
 .PHONY: fuzz
 fuzz: cargo-fuzz ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
+	$(FUZZ) build
 	for target in $$($(FUZZ) list); do $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS); done
 
 .PHONY: cargo-fuzz
