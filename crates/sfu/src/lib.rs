@@ -133,8 +133,20 @@ impl Sfu {
             } else if let Some(transmit) = self.outbox.pop() {
                 return Output::Transmit(transmit);
             } else {
-                return Output::Timeout(self.wake.next().unwrap_or(now + SWEEP));
+                return Output::Timeout(self.next_due(now).unwrap_or(now + SWEEP));
             }
+        }
+    }
+
+    /// When something is due next: times of peers that have moved on wake nobody.
+    fn next_due(&mut self, now: Instant) -> Option<Instant> {
+        loop {
+            let (at, due) = self.wake.next()?;
+            let Due::Peer(peer) = due else { return Some(at) };
+            if self.room(now, peer.room).is_some_and(|(room, mut cx)| room.waits(peer, at, &mut cx)) {
+                return Some(at);
+            }
+            self.wake.pop_due(at);
         }
     }
 

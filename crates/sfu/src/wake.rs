@@ -83,8 +83,8 @@ impl Wake {
         }
     }
 
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|timer| timer.at)
+    pub(crate) fn next(&self) -> Option<(Instant, Due)> {
+        self.heap.peek().map(|timer| (timer.at, timer.due))
     }
 }
 

@@ -76,3 +76,15 @@ fn publishers_are_told_when_packets_came_not_when_they_were_looked_at() {
     let shaken = jitter(&world, ann);
     assert!(calm < 45 && shaken > 200, "{calm}, then {shaken}");
 }
+
+#[test]
+fn nobody_is_woken_for_times_that_have_moved() {
+    let (mut world, [ann, _]) = meeting(94);
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(5));
+    let before = world.woken_for_nothing;
+    world.run(Duration::from_secs(10));
+    let woken = world.woken_for_nothing - before;
+    // By str0m and the room; feedback whose time moved would wake a hundred times more.
+    assert!(woken < 100, "{woken} times in ten seconds");
+}

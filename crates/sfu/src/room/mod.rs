@@ -325,17 +325,27 @@ impl Room {
         self.after_drain(at, events, cx);
     }
 
-    pub(crate) fn on_peer_due(&mut self, at: PeerRef, time: Instant, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
-        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
-        if peer.scheduled != Some(time) {
-            return; // An earlier time came since, and was seen to.
-        }
-        peer.scheduled = None;
-        if peer.deadline() <= cx.now {
-            self.advance(at, events, cx);
-        } else {
+    /// Whether the peer waits for this time of the heap: not if an earlier one came since, and was seen to. One whose time has moved
+    /// gets its new one.
+    pub(crate) fn waits(&mut self, at: PeerRef, time: Instant, cx: &mut Cx<'_>) -> bool {
+        let peer = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target));
+        let Some(peer) = peer.filter(|peer| peer.scheduled == Some(time)) else { return false };
+        let waits = peer.deadline() <= time;
+        if !waits {
+            peer.scheduled = None;
             self.schedule(at, cx);
         }
+        waits
+    }
+
+    pub(crate) fn on_peer_due(&mut self, at: PeerRef, time: Instant, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
+        if !self.waits(at, time, cx) {
+            return;
+        }
+        if let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) {
+            peer.scheduled = None;
+        }
+        self.advance(at, events, cx);
     }
 
     fn after_drain(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {

@@ -45,6 +45,9 @@ pub struct World {
     net: Net,
     next_connection: u64,
     sfu_due: Instant,
+    /// What the machine said, and how often it was woken when there was nothing to say.
+    said: u64,
+    pub woken_for_nothing: u64,
 }
 
 /// A story's name for a client.
@@ -82,6 +85,8 @@ impl World {
             net,
             next_connection,
             sfu_due: now,
+            said: 0,
+            woken_for_nothing: 0,
         };
         world.poll_sfu();
         world
@@ -232,7 +237,9 @@ impl World {
             self.after_client(name);
         }
         if self.now >= self.sfu_due {
+            let said = self.said;
             self.input(Input::Timeout);
+            self.woken_for_nothing += u64::from(self.said == said);
         }
     }
 
@@ -257,10 +264,12 @@ impl World {
 
     fn poll_sfu(&mut self) {
         loop {
+            self.said += 1;
             match self.sfu.poll(self.now) {
                 Output::Timeout(at) => {
                     assert!(at > self.now, "what is due is done before the machine sleeps");
                     self.sfu_due = at;
+                    self.said -= 1;
                     break;
                 }
                 Output::Transmit(transmit) => {
