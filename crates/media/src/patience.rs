@@ -5,6 +5,7 @@
 //! bring nothing but feedback are counted, and where they are many, what comes in a few milliseconds is taken together. See
 //! decision 13.
 
+use convo_sfu::Datagram;
 use std::time::{Duration, Instant};
 
 /// From one turn of feedback to the next, on average: a thousand a second.
@@ -23,6 +24,12 @@ pub(crate) enum Came {
     Feedback,
     /// Somebody waits for it.
     More,
+}
+
+impl Came {
+    pub(crate) fn of(datagram: &Datagram<'_>) -> Self {
+        if datagram.is_feedback() { Self::Feedback } else { Self::More }
+    }
 }
 
 /// The generic cell rate algorithm over turns of feedback (ITU-T I.371).

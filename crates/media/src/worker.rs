@@ -322,7 +322,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
                 socket.receive(buffers, meter, |Received { source, destination, wall, contents }| {
                     let arrived = arrivals.at(wall);
                     let datagram = Datagram { proto: Protocol::Udp, source, destination, arrived, contents };
-                    patience.note(if datagram.is_feedback() { Came::Feedback } else { Came::More });
+                    patience.note(Came::of(&datagram));
                     brain.handle(now, Input::Datagram(datagram));
                 });
             }
@@ -336,7 +336,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         }
         let each = |Received { source, destination, contents, .. }: Received<'_>| {
             let datagram = Datagram { proto: Protocol::Tcp, source, destination, arrived: now, contents };
-            patience.note(if datagram.is_feedback() { Came::Feedback } else { Came::More });
+            patience.note(Came::of(&datagram));
             brain.handle(now, Input::Datagram(datagram));
         };
         streams.read(now, meter, each, |worker, stream| colleagues[worker].put(Work::Stream(stream)));

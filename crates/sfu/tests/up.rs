@@ -85,6 +85,6 @@ fn nobody_is_woken_for_times_that_have_moved() {
     let before = world.woken_for_nothing;
     world.run(Duration::from_secs(10));
     let woken = world.woken_for_nothing - before;
-    // By str0m and the room; feedback whose time moved would wake a hundred times more.
+    // By str0m and the room. Feedback whose time has moved would come to a hundred more.
     assert!(woken < 100, "{woken} times in ten seconds");
 }

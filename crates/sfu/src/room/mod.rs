@@ -293,6 +293,10 @@ impl Room {
         }
     }
 
+    fn peer(&mut self, at: PeerRef) -> Option<&mut Peer> {
+        self.people.get_mut(at.participant)?.peer(at.target)
+    }
+
     pub(crate) fn receive(
         &mut self,
         at: PeerRef,
@@ -300,7 +304,7 @@ impl Room {
         events: &mut Vec<PeerEvent>,
         cx: &mut Cx<'_>,
     ) {
-        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        let Some(peer) = self.peer(at) else { return };
         if crate::rtp::is(datagram.contents) {
             peer.receive_media(cx.now, datagram, events, cx.outbox);
             return self.after_drain(at, events, cx);
@@ -315,7 +319,7 @@ impl Room {
     }
 
     pub(crate) fn advance(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
-        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        let Some(peer) = self.peer(at) else { return };
         peer.dirty = false;
         if std::mem::take(&mut peer.touched) || peer.is_due(cx.now) {
             peer.advance(cx.now);
@@ -328,8 +332,7 @@ impl Room {
     /// Whether the peer waits for this time of the heap: not if an earlier one came since, and was seen to. One whose time has moved
     /// gets its new one.
     pub(crate) fn waits(&mut self, at: PeerRef, time: Instant, cx: &mut Cx<'_>) -> bool {
-        let peer = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target));
-        let Some(peer) = peer.filter(|peer| peer.scheduled == Some(time)) else { return false };
+        let Some(peer) = self.peer(at).filter(|peer| peer.scheduled == Some(time)) else { return false };
         let waits = peer.deadline() <= time;
         if !waits {
             peer.scheduled = None;
@@ -339,13 +342,12 @@ impl Room {
     }
 
     pub(crate) fn on_peer_due(&mut self, at: PeerRef, time: Instant, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
-        if !self.waits(at, time, cx) {
-            return;
-        }
-        if let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) {
+        if self.waits(at, time, cx)
+            && let Some(peer) = self.peer(at)
+        {
             peer.scheduled = None;
+            self.advance(at, events, cx);
         }
-        self.advance(at, events, cx);
     }
 
     fn after_drain(&mut self, at: PeerRef, events: &mut Vec<PeerEvent>, cx: &mut Cx<'_>) {
@@ -358,7 +360,7 @@ impl Room {
 
     /// Puts the peer on the timer heap, unless it is there early enough.
     fn schedule(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
-        let Some(peer) = self.people.get_mut(at.participant).and_then(|p| p.peer(at.target)) else { return };
+        let Some(peer) = self.peer(at) else { return };
         if let Some(deadline) = peer.schedule(peer.deadline()) {
             cx.wake.at(deadline, Due::Peer(at));
         }

@@ -9,7 +9,7 @@ use std::{
 /// Between reports, as libwebrtc's own receivers keep it: what a report takes is about a twentieth of what comes.
 const SOONEST: Duration = Duration::from_millis(50);
 const LATEST: Duration = Duration::from_millis(250);
-/// Bytes that came and are worth a report at the soonest.
+/// Bytes that came and are worth a report at the soonest: libwebrtc reckons with 68 for one.
 const WORTH: usize = 20 * 68;
 /// Packets that are remembered. One that comes late is told of with all behind it.
 const KEPT: usize = 512;

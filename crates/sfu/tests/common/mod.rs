@@ -264,12 +264,12 @@ impl World {
 
     fn poll_sfu(&mut self) {
         loop {
-            self.said += 1;
-            match self.sfu.poll(self.now) {
+            let output = self.sfu.poll(self.now);
+            self.said += u64::from(!matches!(output, Output::Timeout(_)));
+            match output {
                 Output::Timeout(at) => {
                     assert!(at > self.now, "what is due is done before the machine sleeps");
                     self.sfu_due = at;
-                    self.said -= 1;
                     break;
                 }
                 Output::Transmit(transmit) => {
