@@ -27,7 +27,7 @@ pub(crate) enum Program {
     Convo,
     Node,
     /// It flushes each message to the disk, as Convo does.
-    NodeFlushing,
+    NodeFull,
     /// With a fault, it is the self-test's control server.
     Floor(Option<Fault>),
 }
@@ -51,7 +51,7 @@ impl Contender {
     pub(crate) fn program(self) -> Program {
         match self {
             Self::Node => Program::Node,
-            Self::NodeFull => Program::NodeFlushing,
+            Self::NodeFull => Program::NodeFull,
             Self::Floor => Program::Floor(None),
             Self::ConvoSio | Self::ConvoWs => Program::Convo,
         }
@@ -117,13 +117,13 @@ impl Site {
                     command.env(format!("CONVO_{name}"), value);
                 }
             }
-            Program::Node | Program::NodeFlushing => {
+            Program::Node | Program::NodeFull => {
                 let modules = self.node_peer.join("node_modules");
                 ensure!(modules.exists(), "run `npm ci` in {} first", self.node_peer.display());
                 command = Command::new("node");
                 command.arg(self.node_peer.join("server.js"));
                 command.env("PORT", address.port().to_string()).env("DATA_DIR", dir).env("NODE_ENV", "production");
-                if program == Program::NodeFlushing {
+                if program == Program::NodeFull {
                     command.env("SYNCHRONOUS", "FULL");
                 }
             }
@@ -201,7 +201,7 @@ impl Drop for Server {
 fn is_ready(program: Program, address: SocketAddr) -> bool {
     let path = match program {
         Program::Convo => "/readyz",
-        Program::Node | Program::NodeFlushing => "/healthz",
+        Program::Node | Program::NodeFull => "/healthz",
         Program::Floor(_) => return TcpStream::connect(address).is_ok(),
     };
     let answer =

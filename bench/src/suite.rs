@@ -296,47 +296,48 @@ impl Repetition<'_> {
         // As fast as a request can come and be answered that stores nothing.
         let health = http::request("GET", "/healthz", None, None);
         let mut askers = Askers::connect(server.address, WRITERS, 200, |_| health.clone())?;
-        askers.run(plan.warm_up, server.process)?;
-        let run = askers.run(plan.seconds, server.process)?;
+        let (run, _) = self.settled(&server, |length| askers.run(length, server.process))?;
         self.add(Mode::Durable, "healthz", contender.name(), rest_figures(&run));
         drop(askers);
 
         let requests: Vec<Vec<u8>> = seats.iter().map(|seat| post_request(&seat.token, &seat.room_id)).collect();
         let mut askers = Askers::connect(server.address, WRITERS, 201, |index| requests[index].clone())?;
-        askers.run(plan.warm_up, server.process)?;
-        let before = commits(&server);
-        let run = askers.run(plan.seconds, server.process)?;
-        let batch = mean_batch(before, commits(&server));
+        let (run, batch) = self.settled(&server, |length| askers.run(length, server.process))?;
         self.add_durable("REST", contender, (run.requests, run.lap), batch)?;
-
         drop(askers);
-        self.durable_sockets(contender, &server, Dialect::SocketIo, seats, 1)?;
+
+        self.durable_socket(contender, &server, seats, (Dialect::SocketIo, 1))?;
         if contender.program() == Program::Convo {
             for under_way in UNDER_WAY {
                 let seats = setup::seats(server.address, Dialect::Meeting, shape)?;
-                self.durable_sockets(contender, &server, Dialect::Meeting, seats, under_way)?;
+                self.durable_socket(contender, &server, seats, (Dialect::Meeting, under_way))?;
             }
         }
         server.stop()
     }
 
     /// The same over a socket, with so many posts of each client under way.
-    fn durable_sockets(
+    fn durable_socket(
         &mut self,
         contender: Contender,
         server: &Server,
-        dialect: Dialect,
         seats: Vec<Seat>,
-        under_way: usize,
+        (dialect, under_way): (Dialect, usize),
     ) -> Result<()> {
         let shape = Shape { rooms: WRITERS, members: 1 };
         let mut load = Load::gather(server.address, dialect, shape, seats, 1)?;
-        load.run(Pace::Closed(under_way), self.plan.warm_up, server.process)?;
-        let before = commits(server);
-        let phase = load.run(Pace::Closed(under_way), self.plan.seconds, server.process)?;
-        let batch = mean_batch(before, commits(server));
+        let pace = Pace::Closed(under_way);
+        let (phase, batch) = self.settled(server, |length| load.run(pace, length, server.process))?;
         let name = if dialect == Dialect::Meeting { "WebSocket" } else { "Socket.IO" };
         self.add_durable(&format!("{name}, {under_way} under way"), contender, (phase.deliveries, phase.lap), batch)
+    }
+
+    /// What a load gives once it is warm, and how many rows the server then committed at a time.
+    fn settled<T>(&self, server: &Server, mut load: impl FnMut(Duration) -> Result<T>) -> Result<(T, Option<f64>)> {
+        load(self.plan.warm_up)?;
+        let before = commits(server);
+        let measured = load(self.plan.seconds)?;
+        Ok((measured, mean_batch(before, commits(server))))
     }
 
     /// A server's rate beside that of the loop with the same transactions; the largest where it doesn't tell its own.
