@@ -110,6 +110,7 @@ impl Attendee {
                     let standing = self.standing();
                     self.follow(&standing).await;
                     if let Some(farewell) = standing.left {
+                        self.last_words().await;
                         break farewell;
                     }
                 }
@@ -267,6 +268,13 @@ impl Attendee {
         let change = SelfChange { audio_enabled: Some(audio), video_enabled: Some(video), ..SelfChange::default() };
         if let Err(error) = domain.update_self(room, id, change).await {
             tracing::debug!(%error, "what a participant's devices do could not be told");
+        }
+    }
+
+    /// What was written before they went.
+    async fn last_words(&mut self) {
+        while let Ok(chat) = self.ears.chats.try_recv() {
+            self.post(chat).await;
         }
     }
 
