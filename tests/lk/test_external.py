@@ -1,6 +1,7 @@
 """Convo with an existing LiveKit server (`LIVEKIT_URL`): here a second Convo is that server, and knows nothing of the
 meetings. LiveKit clients go straight to it."""
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -11,6 +12,7 @@ import jwt
 import pytest
 from livekit import rtc
 
+from harness.batching import batching
 from harness.livekit import Client, join, participants, until
 from harness.process import convo
 
@@ -46,8 +48,12 @@ async def bridged(person, room, *clients):
         client.chats.clear()
 
 
+async def posts(person, room):
+    return [post.text for post in await person.via("platform").history(room)]
+
+
 async def texts(person, room):
-    return [post.text for post in await person.via("platform").history(room) if "there?" not in post.text][1:]
+    return [text for text in await posts(person, room) if "are you there?" not in text][1:]
 
 
 async def test_the_embedded_server_is_off(world, livekit, ann, room):
@@ -75,6 +81,54 @@ async def test_chat_goes_both_ways(ann, bob, room, connect):
     assert attributes["sender_name"].startswith("Bob")
     # And nobody sees who carries it.
     assert list(from_ann.room.remote_participants) == [from_bob.room.local_participant.identity]
+
+
+async def test_what_is_said_at_once_is_kept(ann, room, connect):
+    for number in range(5):
+        client = await connect(await join(ann, room))
+        await client.room.local_participant.send_text(f"{number}", topic="lk.chat")
+    found = await until(lambda: posts(ann, room), lambda found: len(found) == 5)
+    assert sorted(found) == [f"{number}" for number in range(5)]
+
+
+async def test_what_is_said_before_going_is_kept(ann, bob, room, connect):
+    stays = await connect(await join(bob, room))
+    for turn in range(5):
+        client = await connect(await join(ann, room))
+        identity = client.room.local_participant.identity
+        await stays.until(lambda identity=identity: identity in stays.room.remote_participants)
+        words = [f"{turn} {number}" for number in range(10)]
+        await asyncio.gather(*(client.room.local_participant.send_text(text, topic="lk.chat") for text in words))
+        await client.room.disconnect()
+        await stays.until(lambda identity=identity: identity not in stays.room.remote_participants)
+    heard = {text for _, text, _ in stays.chats}
+    assert heard
+    await until(lambda: posts(ann, room), lambda found: heard <= set(found))
+
+
+async def test_who_writes_before_the_server_tells_of_them(serve, livekit, key, connect):
+    """As LiveKit's does, whose updates come late."""
+    async with batching(livekit.server.url) as url:
+        world = await serve(LIVEKIT_URL=url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann, bob = await world.person("Ann"), await world.person("Bob")
+        room = await ann.via("platform").create_room()
+        hers, his = await connect(await join(ann, room)), await connect(await join(bob, room))
+        await his.until(lambda: hers.room.local_participant.identity in his.room.remote_participants)
+        for number in range(3):
+            await his.room.local_participant.send_text(f"{number}", topic="lk.chat")
+        await his.room.disconnect()
+        assert await until(lambda: posts(ann, room), lambda found: len(found) == 3) == ["0", "1", "2"]
+
+
+async def test_what_an_unseen_one_writes_is_not_the_rooms(ann, room, connect, token):
+    hers = await connect(await join(ann, room))
+    await bridged(ann, room, hers)
+    unseen = await connect(token("unseen", room.code, hidden=True))
+    await unseen.room.local_participant.send_text("boo", topic="lk.chat")
+    await hers.until(lambda: hers.chats)
+    await hers.room.local_participant.send_text("who is there?", topic="lk.chat")
+    await until(lambda: posts(ann, room), lambda found: found[-1] == "who is there?")
+    assert "boo" not in await posts(ann, room) and len(await participants(ann, room)) == 1
 
 
 async def test_a_long_message_comes_whole(ann, room, connect):

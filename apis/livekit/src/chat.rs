@@ -42,6 +42,15 @@ struct Stream {
     bytes: Vec<u8>,
 }
 
+/// Whether a message begins with this packet.
+pub(crate) fn begins(packet: &DataPacket) -> bool {
+    match &packet.value {
+        Some(Value::StreamHeader(header)) => is_chat(header),
+        Some(Value::ChatMessage(_)) => true,
+        _ => false,
+    }
+}
+
 impl Collector {
     /// The message that this packet completes. What is no chat, or too long, or not for us to read, is passed over.
     pub(crate) fn take(&mut self, packet: DataPacket) -> Option<Chat> {

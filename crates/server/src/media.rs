@@ -15,6 +15,7 @@ use convo_livekit::{Doors, House, Keys, Remote};
 use convo_media::{EventStream, Media, addresses::discover, turn};
 use livekit_protocol::ServerInfo;
 use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 use tower::ServiceBuilder;
 
 /// LiveKit's release whose protocol is spoken here: clients choose by it what they use.
@@ -53,7 +54,15 @@ impl Bound {
 }
 
 /// Opens LiveKit's doors to the embedded server; without one, begins to look after the rooms of the external one.
-pub(crate) fn open(bound: Option<Bound>, config: &Config, app: &Shared, secrets: &Secrets) -> Result<Running> {
+///
+/// `seats`: rooms to which somebody got a token.
+pub(crate) fn open(
+    bound: Option<Bound>,
+    config: &Config,
+    app: &Shared,
+    secrets: &Secrets,
+    seats: mpsc::Receiver<String>,
+) -> Result<Running> {
     let keys = Keys::new(&secrets.livekit_key, &secrets.livekit_secret.0);
     let Some(Bound { media, events }) = bound else {
         let remote = Remote::new(app.clone(), &app.livekit_url, keys).map_err(compose::explain)?;
@@ -62,7 +71,7 @@ pub(crate) fn open(bound: Option<Bound>, config: &Config, app: &Shared, secrets:
                 "CONVO_WEBHOOK_URLS is without effect: with LIVEKIT_URL, the LiveKit server sends the webhooks"
             );
         }
-        tokio::spawn(remote.clone().run());
+        tokio::spawn(remote.clone().run(seats));
         return Ok(Running::External(remote));
     };
     let doors = Doors::new(app.clone(), media.clone(), keys, config.webhook_urls.clone());

@@ -9,7 +9,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use convo_domain::clock::Timestamp;
-use livekit_protocol::WebhookEvent;
+use livekit_protocol::{ParticipantInfo, WebhookEvent, participant_info::State as Presence};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, atomic::Ordering};
 
@@ -20,8 +20,13 @@ pub(super) async fn take(State(remote): State<Arc<Remote>>, headers: HeaderMap, 
     }
     let Ok(event) = serde_json::from_slice::<WebhookEvent>(&body) else { return StatusCode::BAD_REQUEST };
     remote.hooked.store(true, Ordering::Relaxed);
-    if let Some(room) = busy(event) {
-        remote.look(room);
+    if let Some(News { room, who, over }) = news(event) {
+        if !over {
+            remote.look(room.clone());
+        }
+        if let Some(who) = who {
+            remote.tell(&room, who);
+        }
     }
     StatusCode::OK
 }
@@ -33,11 +38,27 @@ fn signed(keys: &Keys, signature: &str, body: &[u8], now: Timestamp) -> bool {
     told.is_some_and(|token| token.text("sha256") == Some(&STANDARD.encode(Sha256::digest(body))))
 }
 
-/// The room, if the event says that somebody is in it: somebody else than a steward, whom nobody sees.
-fn busy(event: WebhookEvent) -> Option<String> {
-    let hidden = event.participant.is_some_and(|someone| someone.permission.is_some_and(|may| may.hidden));
+/// What an event says of a room.
+#[derive(Debug, PartialEq)]
+struct News {
+    room: String,
+    /// Who came, or went.
+    who: Option<ParticipantInfo>,
+    /// Rather than that somebody is there.
+    over: bool,
+}
+
+/// `None`: nothing about anybody but a steward, whom nobody sees.
+fn news(event: WebhookEvent) -> Option<News> {
     let over = matches!(&event.event[..], "room_finished" | "participant_left" | "participant_connection_aborted");
-    event.room.filter(|_| !hidden && !over).map(|room| room.name)
+    let mut who = event.participant.filter(|_| over || event.event == "participant_joined");
+    if who.as_ref().and_then(|who| who.permission.as_ref()).is_some_and(|may| may.hidden) {
+        return None;
+    }
+    if let Some(who) = who.as_mut().filter(|_| over) {
+        who.set_state(Presence::Disconnected);
+    }
+    Some(News { room: event.room?.name, who, over })
 }
 
 #[cfg(test)]
@@ -66,15 +87,19 @@ mod tests {
     }
 
     #[test]
-    fn which_rooms_have_somebody() {
-        let event = |name: &str, hidden: bool| -> WebhookEvent {
-            let participant = json!({"identity": "x", "permission": {"hidden": hidden}});
+    fn who_came_and_who_went() {
+        let told = |name: &str, hidden: bool| {
+            let participant = json!({"identity": "x", "permission": {"hidden": hidden}, "state": "ACTIVE"});
             let event = json!({"event": name, "room": {"name": "r"}, "participant": participant, "createdAt": "1"});
-            serde_json::from_value(event).unwrap()
+            let News { room, who, over } = news(serde_json::from_value(event).unwrap())?;
+            assert_eq!(room, "r");
+            Some((who.map(|who| who.state()), over))
         };
-        assert_eq!(busy(event("participant_joined", false)).as_deref(), Some("r"));
-        assert_eq!(busy(event("participant_joined", true)), None);
-        assert_eq!(busy(event("participant_left", false)), None);
-        assert_eq!(busy(WebhookEvent::default()), None);
+        assert_eq!(told("participant_joined", false), Some((Some(Presence::Active), false)));
+        assert_eq!(told("track_published", false), Some((None, false)));
+        assert_eq!(told("participant_left", false), Some((Some(Presence::Disconnected), true)));
+        assert_eq!(told("participant_joined", true), None);
+        assert_eq!(told("participant_left", true), None);
+        assert_eq!(news(WebhookEvent::default()), None);
     }
 }

@@ -3,7 +3,8 @@
 //! attendee as in the embedded server ([`crate::attendee`]). Orders go by the server's own API ([`service`]), chat by the
 //! steward's data channel ([`link`]).
 //!
-//! Rooms are found by the server's webhooks, and by looking now and then, for servers that send none.
+//! A steward goes in when somebody gets a token for a room: who is quick finds it there. Tokens that others gave out, and
+//! whoever comes late, are found by the server's webhooks, and by looking now and then, for servers that send none.
 
 mod hook;
 mod link;
@@ -21,14 +22,19 @@ use axum::{Router, extract::DefaultBodyLimit, routing::post};
 use convo_domain::{error::Error, room::code};
 use convo_kit::Shared;
 use convo_sfu::Refusal;
+use livekit_protocol::ParticipantInfo;
 use parking_lot::Mutex;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
 };
 
 /// How often the server's rooms are looked at, without and with webhooks.
@@ -43,8 +49,8 @@ pub struct Remote {
     service: Arc<Service>,
     /// The identity of our stewards: this process's own.
     me: String,
-    /// Rooms that have a steward, or are asked about.
-    kept: Mutex<HashSet<String>>,
+    /// Rooms that have a steward, or are asked about, with the steward's ear for who came or went.
+    kept: Mutex<HashMap<String, mpsc::UnboundedSender<ParticipantInfo>>>,
     /// Webhooks come.
     hooked: AtomicBool,
 }
@@ -67,31 +73,64 @@ impl Remote {
         hook.layer(DefaultBodyLimit::max(HOOK)).with_state(self.clone())
     }
 
-    /// Keeps a steward in every meeting that somebody's media is in. Runs until it is dropped.
-    pub async fn run(self: Arc<Self>) {
+    /// Keeps a steward in every meeting that somebody's media is in, or is about to be. Runs until it is dropped.
+    ///
+    /// `expected`: rooms to which somebody got a token.
+    pub async fn run(self: Arc<Self>, mut expected: mpsc::Receiver<String>) {
+        let mut due = Instant::now();
         loop {
-            match self.service.busy_rooms().await {
-                Ok(rooms) => rooms.into_iter().for_each(|room| self.look(room)),
-                Err(error) => tracing::warn!(%error, "the LiveKit server's rooms could not be looked at"),
+            tokio::select! {
+                Some(room) = expected.recv() => self.look(room),
+                () = sleep_until(due) => {
+                    self.look_at(&[]).await;
+                    let hooked = self.hooked.load(Ordering::Relaxed);
+                    due = Instant::now() + if hooked { LOOK_AGAIN } else { LOOK };
+                }
             }
-            let hooked = self.hooked.load(Ordering::Relaxed);
-            tokio::time::sleep(if hooked { LOOK_AGAIN } else { LOOK }).await;
         }
     }
 
-    /// There is somebody in the room.
-    fn look(self: &Arc<Self>, name: String) {
-        if !self.kept.lock().insert(name.clone()) {
-            return;
+    /// `names`: of rooms; none for all.
+    async fn look_at(self: &Arc<Self>, names: &[&str]) {
+        match self.service.busy_rooms(names).await {
+            Ok(rooms) => rooms.into_iter().for_each(|room| self.look(room)),
+            Err(error) => tracing::warn!(%error, "the LiveKit server's rooms could not be looked at"),
         }
+    }
+
+    /// To the room's steward, if there is one.
+    fn tell(&self, room: &str, who: ParticipantInfo) {
+        if let Some(steward) = self.kept.lock().get(room) {
+            // One that is on its way out looks once more whether somebody is there.
+            let _ = steward.send(who);
+        }
+    }
+
+    /// There is somebody in the room, or will be soon.
+    fn look(self: &Arc<Self>, name: String) {
+        let told = match self.kept.lock().entry(name.clone()) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(free) => {
+                let (steward, told) = mpsc::unbounded_channel();
+                free.insert(steward);
+                told
+            }
+        };
         let remote = self.clone();
         tokio::spawn(async move {
-            match remote.host.meeting(&name).await {
-                Ok(Some(room)) if room.code == name => steward::keep(&remote, room).await,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(?error, "it could not be found out whether a room is a meeting"),
-            }
+            let meeting = remote.host.meeting(&name).await.inspect_err(|error| {
+                tracing::warn!(?error, "it could not be found out whether a room is a meeting");
+            });
+            let meeting = meeting.ok().flatten().filter(|room| room.code == name);
+            let emptied = match meeting {
+                Some(room) => steward::keep(&remote, room, told).await,
+                None => false,
+            };
             remote.kept.lock().remove(&name);
+            // Somebody may have come as the steward went.
+            if emptied {
+                remote.look_at(&[&name]).await;
+            }
         });
     }
 }
@@ -102,5 +141,5 @@ impl Remote {
 /// What is wrong, in words.
 pub async fn check(url: &str, keys: Keys) -> Result<(), String> {
     let service = Service::new(url, keys).map_err(|error| error.message.into_owned())?;
-    service.busy_rooms().await.map(drop).map_err(|refusal: Refusal| refusal.to_string())
+    service.busy_rooms(&[]).await.map(drop).map_err(|refusal: Refusal| refusal.to_string())
 }

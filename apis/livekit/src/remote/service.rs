@@ -64,10 +64,10 @@ impl Service {
         &self.base
     }
 
-    /// The rooms with somebody in them.
-    pub(crate) async fn busy_rooms(&self) -> Result<Vec<String>, Refusal> {
-        let all = proto::ListRoomsRequest::default();
-        let rooms: proto::ListRoomsResponse = self.call("ListRooms", json!({"roomList": true}), &all).await?;
+    /// The rooms with somebody in them: of those named, or of all.
+    pub(crate) async fn busy_rooms(&self, names: &[&str]) -> Result<Vec<String>, Refusal> {
+        let ask = proto::ListRoomsRequest { names: names.iter().map(|&name| name.into()).collect() };
+        let rooms: proto::ListRoomsResponse = self.call("ListRooms", json!({"roomList": true}), &ask).await?;
         Ok(rooms.rooms.into_iter().filter(|room| room.num_participants > 0).map(|room| room.name).collect())
     }
 

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     admit::{Place, Seat},
     attendee::Attendee,
+    chat,
     hall::{self, Ears, Farewell, Line},
     host::{self, Host},
 };
@@ -34,6 +35,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 const TRIES: u32 = 10;
 /// Packets that wait for the link.
 const PACKETS: usize = 4_096;
+/// Packets of somebody of whom the server has not told yet.
+const HELD: usize = 256;
 /// Convo's own tokens have this attribute; an operator's token says itself what its bearer may do.
 const ROLE: &str = "role";
 
@@ -59,22 +62,32 @@ impl Orders {
     }
 }
 
-/// Is in the room until nobody else is.
-pub(super) async fn keep(remote: &Arc<Remote>, room: Room) {
-    let (mut steward, mut packets) = Steward::new(remote.host.clone(), remote.service.clone(), room);
+/// Is in the room until nobody else is; whether it was so, rather than that the room went or was out of reach.
+///
+/// `told`: who came or went, as the server's webhooks say it.
+pub(super) async fn keep(
+    remote: &Arc<Remote>,
+    room: Room,
+    told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
+) -> bool {
+    let (mut steward, mut inbox) = Steward::new(remote.host.clone(), remote.service.clone(), room, told);
     let code = steward.room.code.clone();
-    let mut tries = 0;
+    let (mut tries, mut emptied) = (0, false);
     while tries < TRIES {
         tries += 1;
         let over = match Link::open(&remote.service, &remote.me, &code).await {
             Ok((link, people)) => {
                 tries = 0;
-                steward.serve(link, people, &mut packets).await
+                steward.serve(link, people, &mut inbox).await
             }
             Err(over) => Some(over),
         };
         match over {
-            None | Some(Over::Dismissed) => break,
+            None => {
+                emptied = true;
+                break;
+            }
+            Some(Over::Dismissed) => break,
             Some(Over::Broken(error)) => {
                 tracing::info!(room = code, error, "a room's link to the LiveKit server broke")
             }
@@ -82,15 +95,32 @@ pub(super) async fn keep(remote: &Arc<Remote>, room: Room) {
         sleep(AGAIN).await;
     }
     steward.part();
+    emptied
 }
 
 struct Steward {
     host: Arc<Host>,
+    service: Arc<Service>,
     room: Room,
     guests: HashMap<String, Guest>,
+    /// Who wrote before the server told of them, with what they wrote; each is asked about.
+    strangers: HashMap<String, Vec<proto::DataPacket>>,
+    answers: mpsc::UnboundedSender<Answer>,
     packets: mpsc::Sender<proto::DataPacket>,
     clerk: mpsc::UnboundedSender<(String, Command)>,
 }
+
+/// What is not of the link, for a steward who waits.
+struct Inbox {
+    /// For the room.
+    packets: mpsc::Receiver<proto::DataPacket>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    /// By the server's webhooks, which come before its updates.
+    told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
+}
+
+/// Who has the identity; `None`: nobody now, as far as is known.
+type Answer = (String, Option<proto::ParticipantInfo>);
 
 /// Somebody in the room, by identity.
 struct Guest {
@@ -99,20 +129,23 @@ struct Guest {
 }
 
 impl Steward {
-    fn new(host: Arc<Host>, service: Arc<Service>, room: Room) -> (Self, mpsc::Receiver<proto::DataPacket>) {
+    fn new(
+        host: Arc<Host>,
+        service: Arc<Service>,
+        room: Room,
+        told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
+    ) -> (Self, Inbox) {
         let (packets, waiting) = mpsc::channel(PACKETS);
+        let (answers, answered) = mpsc::unbounded_channel();
         let (clerk, orders) = mpsc::unbounded_channel();
-        tokio::spawn(carry_out(service, room.code.clone(), orders));
-        (Self { host, room, guests: HashMap::new(), packets, clerk }, waiting)
+        tokio::spawn(carry_out(service.clone(), room.code.clone(), orders));
+        let (guests, strangers) = (HashMap::new(), HashMap::new());
+        let steward = Self { host, service, room, guests, strangers, answers, packets, clerk };
+        (steward, Inbox { packets: waiting, answers: answered, told })
     }
 
     /// `None`: everybody else has gone.
-    async fn serve(
-        &mut self,
-        mut link: Link,
-        people: Vec<proto::ParticipantInfo>,
-        packets: &mut mpsc::Receiver<proto::DataPacket>,
-    ) -> Option<Over> {
+    async fn serve(&mut self, mut link: Link, people: Vec<proto::ParticipantInfo>, inbox: &mut Inbox) -> Option<Over> {
         self.compare(&people);
         people.into_iter().for_each(|someone| self.meet(someone));
         let mut alone = Instant::now();
@@ -123,16 +156,22 @@ impl Steward {
                     Ok(News::Packet(packet)) => self.hear(*packet),
                     Err(over) => return Some(over),
                 },
-                Some(packet) = packets.recv() => link.send(&packet),
-                () = sleep_until(alone + LINGER), if self.guests.is_empty() => {
+                Some(packet) = inbox.packets.recv() => link.send(&packet),
+                Some((identity, found)) = inbox.answers.recv() => self.answered(&identity, found),
+                Some(someone) = inbox.told.recv() => self.told(someone),
+                () = sleep_until(alone + LINGER), if self.alone() => {
                     link.close().await;
                     return None;
                 }
             }
-            if !self.guests.is_empty() {
+            if !self.alone() {
                 alone = Instant::now();
             }
         }
+    }
+
+    fn alone(&self) -> bool {
+        self.guests.is_empty() && self.strangers.is_empty()
     }
 
     /// Who went while the link was broken.
@@ -151,6 +190,7 @@ impl Steward {
         use participant_info::{Kind, State};
         let hidden = someone.permission.as_ref().is_some_and(|may| may.hidden);
         if hidden || someone.kind() == Kind::Egress {
+            self.strangers.remove(&someone.identity);
             return;
         }
         let known = self.guests.get(&someone.identity);
@@ -158,6 +198,7 @@ impl Steward {
             if known.is_some_and(|guest| guest.sid == someone.sid) {
                 self.guests.remove(&someone.identity).inspect(|guest| guest.line.leave(hall::farewell(&someone)));
             }
+            self.missed(&someone);
             return;
         }
         // Who was sent away and comes again is asked for anew.
@@ -172,6 +213,20 @@ impl Steward {
         }
         let on = |kind| someone.tracks.iter().any(|track| track.r#type() == kind && !track.muted);
         guest.line.media(on(TrackType::Audio), on(TrackType::Video));
+        for packet in self.strangers.remove(&someone.identity).unwrap_or_default() {
+            guest.line.packet(packet);
+        }
+    }
+
+    /// Somebody has gone before they were met. What they wrote counts.
+    fn missed(&mut self, someone: &proto::ParticipantInfo) {
+        let held = self.strangers.remove(&someone.identity).unwrap_or_default();
+        if held.is_empty() {
+            return;
+        }
+        let line = self.admit(someone);
+        held.into_iter().for_each(|packet| line.packet(packet));
+        line.leave(Farewell::Lost);
     }
 
     /// Asks the meeting for a place, in the background; without one, they are sent away.
@@ -193,9 +248,44 @@ impl Steward {
         line
     }
 
+    /// A webhook may come late: whoever it says is there is asked for.
+    fn told(&mut self, someone: proto::ParticipantInfo) {
+        if someone.state() == participant_info::State::Disconnected {
+            self.meet(someone);
+        } else if !self.guests.contains_key(&someone.identity) {
+            self.stranger(someone.identity);
+        }
+    }
+
+    /// LiveKit delivers at once what somebody writes, but tells of them up to three seconds after they came (updates of who
+    /// publishes nothing are batched).
     fn hear(&mut self, packet: proto::DataPacket) {
         if let Some(guest) = self.guests.get(&packet.participant_identity) {
-            guest.line.packet(packet);
+            return guest.line.packet(packet);
+        }
+        if self.strangers.contains_key(&packet.participant_identity) || chat::begins(&packet) {
+            let held = self.stranger(packet.participant_identity.clone());
+            if held.len() < HELD {
+                held.push(packet);
+            }
+        }
+    }
+
+    /// Asks who it is, once.
+    fn stranger(&mut self, identity: String) -> &mut Vec<proto::DataPacket> {
+        self.strangers.entry(identity).or_insert_with_key(|identity| {
+            tokio::spawn(ask(self.service.clone(), self.room.code.clone(), identity.clone(), self.answers.clone()));
+            Vec::new()
+        })
+    }
+
+    fn answered(&mut self, identity: &str, found: Option<proto::ParticipantInfo>) {
+        // Else they were met, or missed, before the answer came.
+        if self.strangers.contains_key(identity) {
+            match found {
+                Some(someone) => self.meet(someone),
+                None => self.missed(&proto::ParticipantInfo { identity: identity.into(), ..Default::default() }),
+            }
         }
     }
 
@@ -220,6 +310,13 @@ async fn attend(host: Arc<Host>, room: Room, someone: &proto::ParticipantInfo, e
     let vouched = !someone.attributes.contains_key(ROLE);
     let place = Place::Seat(Box::new(Seat { attendance, participant, vouched }));
     Attendee::open(host, address, place, ears).await
+}
+
+async fn ask(service: Arc<Service>, room: String, identity: String, answers: mpsc::UnboundedSender<Answer>) {
+    let found = service.participant(&room, &identity).await;
+    let found = found.inspect_err(|error| tracing::debug!(identity, %error, "nobody is there who wrote")).ok();
+    // Without a steward nobody wants to know.
+    let _ = answers.send((identity, found));
 }
 
 /// Carries out what attendees order, one after the other.

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use convo_bus::Hub;
 use convo_domain::{
     bus::{Bus, Tell, Whose},
     session::Close,
@@ -49,7 +50,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         convo_conversations::api(&app),
         convo_chatrooms::api(&app),
     ];
-    let media = media::open(bound, &config, &app, &parts.secrets)?;
+    let media = media::open(bound, &config, &app, &parts.secrets, parts.seats)?;
     let web = Web::new(config.livekit_url.as_deref());
     let router = mount::mount(&app, apis, extra, web).merge(media.routes(&app.public_url));
     tokio::spawn(parts.domain.clone().sweep());
@@ -62,7 +63,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     parts.hub.tell(vec![Tell::Close(Whose::Everybody, Close::Restart)]);
     socket_io.close_all().await;
     server.await?;
-    farewell(&parts).await;
+    farewell(&parts.hub).await;
     media.stop().await;
     tracing::info!("stopped");
     Ok(())
@@ -78,9 +79,9 @@ async fn wait_for_signal() -> Result<()> {
 }
 
 /// Sockets were told to reconnect; they get a moment to hear it.
-async fn farewell(parts: &Parts) {
+async fn farewell(hub: &Hub) {
     let gone = async {
-        while parts.hub.sessions() > 0 {
+        while hub.sessions() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
