@@ -55,6 +55,7 @@ impl Client {
 
     fn described(&mut self, sdp: String) -> proto::SessionDescription {
         self.offers += 1;
+        let sdp = as_browsers_write(&sdp);
         proto::SessionDescription { r#type: "offer".into(), sdp, id: self.offers, ..Default::default() }
     }
 
@@ -228,6 +229,17 @@ impl Client {
             }
         }
     }
+}
+
+/// Without names of streams where nothing is sent, which str0m writes too: LiveKit (1.13.3) takes such a line for that of the
+/// camera which it waits for, and since it has no layers, mixes those up that the camera sends.
+fn as_browsers_write(sdp: &str) -> String {
+    let mut sections: Vec<String> = sdp.split("\r\nm=").map(str::to_owned).collect();
+    for section in sections.iter_mut().filter(|section| section.contains("\r\na=recvonly")) {
+        let named = |line: &&str| line.starts_with("a=msid:") || line.starts_with("a=ssrc");
+        *section = section.split("\r\n").filter(|line| !named(line)).collect::<Vec<_>>().join("\r\n");
+    }
+    sections.join("\r\nm=")
 }
 
 /// Our own name for a track.
