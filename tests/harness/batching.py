@@ -1,81 +1,76 @@
-"""A LiveKit server's habit that a second Convo does not have: of who publishes nothing it tells others seconds later.
-
-The door to such a server: all that comes goes on to it, but updates of participants wait.
-"""
+"""A LiveKit server's habit that a second Convo does not have: of who publishes nothing it tells others seconds later."""
 
 import asyncio
 import contextlib
-from functools import partial
 
 import aiohttp
 from aiohttp import web
 from livekit.protocol.rtc import SignalResponse
 
-# As LiveKit 1.13 has it.
-SECONDS = 3
 
+class Door:
+    """The door to such a server: all that comes goes on to it, but its updates of participants come late.
 
-@contextlib.asynccontextmanager
-async def batching(server):
-    """The WebSocket URL of the door to `server`, an `http` URL."""
-    async with aiohttp.ClientSession(server, auto_decompress=False) as session:
+    Used with `async with`; `server` (an `http` URL) may be set later.
+    """
+
+    def __init__(self, server=None, seconds=3):
+        self.server = server
+        self.seconds = seconds
+        self.url = None
+
+    async def __aenter__(self):
+        self.session = aiohttp.ClientSession()
         app = web.Application()
-        app.router.add_route("*", "/{path:.*}", partial(_pass, session))
-        runner = web.AppRunner(app)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            yield f"ws://{host}:{port}"
-        finally:
-            await runner.cleanup()
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        self.runner = web.AppRunner(app, shutdown_timeout=0)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        host, port = self.runner.addresses[0][:2]
+        self.url = f"ws://{host}:{port}"
+        return self
 
+    async def __aexit__(self, *_):
+        await self.session.close()
+        await self.runner.cleanup()
 
-async def _pass(session, request):
-    headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
-    if request.headers.get("Upgrade", "").lower() == "websocket":
-        return await _socket(session, request, headers)
-    body = await request.read()
-    async with session.request(request.method, request.path_qs, data=body, headers=headers) as answer:
-        return web.Response(
-            status=answer.status, body=await answer.read(), headers={"Content-Type": answer.content_type}
-        )
+    async def _pass(self, request):
+        if self.server is None:
+            return web.Response(status=503)
+        url = self.server + request.path_qs
+        headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._socket(request, url, headers)
+        body = await request.read()
+        async with self.session.request(request.method, url, data=body, headers=headers) as answer:
+            return web.Response(status=answer.status, body=await answer.read())
 
+    async def _socket(self, request, url, headers):
+        client = web.WebSocketResponse()
+        await client.prepare(request)
+        async with self.session.ws_connect(url, headers=headers) as server, asyncio.TaskGroup() as tasks:
 
-async def _socket(session, request, headers):
-    client = web.WebSocketResponse()
-    await client.prepare(request)
-    headers.pop("Content-Type", None)
-    async with session.ws_connect(request.path_qs, headers=headers) as server:
-        up = asyncio.create_task(_pump(client, server))
-        down = asyncio.create_task(_pump(server, _Late(client)))
-        await asyncio.wait([up, down], return_when=asyncio.FIRST_COMPLETED)
-        for task in (up, down):
-            task.cancel()
-    await client.close()
-    return client
+            async def late(data):
+                await asyncio.sleep(self.seconds)
+                with contextlib.suppress(ConnectionError):
+                    await client.send_bytes(data)
 
+            async def down():
+                waiting = []
+                async for message in server:
+                    if SignalResponse.FromString(message.data).WhichOneof("message") == "update":
+                        waiting.append(tasks.create_task(late(message.data)))
+                    else:
+                        await client.send_bytes(message.data)
+                for task in waiting:
+                    task.cancel()
+                await client.close()
 
-async def _pump(source, sink):
-    async for message in source:
-        if message.type == aiohttp.WSMsgType.BINARY:
-            await sink.send_bytes(message.data)
+            async def up():
+                async for message in client:
+                    await server.send_bytes(message.data)
+                await server.close()
 
-
-class _Late:
-    """Sends updates of participants later, the rest at once."""
-
-    def __init__(self, socket):
-        self.socket = socket
-        self.tasks = set()
-
-    async def send_bytes(self, data):
-        if SignalResponse.FromString(data).WhichOneof("message") == "update":
-            self.tasks.add(asyncio.create_task(self._later(data)))
-        else:
-            await self.socket.send_bytes(data)
-
-    async def _later(self, data):
-        await asyncio.sleep(SECONDS)
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self.socket.send_bytes(data)
+            tasks.create_task(down())
+            tasks.create_task(up())
+        return client

@@ -12,7 +12,7 @@ import jwt
 import pytest
 from livekit import rtc
 
-from harness.batching import batching
+from harness.batching import Door
 from harness.livekit import Client, join, participants, until
 from harness.process import convo
 
@@ -108,8 +108,8 @@ async def test_what_is_said_before_going_is_kept(ann, bob, room, connect):
 
 async def test_who_writes_before_the_server_tells_of_them(serve, livekit, key, connect):
     """As LiveKit's does, whose updates come late."""
-    async with batching(livekit.server.url) as url:
-        world = await serve(LIVEKIT_URL=url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+    async with Door(livekit.server.url) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
         ann, bob = await world.person("Ann"), await world.person("Bob")
         room = await ann.via("platform").create_room()
         hers, his = await connect(await join(ann, room)), await connect(await join(bob, room))
@@ -118,6 +118,25 @@ async def test_who_writes_before_the_server_tells_of_them(serve, livekit, key, c
             await his.room.local_participant.send_text(f"{number}", topic="lk.chat")
         await his.room.disconnect()
         assert await until(lambda: posts(ann, room), lambda found: len(found) == 3) == ["0", "1", "2"]
+
+
+async def test_webhooks_tell_who_is_there(serve, serve_media, key, token):
+    """Here nothing else does: the server's updates never come."""
+    async with Door(seconds=3_600) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        livekit = await serve_media(CONVO_WEBHOOK_URLS=f"{world.server.url}/livekit/webhook")
+        door.server = livekit.server.url
+        ann = await world.person("Ann")
+        room = await ann.via("platform").create_room()
+        hers = await Client().connect(livekit.server.ws_url, (await join(ann, room))["meeting_token"])
+        await hers.room.local_participant.send_text("the steward is here", topic="lk.chat")
+        await until(lambda: posts(ann, room), lambda found: found)
+        robot = await Client().connect(livekit.server.ws_url, token("robot", room.code))
+        people = await until(lambda: participants(ann, room), lambda people: len(people) == 2)
+        assert {person["identity"] for person in people} >= {"robot"}
+        await robot.room.disconnect()
+        await until(lambda: participants(ann, room), lambda people: len(people) == 1)
+        await hers.room.disconnect()
 
 
 async def test_what_an_unseen_one_writes_is_not_the_rooms(ann, room, connect, token):

@@ -252,7 +252,7 @@ impl Steward {
     fn told(&mut self, someone: proto::ParticipantInfo) {
         if someone.state() == participant_info::State::Disconnected {
             self.meet(someone);
-        } else if !self.guests.contains_key(&someone.identity) {
+        } else if self.guests.get(&someone.identity).is_none_or(|guest| guest.sid != someone.sid) {
             self.stranger(someone.identity);
         }
     }
