@@ -361,6 +361,7 @@ test('by keyboard alone from registration to a message', async () => {
 for (const colorScheme of ['light', 'dark']) {
   test(`axe finds nothing in chats, ${colorScheme}`, async () => {
     const nia = await person(convo.url, `Nia${colorScheme}`);
+    await person(convo.url, `Oda${colorScheme}`);
     const id = await room(nia, 60);
     await nia.call('/api/conversations', { body: { is_ai: true, title: 'Empty' } });
     const page = await openAs(convo, nia, '/chat', { colorScheme });

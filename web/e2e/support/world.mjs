@@ -128,22 +128,23 @@ export async function violations(page) {
 
 /** Waits until what fades or slides is where it goes; what moves for ever may. */
 export function settled(page) {
-  return page.waitForFunction(
-    () =>
-      new Promise((resolve) => {
-        // What is about to begin shows how it begins, until the library takes that away.
-        const still = () =>
-          !document.querySelector('[data-starting-style], [data-ending-style]') &&
-          document
-            .getAnimations()
-            .every(
-              ({ effect, playState }) =>
-                playState !== 'running' || effect.getTiming().iterations === Infinity,
-            );
-        // What has just been asked for begins with the next picture.
-        requestAnimationFrame(() => requestAnimationFrame(() => resolve(still())));
-      }),
-  );
+  // No `waitForFunction`: it takes the promise of an answer for a yes.
+  return page.evaluate(async () => {
+    // What is about to begin shows how it begins, until the library takes that away.
+    const still = () =>
+      !document.querySelector('[data-starting-style], [data-ending-style]') &&
+      document
+        .getAnimations()
+        .every(
+          ({ effect, playState }) => playState !== 'running' || effect.getTiming().iterations === Infinity,
+        );
+    const picture = () => new Promise(requestAnimationFrame);
+    do {
+      // What has just been asked for begins with the next picture.
+      await picture();
+      await picture();
+    } while (!still());
+  });
 }
 
 async function start(args, ready, env) {
