@@ -1,4 +1,5 @@
-"""A LiveKit server's habit that a second Convo does not have: of who publishes nothing it tells others seconds later."""
+"""Habits of a LiveKit server that a second Convo does not have: of who publishes nothing it tells others seconds later, and
+one with many rooms takes long to list them."""
 
 import asyncio
 import contextlib
@@ -11,13 +12,15 @@ from livekit.protocol.rtc import SignalResponse
 class Door:
     """The door to such a server: all that comes goes on to it, but its updates of participants come late.
 
-    Used with `async with`; `server` (an `http` URL) may be set later.
+    Used with `async with`; `server` (an `http` URL) may be set later. What `unanswered` names is never answered.
     """
 
-    def __init__(self, server=None, seconds=3):
+    def __init__(self, server=None, seconds=3, unanswered=None):
         self.server = server
         self.seconds = seconds
+        self.unanswered = unanswered
         self.url = None
+        self.closed = asyncio.Event()
 
     async def __aenter__(self):
         self.session = aiohttp.ClientSession()
@@ -31,12 +34,15 @@ class Door:
         return self
 
     async def __aexit__(self, *_):
+        self.closed.set()
         await self.session.close()
         await self.runner.cleanup()
 
     async def _pass(self, request):
         if self.server is None:
             return web.Response(status=503)
+        if self.unanswered and request.path.endswith(f"/{self.unanswered}"):
+            await self.closed.wait()
         url = self.server + request.path_qs
         headers = {name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers}
         if request.headers.get("Upgrade", "").lower() == "websocket":

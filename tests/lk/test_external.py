@@ -120,6 +120,18 @@ async def test_who_writes_before_the_server_tells_of_them(serve, livekit, key, c
         assert await until(lambda: posts(ann, room), lambda found: len(found) == 3) == ["0", "1", "2"]
 
 
+async def test_who_comes_while_the_server_lists_its_rooms(serve, livekit, key, connect):
+    """Nobody waits for the list."""
+    async with Door(livekit.server.url, unanswered="ListRooms") as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann = await world.person("Ann")
+        room = await ann.via("platform").create_room()
+        hers = await connect(await join(ann, room))
+        await hers.room.local_participant.send_text("anybody?", topic="lk.chat")
+        assert await until(lambda: posts(ann, room), lambda found: found) == ["anybody?"]
+        await hers.room.disconnect()
+
+
 async def test_webhooks_tell_who_is_there(serve, serve_media, key, token):
     """Here nothing else does: the server's updates never come."""
     async with Door(seconds=3_600) as door:

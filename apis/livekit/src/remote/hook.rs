@@ -9,7 +9,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use convo_domain::clock::Timestamp;
-use livekit_protocol::{ParticipantInfo, WebhookEvent, participant_info::State as Presence};
+use livekit_protocol::{ParticipantInfo, WebhookEvent, participant_info};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, atomic::Ordering};
 
@@ -56,7 +56,7 @@ fn news(event: WebhookEvent) -> Option<News> {
         return None;
     }
     if let Some(who) = who.as_mut().filter(|_| over) {
-        who.set_state(Presence::Disconnected);
+        who.set_state(participant_info::State::Disconnected);
     }
     Some(News { room: event.room?.name, who, over })
 }
@@ -95,9 +95,9 @@ mod tests {
             assert_eq!(room, "r");
             Some((who.map(|who| who.state()), over))
         };
-        assert_eq!(told("participant_joined", false), Some((Some(Presence::Active), false)));
+        assert_eq!(told("participant_joined", false), Some((Some(participant_info::State::Active), false)));
         assert_eq!(told("track_published", false), Some((None, false)));
-        assert_eq!(told("participant_left", false), Some((Some(Presence::Disconnected), true)));
+        assert_eq!(told("participant_left", false), Some((Some(participant_info::State::Disconnected), true)));
         assert_eq!(told("participant_joined", true), None);
         assert_eq!(told("participant_left", true), None);
         assert_eq!(news(WebhookEvent::default()), None);

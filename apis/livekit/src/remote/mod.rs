@@ -32,10 +32,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::mpsc, time::sleep};
 
 /// How often the server's rooms are looked at, without and with webhooks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -77,16 +74,19 @@ impl Remote {
     ///
     /// `expected`: rooms to which somebody got a token.
     pub async fn run(self: Arc<Self>, mut expected: mpsc::Receiver<String>) {
-        let mut due = Instant::now();
-        loop {
-            tokio::select! {
-                Some(room) = expected.recv() => self.look(room),
-                () = sleep_until(due) => {
-                    self.look_at(&[]).await;
-                    let hooked = self.hooked.load(Ordering::Relaxed);
-                    due = Instant::now() + if hooked { LOOK_AGAIN } else { LOOK };
-                }
+        let go_in = async {
+            while let Some(room) = expected.recv().await {
+                self.look(room);
             }
+        };
+        // A server that takes long to say which rooms it has keeps nobody from going in.
+        tokio::join!(go_in, self.patrol());
+    }
+
+    async fn patrol(self: &Arc<Self>) {
+        loop {
+            self.look_at(&[]).await;
+            sleep(if self.hooked.load(Ordering::Relaxed) { LOOK_AGAIN } else { LOOK }).await;
         }
     }
 
@@ -118,13 +118,13 @@ impl Remote {
         };
         let remote = self.clone();
         tokio::spawn(async move {
-            let meeting = remote.host.meeting(&name).await.inspect_err(|error| {
-                tracing::warn!(?error, "it could not be found out whether a room is a meeting");
-            });
-            let meeting = meeting.ok().flatten().filter(|room| room.code == name);
-            let emptied = match meeting {
-                Some(room) => steward::keep(&remote, room, told).await,
-                None => false,
+            let emptied = match remote.host.meeting(&name).await {
+                Ok(Some(room)) if room.code == name => steward::keep(&remote, room, told).await,
+                Ok(_) => false,
+                Err(error) => {
+                    tracing::warn!(?error, "it could not be found out whether a room is a meeting");
+                    false
+                }
             };
             remote.kept.lock().remove(&name);
             // Somebody may have come as the steward went.
