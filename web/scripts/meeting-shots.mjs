@@ -54,7 +54,7 @@ async function shootMeeting(suffix, options, locale = 'en') {
   const { tokens, page: crowd } = await company(bob, person.code, COMPANY);
   // All but the last have a camera.
   const clients = await livekit(convo.url, tokens.slice(0, -1));
-  for (const name of COMPANY.slice(0, -1)) await seesMoving(ann, tile(ann, name));
+  for (const name of COMPANY.slice(0, -1)) await seesMoving(tile(ann, name));
   await crowd.evaluate(() => {
     const tell = (index, type, data) => globalThis.lines[index].send(JSON.stringify({ type, data }));
     tell(1, 'raise_hand', { raised: true });
@@ -73,7 +73,7 @@ async function shootMeeting(suffix, options, locale = 'en') {
   await shoot('people');
   await ann.keyboard.press('Escape');
   await bob.getByRole('button', { name: 'Share your screen' }).click();
-  await seesMoving(ann, ann.locator('li[data-screen]'));
+  await seesMoving(ann.locator('li[data-screen]'));
   await shoot('shared');
   await bob.getByRole('toolbar').getByRole('button', { name: 'Stop sharing your screen' }).click();
   await ann.locator('li[data-screen]').waitFor({ state: 'detached' });

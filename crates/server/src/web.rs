@@ -12,6 +12,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use rust_embed::RustEmbed;
 use std::{collections::HashMap, io::Write, sync::OnceLock};
+use url::{Position, Url};
 
 /// Vite's output. In a debug build it is read from the disk, so that a new one needs no new binary.
 #[derive(RustEmbed)]
@@ -57,7 +58,7 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn new(media: Option<&str>) -> Self {
-        let media = media.map_or(String::new(), |url| format!(" {}", url.trim_end_matches('/')));
+        let media = media.and_then(sources).unwrap_or_default();
         let policy = format!(
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; \
              media-src 'self' blob:; font-src 'self'; connect-src 'self'{media}; worker-src 'self' blob:; \
@@ -108,6 +109,14 @@ impl Web {
     }
 }
 
+/// A LiveKit server's, in either scheme and at any path: its clients open a WebSocket there, and ask by HTTP why they may not.
+fn sources(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let authority = &url[Position::BeforeHost..Position::AfterPort];
+    let s = if matches!(url.scheme(), "wss" | "https") { "s" } else { "" };
+    Some(format!(" ws{s}://{authority} http{s}://{authority}"))
+}
+
 fn answer(file: &File, cache: &'static str, headers: &HeaderMap) -> Response {
     let is = |name, value: &str| headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains(value));
     let known = is(header::IF_NONE_MATCH, file.etag.to_str().unwrap_or_default());
@@ -156,4 +165,20 @@ fn gzip(raw: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(raw.len() / 2), Compression::best());
     encoder.write_all(raw).ok()?;
     encoder.finish().ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sources;
+
+    #[test]
+    fn a_livekit_server_is_asked_by_websocket_and_by_http() {
+        let of = |url| sources(url).unwrap();
+        assert_eq!(of("ws://127.0.0.1:7880"), " ws://127.0.0.1:7880 http://127.0.0.1:7880");
+        assert_eq!(of("https://lk.example.com/"), " wss://lk.example.com https://lk.example.com");
+        assert_eq!(
+            of("wss://u:p@lk.example.com:8443/at/it?x"),
+            " wss://lk.example.com:8443 https://lk.example.com:8443"
+        );
+    }
 }

@@ -59,29 +59,31 @@ export async function goIn(page, code, name) {
 export const tile = (page, name) => page.locator(`li[data-person="${name}"]:not([data-screen])`);
 
 /**
- * Waits until the tile's video moves: two of its frames, drawn small, differ in their pixels and are no single colour.
+ * Waits until the tile's video moves: two of its frames, drawn small, differ in their pixels and are no single colour. Whose
+ * connection is made anew gets another element: it is looked for each time.
  */
-export async function seesMoving(page, locator, timeout = 60_000) {
-  await locator.locator('video').waitFor({ timeout });
-  const video = await locator.locator('video').elementHandle();
-  await page.waitForFunction(
-    (video) => {
-      if (!video.videoWidth) return false;
-      const canvas = document.createElement('canvas');
-      [canvas.width, canvas.height] = [64, 36];
-      const context = canvas.getContext('2d', { willReadFrequently: true });
-      context.drawImage(video, 0, 0, 64, 36);
-      const pixels = context.getImageData(0, 0, 64, 36).data;
-      const before = video.pixelsBefore;
-      video.pixelsBefore = pixels;
-      if (!before) return false;
-      const moved = pixels.filter((value, index) => Math.abs(value - before[index]) > 24).length;
-      const colours = new Set(pixels.map((value) => value >> 4)).size;
-      return moved > 20 && colours > 2;
-    },
-    video,
-    { timeout, polling: 400 },
-  );
+export async function seesMoving(locator, timeout = 60_000) {
+  const video = locator.locator('video');
+  for (const end = Date.now() + timeout; Date.now() < end; await new Promise((go) => setTimeout(go, 400))) {
+    if (await video.evaluate(moves, null, { timeout })) return;
+  }
+  throw new Error(`no moving picture: ${locator}`);
+}
+
+/** In the page: whether the video has moved since it was last asked. */
+function moves(video) {
+  if (!video.videoWidth) return false;
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [64, 36];
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.drawImage(video, 0, 0, 64, 36);
+  const pixels = context.getImageData(0, 0, 64, 36).data;
+  const before = video.pixelsBefore;
+  video.pixelsBefore = pixels;
+  if (!before) return false;
+  const moved = pixels.filter((value, index) => Math.abs(value - before[index]) > 24).length;
+  const colours = new Set(pixels.map((value) => value >> 4)).size;
+  return moved > 20 && colours > 2;
 }
 
 /** Opens the panel if it is closed. */

@@ -32,15 +32,17 @@ export async function world(env = {}, args = []) {
   let server = await serve();
   const browser = await launch(args);
   const others = [];
+  const media = configuration.LIVEKIT_URL ?? process.env.LIVEKIT_URL;
+  const hosts = [url, media].filter(Boolean).map((each) => new URL(each).host);
   return {
     url,
     data,
     browser,
-    open: (options) => open(browser, url, options),
+    open: (options) => open(browser, url, hosts, options),
     /** In a browser of its own, that is, with cameras of its own. */
     async openElsewhere(options) {
       others.push(await launch(args));
-      return open(others.at(-1), url, options);
+      return open(others.at(-1), url, hosts, options);
     },
     code: (address) => code(data, address),
     async restart() {
@@ -83,7 +85,7 @@ async function code(data, address) {
 }
 
 /** A page of somebody's own browser. What no page may do (another host, an error in the console) is in `page.wrongs`. */
-async function open(browser, url, options = {}) {
+async function open(browser, url, hosts, options = {}) {
   const context = await browser.newContext({
     baseURL: url,
     locale: 'en-GB',
@@ -95,7 +97,7 @@ async function open(browser, url, options = {}) {
   page.wrongs = [];
   page.on('request', (request) => {
     const { protocol, host } = new URL(request.url());
-    if (!['data:', 'blob:'].includes(protocol) && host !== new URL(url).host) {
+    if (!['data:', 'blob:'].includes(protocol) && !hosts.includes(host)) {
       page.wrongs.push(`asked another host: ${request.url()}`);
     }
   });
