@@ -77,6 +77,12 @@ test-media: chromium $(VENV)/.installed tests/node/node_modules/.installed ## Li
 	cargo build --workspace --all-targets --locked
 	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" .venv/bin/pytest --store=sqlite lk/media $(PYTEST_ARGS)
 
+.PHONY: test-livekit
+test-livekit: $(VENV)/.installed ## Convo with LiveKit's own server for its media (LIVEKIT_SERVER=its program)
+	@[[ -x "$$LIVEKIT_SERVER" ]] || { echo "LIVEKIT_SERVER must name LiveKit's program" >&2; exit 1; }
+	cargo build --workspace --all-targets --locked
+	cd tests && .venv/bin/pytest --store=sqlite lk/test_external.py $(PYTEST_ARGS)
+
 # Two files at a time: a browser waits more than it computes.
 .PHONY: test-web
 test-web: chromium web $(VENV)/.installed ## The web app in browsers, over the server with its own media

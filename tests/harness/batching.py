@@ -1,5 +1,5 @@
-"""Habits of a LiveKit server that a second Convo does not have: of who publishes nothing it tells others seconds later, and
-one with many rooms takes long to list them."""
+"""Habits of a LiveKit server that a second Convo does not have: of who publishes nothing it tells others seconds later, a
+token that it cannot check is refused in plain text, and one with many rooms takes long to list them."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,15 @@ from livekit.protocol.rtc import SignalResponse
 class Door:
     """The door to such a server: all that comes goes on to it, but its updates of participants come late.
 
-    Used with `async with`; `server` (an `http` URL) may be set later. What `unanswered` names is never answered.
+    Used with `async with`; `server` (an `http` URL) may be set later. What `unanswered` names is never answered; who comes
+    waits `entry` seconds.
     """
 
-    def __init__(self, server=None, seconds=3, unanswered=None):
+    def __init__(self, server=None, seconds=3, unanswered=None, entry=0):
         self.server = server
         self.seconds = seconds
         self.unanswered = unanswered
+        self.entry = entry
         self.url = None
         self.closed = asyncio.Event()
 
@@ -49,11 +51,14 @@ class Door:
             return await self._socket(request, url, headers)
         body = await request.read()
         async with self.session.request(request.method, url, data=body, headers=headers) as answer:
+            if answer.status == 401:
+                return web.Response(status=401, text="invalid token")
             return web.Response(status=answer.status, body=await answer.read())
 
     async def _socket(self, request, url, headers):
         client = web.WebSocketResponse()
         await client.prepare(request)
+        await asyncio.sleep(self.entry)
         async with self.session.ws_connect(url, headers=headers) as server, asyncio.TaskGroup() as tasks:
 
             async def late(data):

@@ -1,5 +1,6 @@
 """Convo with an existing LiveKit server (`LIVEKIT_URL`): here a second Convo is that server, and knows nothing of the
-meetings. LiveKit clients go straight to it."""
+meetings; or LiveKit's own, where the environment's `LIVEKIT_SERVER` names its binary. LiveKit clients go straight to it.
+"""
 
 import asyncio
 import base64
@@ -12,26 +13,44 @@ import jwt
 import pytest
 from livekit import rtc
 
+from harness import livekit_server
 from harness.batching import Door
 from harness.livekit import Client, join, participants, until
+from harness.livekit_server import LiveKitServer
 from harness.process import convo
 
 pytestmark = pytest.mark.one_store
 
 
 @pytest.fixture
-async def livekit(serve_media):
-    return await serve_media()
+async def serve_livekit(serve_media, tmp_path, key):
+    """`server = await serve_livekit(webhook)`: the address is told of who comes and goes."""
+    servers = []
+
+    async def start(webhook=None):
+        if livekit_server.BINARY:
+            servers.append(LiveKitServer(tmp_path, key, webhook))
+            return await servers[-1].start()
+        return (await serve_media(**{"CONVO_WEBHOOK_URLS": webhook} if webhook else {})).server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+async def livekit(serve_livekit):
+    return await serve_livekit()
 
 
 @pytest.fixture
 async def world(serve, livekit, key):
-    return await serve(LIVEKIT_URL=livekit.server.ws_url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+    return await serve(LIVEKIT_URL=livekit.ws_url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
 
 
 @pytest.fixture
 def livekit_url(livekit):
-    return livekit.server.ws_url
+    return livekit.ws_url
 
 
 async def bridged(person, room, *clients):
@@ -58,7 +77,7 @@ async def texts(person, room):
 
 async def test_the_embedded_server_is_off(world, livekit, ann, room):
     joined = await join(ann, room)
-    assert joined["livekit_url"] == livekit.server.ws_url
+    assert joined["livekit_url"] == livekit.ws_url
     refused = await world.http.get("/rtc/validate", params={"access_token": joined["meeting_token"]})
     assert refused.status_code == 404
 
@@ -108,7 +127,7 @@ async def test_what_is_said_before_going_is_kept(ann, bob, room, connect):
 
 async def test_who_writes_before_the_server_tells_of_them(serve, livekit, key, connect):
     """As LiveKit's does, whose updates come late."""
-    async with Door(livekit.server.url) as door:
+    async with Door(livekit.url) as door:
         world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
         ann, bob = await world.person("Ann"), await world.person("Bob")
         room = await ann.via("platform").create_room()
@@ -120,9 +139,28 @@ async def test_who_writes_before_the_server_tells_of_them(serve, livekit, key, c
         assert await until(lambda: posts(ann, room), lambda found: len(found) == 3) == ["0", "1", "2"]
 
 
+async def test_what_a_quick_client_writes_at_once(serve, livekit, key, connect):
+    """Convo itself takes longer to come in than she does."""
+    async with Door(livekit.url, entry=0.7) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann = await world.person("Ann")
+        room = await ann.via("platform").create_room()
+        hers = await connect(await join(ann, room))
+        await hers.room.local_participant.send_text("first", topic="lk.chat")
+        await hers.room.disconnect()
+        assert await until(lambda: posts(ann, room), lambda found: found) == ["first"]
+
+
+async def test_a_server_out_of_reach_keeps_nobody_from_joining(serve, key):
+    async with Door() as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann = await world.person("Ann")
+        assert (await join(ann, await ann.via("platform").create_room()))["meeting_token"]
+
+
 async def test_who_comes_while_the_server_lists_its_rooms(serve, livekit, key, connect):
     """Nobody waits for the list."""
-    async with Door(livekit.server.url, unanswered="ListRooms") as door:
+    async with Door(livekit.url, unanswered="ListRooms") as door:
         world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
         ann = await world.person("Ann")
         room = await ann.via("platform").create_room()
@@ -132,18 +170,18 @@ async def test_who_comes_while_the_server_lists_its_rooms(serve, livekit, key, c
         await hers.room.disconnect()
 
 
-async def test_webhooks_tell_who_is_there(serve, serve_media, key, token):
+async def test_webhooks_tell_who_is_there(serve, serve_livekit, key, token):
     """Here nothing else does: the server's updates never come."""
     async with Door(seconds=3_600) as door:
         world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
-        livekit = await serve_media(CONVO_WEBHOOK_URLS=f"{world.server.url}/livekit/webhook")
-        door.server = livekit.server.url
+        livekit = await serve_livekit(f"{world.server.url}/livekit/webhook")
+        door.server = livekit.url
         ann = await world.person("Ann")
         room = await ann.via("platform").create_room()
-        hers = await Client().connect(livekit.server.ws_url, (await join(ann, room))["meeting_token"])
+        hers = await Client().connect(livekit.ws_url, (await join(ann, room))["meeting_token"])
         await hers.room.local_participant.send_text("the steward is here", topic="lk.chat")
         await until(lambda: posts(ann, room), lambda found: found)
-        robot = await Client().connect(livekit.server.ws_url, token("robot", room.code))
+        robot = await Client().connect(livekit.ws_url, token("robot", room.code))
         people = await until(lambda: participants(ann, room), lambda people: len(people) == 2)
         assert {person["identity"] for person in people} >= {"robot"}
         await robot.room.disconnect()
@@ -285,9 +323,11 @@ async def test_webhooks_of_the_server_are_understood(world, ann, room, serve_med
     assert set(told.values()) == {"taken"} and "participant_joined" in told
 
 
-async def test_the_doctor_looks(world):
+async def test_the_doctor_looks(world, livekit):
     said = convo("doctor", **world.server.settings)
     assert "takes the key and secret" in said.stdout
     wrong = world.server.settings | {"LIVEKIT_API_SECRET": "another secret of thirty-two characters"}
-    said = convo("doctor", **wrong)
-    assert said.returncode != 0 and "does not take the key and secret" in said.stdout
+    async with Door(livekit.url) as door:
+        for url in (livekit.ws_url, door.url):
+            said = await asyncio.to_thread(convo, "doctor", **wrong | {"LIVEKIT_URL": url})
+            assert said.returncode != 0 and "does not take the key and secret" in said.stdout

@@ -36,7 +36,7 @@ use tower_http::{
     cors::{AllowHeaders, Any, CorsLayer},
 };
 
-pub use remote::{Remote, check};
+pub use remote::{Expected, Expecting, Remote, check, expecting};
 pub use token::Keys;
 
 /// What every door shares.

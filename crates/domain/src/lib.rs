@@ -30,7 +30,7 @@ pub use error::{Error, Kind, Result};
 
 use bus::Bus;
 use clock::{Clock, Timestamp};
-use ports::{Agent, Courier, Tokens};
+use ports::{Agent, Courier, Media, Tokens};
 use std::{net::IpAddr, sync::Arc};
 use store::Store;
 use user::{Actor, guess::Guesses, login::Logins};
@@ -56,6 +56,7 @@ pub struct Domain {
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
     pub tokens: Arc<dyn Tokens>,
+    pub media: Arc<dyn Media>,
     pub courier: Arc<dyn Courier>,
     pub agent: Arc<dyn Agent>,
     pub policy: Policy,
@@ -72,18 +73,20 @@ pub struct Ports {
     pub bus: Arc<dyn Bus>,
     pub clock: Arc<dyn Clock>,
     pub tokens: Arc<dyn Tokens>,
+    pub media: Arc<dyn Media>,
     pub courier: Arc<dyn Courier>,
     pub agent: Arc<dyn Agent>,
 }
 
 impl Domain {
     pub fn new(ports: Ports, policy: Policy) -> Arc<Self> {
-        let Ports { store, bus, clock, tokens, courier, agent } = ports;
+        let Ports { store, bus, clock, tokens, media, courier, agent } = ports;
         Arc::new(Self {
             store,
             bus,
             clock,
             tokens,
+            media,
             courier,
             agent,
             policy,

@@ -1,4 +1,4 @@
-//! The smaller ports: tokens, mail and texts, the AI endpoint.
+//! The smaller ports: tokens, the media, mail and texts, the AI endpoint.
 
 use crate::{
     clock::Timestamp,
@@ -9,7 +9,7 @@ use crate::{
     user::{Caller, rules::Delivery},
 };
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 
 /// Seconds that an access token lives (platform.md, `expires_in`).
 pub const ACCESS_SECONDS: u64 = 3600;
@@ -46,6 +46,13 @@ impl From<CallerClaims> for Caller {
     fn from(claims: CallerClaims) -> Self {
         Caller { user: claims.user, login: claims.login }
     }
+}
+
+/// Where people's media are.
+pub trait Media: Send + Sync + 'static {
+    /// Somebody gets a token for the room. What is answered is done when whatever they write there is heard, or when that
+    /// takes too long to wait for.
+    fn expect(&self, room: &Room) -> BoxFuture<'static, ()>;
 }
 
 /// Carries codes to people, by mail server and gateway or into the outbox.

@@ -6,25 +6,23 @@ use crate::{
     courier::Post,
     ice::Turn,
     secrets::{self, Secrets},
-    tokens::{Announced, Jwt},
+    tokens::Jwt,
 };
 use anyhow::{Context, Result};
 use convo_bus::Hub;
 use convo_domain::{Domain, Policy, Ports, clock::System, error::Error, ports::Courier};
 use convo_kit::{App, Shared, limit::Limits};
+use convo_livekit::Expected;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-
-/// Rooms that wait for the media server to look at them; more are found later.
-const SEATS: usize = 1024;
 
 /// The domain on its real parts.
 pub(crate) struct Parts {
     pub domain: Arc<Domain>,
     pub hub: Arc<Hub>,
     pub secrets: Secrets,
-    /// Meetings to which somebody got a token, by code.
-    pub seats: mpsc::Receiver<String>,
+    /// Meetings to which somebody gets a token.
+    pub expected: mpsc::Receiver<Expected>,
 }
 
 pub(crate) async fn parts(config: &Config) -> Result<Parts> {
@@ -33,18 +31,19 @@ pub(crate) async fn parts(config: &Config) -> Result<Parts> {
     let hub = Arc::new(Hub::default());
     let url = config.database_url.as_ref().map(|url| url.0.as_str());
     let store = convo_store::open(url, &config.data_dir, hub.clone()).await.map_err(explain)?;
-    let (told, seats) = mpsc::channel(SEATS);
+    let (media, expected) = convo_livekit::expecting();
     let courier: Arc<dyn Courier> = Arc::new(Post::new(config)?);
     let ports = Ports {
         store,
         bus: hub.clone(),
         clock: Arc::new(System),
-        tokens: Arc::new(Announced { tokens: Jwt::new(&secrets, config.jwt_algo), seats: told }),
+        tokens: Arc::new(Jwt::new(&secrets, config.jwt_algo)),
+        media: Arc::new(media),
         courier,
         agent: Arc::new(OpenAi::new(config)?),
     };
     let policy = Policy { guests: config.guests, ..Policy::default() };
-    Ok(Parts { domain: Domain::new(ports, policy), hub, secrets, seats })
+    Ok(Parts { domain: Domain::new(ports, policy), hub, secrets, expected })
 }
 
 /// A domain error on the console, with its cause.

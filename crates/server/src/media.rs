@@ -11,7 +11,7 @@ use crate::{
 use anyhow::{Context, Result};
 use axum::{Router, middleware};
 use convo_kit::Shared;
-use convo_livekit::{Doors, House, Keys, Remote};
+use convo_livekit::{Doors, Expected, House, Keys, Remote};
 use convo_media::{EventStream, Media, addresses::discover, turn};
 use livekit_protocol::ServerInfo;
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -55,13 +55,13 @@ impl Bound {
 
 /// Opens LiveKit's doors to the embedded server; without one, begins to look after the rooms of the external one.
 ///
-/// `seats`: rooms to which somebody got a token.
+/// `expected`: rooms to which somebody gets a token.
 pub(crate) fn open(
     bound: Option<Bound>,
     config: &Config,
     app: &Shared,
     secrets: &Secrets,
-    seats: mpsc::Receiver<String>,
+    expected: mpsc::Receiver<Expected>,
 ) -> Result<Running> {
     let keys = Keys::new(&secrets.livekit_key, &secrets.livekit_secret.0);
     let Some(Bound { media, events }) = bound else {
@@ -71,7 +71,7 @@ pub(crate) fn open(
                 "CONVO_WEBHOOK_URLS is without effect: with LIVEKIT_URL, the LiveKit server sends the webhooks"
             );
         }
-        tokio::spawn(remote.clone().run(seats));
+        tokio::spawn(remote.clone().run(expected));
         return Ok(Running::External(remote));
     };
     let doors = Doors::new(app.clone(), media.clone(), keys, config.webhook_urls.clone());

@@ -1,5 +1,5 @@
 //! The Tokens port: signed JWTs (RFC 7519). Access and refresh tokens with `JWT_SECRET`; meeting tokens are LiveKit
-//! access tokens, signed with the LiveKit secret; that one was handed out is news for the media server ([`Announced`]).
+//! access tokens, signed with the LiveKit secret.
 
 use crate::{
     config::JwtAlgorithm,
@@ -17,7 +17,6 @@ use convo_domain::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
 pub(crate) struct Jwt {
@@ -34,12 +33,6 @@ struct LiveKit {
     sign: EncodingKey,
     check: DecodingKey,
     rules: Validation,
-}
-
-/// Tokens of which `seats` hears, by the room's code, when one opens a meeting to somebody.
-pub(crate) struct Announced<T> {
-    pub(crate) tokens: T,
-    pub(crate) seats: mpsc::Sender<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,28 +188,6 @@ fn rules(algorithm: Algorithm) -> Validation {
     rules.validate_exp = false;
     rules.validate_aud = false;
     rules
-}
-
-impl<T: Tokens> Tokens for Announced<T> {
-    fn access(&self, caller: Caller, now: Timestamp) -> String {
-        self.tokens.access(caller, now)
-    }
-
-    fn refresh(&self, caller: Caller, id: &str, now: Timestamp) -> String {
-        self.tokens.refresh(caller, id, now)
-    }
-
-    fn meeting(&self, room: &Room, participant: &Participant, now: Timestamp) -> String {
-        if participant.seated() {
-            // Who does not listen does not need it, or finds the room later by itself.
-            let _ = self.seats.try_send(room.code.clone());
-        }
-        self.tokens.meeting(room, participant, now)
-    }
-
-    fn read(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        self.tokens.read(token, now)
-    }
 }
 
 fn sign<T: Serialize>(header: &Header, claims: &T, key: &EncodingKey) -> String {

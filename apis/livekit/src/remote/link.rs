@@ -46,6 +46,8 @@ pub(super) enum Over {
 /// What happens in the room.
 #[derive(Debug)]
 pub(super) enum News {
+    /// What is written in the room comes here from now on.
+    Open,
     /// Who came, changed or went.
     People(Vec<proto::ParticipantInfo>),
     Packet(Box<proto::DataPacket>),
@@ -269,7 +271,10 @@ impl Peer {
                 }
                 // What cannot be sent is lost, as datagrams are.
                 Output::Transmit(out) => drop(self.udp.send_to(&out.contents, out.destination).await),
-                Output::Event(Event::ChannelOpen(..)) => self.write(),
+                Output::Event(Event::ChannelOpen(id, _)) if id == self.reliable => {
+                    self.write();
+                    news.push_back(News::Open);
+                }
                 Output::Event(Event::ChannelData(data)) => {
                     news.extend(
                         proto::DataPacket::decode(&data.data[..]).ok().map(|packet| News::Packet(packet.into())),

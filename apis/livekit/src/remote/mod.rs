@@ -3,14 +3,16 @@
 //! attendee as in the embedded server ([`crate::attendee`]). Orders go by the server's own API ([`service`]), chat by the
 //! steward's data channel ([`link`]).
 //!
-//! A steward goes in when somebody gets a token for a room: who is quick finds it there. Tokens that others gave out, and
+//! Who gets a token for a room finds the steward there ([`expect`]). Tokens that others gave out, and
 //! whoever comes late, are found by the server's webhooks, and by looking now and then, for servers that send none.
 
+mod expect;
 mod hook;
 mod link;
 mod service;
 mod steward;
 
+pub use expect::{Expected, Expecting, expecting};
 pub(crate) use service::Service;
 pub(crate) use steward::Orders;
 
@@ -32,7 +34,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 /// How often the server's rooms are looked at, without and with webhooks.
 const LOOK: Duration = Duration::from_secs(2);
@@ -46,10 +51,18 @@ pub struct Remote {
     service: Arc<Service>,
     /// The identity of our stewards: this process's own.
     me: String,
-    /// Rooms that have a steward, or are asked about, with the steward's ear for who came or went.
-    kept: Mutex<HashMap<String, mpsc::UnboundedSender<ParticipantInfo>>>,
+    /// Rooms that have a steward, or are asked about.
+    kept: Mutex<HashMap<String, Kept>>,
     /// Webhooks come.
     hooked: AtomicBool,
+}
+
+/// How a room's steward is spoken to.
+struct Kept {
+    /// Who came or went.
+    told: mpsc::UnboundedSender<ParticipantInfo>,
+    /// Whether the steward hears the room.
+    hears: watch::Receiver<bool>,
 }
 
 impl Remote {
@@ -72,11 +85,16 @@ impl Remote {
 
     /// Keeps a steward in every meeting that somebody's media is in, or is about to be. Runs until it is dropped.
     ///
-    /// `expected`: rooms to which somebody got a token.
-    pub async fn run(self: Arc<Self>, mut expected: mpsc::Receiver<String>) {
+    /// `expected`: rooms to which somebody gets a token.
+    pub async fn run(self: Arc<Self>, mut expected: mpsc::Receiver<Expected>) {
         let go_in = async {
-            while let Some(room) = expected.recv().await {
-                self.look(room);
+            while let Some(Expected { room, heard }) = expected.recv().await {
+                let mut hears = self.look(room);
+                tokio::spawn(async move {
+                    // Else the steward has gone, and nobody is to be heard. Whoever waited may have given up.
+                    let _ = hears.wait_for(|hears| *hears).await;
+                    let _ = heard.send(());
+                });
             }
         };
         // A server that takes long to say which rooms it has keeps nobody from going in.
@@ -93,7 +111,7 @@ impl Remote {
     /// `names`: of rooms; none for all.
     async fn look_at(self: &Arc<Self>, names: &[&str]) {
         match self.service.busy_rooms(names).await {
-            Ok(rooms) => rooms.into_iter().for_each(|room| self.look(room)),
+            Ok(rooms) => rooms.into_iter().for_each(|room| drop(self.look(room))),
             Err(error) => tracing::warn!(%error, "the LiveKit server's rooms could not be looked at"),
         }
     }
@@ -102,24 +120,22 @@ impl Remote {
     fn tell(&self, room: &str, who: ParticipantInfo) {
         if let Some(steward) = self.kept.lock().get(room) {
             // One that is on its way out looks once more whether somebody is there.
-            let _ = steward.send(who);
+            let _ = steward.told.send(who);
         }
     }
 
-    /// There is somebody in the room, or will be soon.
-    fn look(self: &Arc<Self>, name: String) {
-        let told = match self.kept.lock().entry(name.clone()) {
-            Entry::Occupied(_) => return,
-            Entry::Vacant(free) => {
-                let (steward, told) = mpsc::unbounded_channel();
-                free.insert(steward);
-                told
-            }
+    /// There is somebody in the room, or will be soon. Answers with whether its steward hears it.
+    fn look(self: &Arc<Self>, name: String) -> watch::Receiver<bool> {
+        let (steward, told) = mpsc::unbounded_channel();
+        let (hearing, hears) = watch::channel(false);
+        match self.kept.lock().entry(name.clone()) {
+            Entry::Occupied(kept) => return kept.get().hears.clone(),
+            Entry::Vacant(free) => free.insert(Kept { told: steward, hears: hears.clone() }),
         };
         let remote = self.clone();
         tokio::spawn(async move {
             let emptied = match remote.host.meeting(&name).await {
-                Ok(Some(room)) if room.code == name => steward::keep(&remote, room, told).await,
+                Ok(Some(room)) if room.code == name => steward::keep(&remote, room, told, hearing).await,
                 Ok(_) => false,
                 Err(error) => {
                     tracing::warn!(?error, "it could not be found out whether a room is a meeting");
@@ -132,6 +148,7 @@ impl Remote {
                 remote.look_at(&[&name]).await;
             }
         });
+        hears
     }
 }
 

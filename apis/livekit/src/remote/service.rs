@@ -152,7 +152,11 @@ impl Service {
         if status.is_success() {
             return Ok(bytes.into());
         }
-        let Fault { code, msg } = serde_json::from_slice(&bytes).unwrap_or_default();
+        let Fault { mut code, msg } = serde_json::from_slice(&bytes).unwrap_or_default();
+        if status == StatusCode::UNAUTHORIZED {
+            // LiveKit refuses a token that it cannot check before Twirp is asked, in plain text.
+            code = "unauthenticated".into();
+        }
         Err(match &code[..] {
             "not_found" => Failure::Refused(Refusal::NotFound("the LiveKit server knows nothing of it")),
             "unauthenticated" | "permission_denied" => {

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -64,13 +64,14 @@ impl Orders {
 
 /// Is in the room until nobody else is; whether it was so, rather than that the room went or was out of reach.
 ///
-/// `told`: who came or went, as the server's webhooks say it.
+/// `told`: who came or went, as the server's webhooks say it. `hearing`: whether what is written there is heard.
 pub(super) async fn keep(
     remote: &Arc<Remote>,
     room: Room,
     told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
+    hearing: watch::Sender<bool>,
 ) -> bool {
-    let (mut steward, mut inbox) = Steward::new(remote.host.clone(), remote.service.clone(), room, told);
+    let (mut steward, mut inbox) = Steward::new(remote.host.clone(), remote.service.clone(), room, told, hearing);
     let code = steward.room.code.clone();
     let (mut tries, mut emptied) = (0, false);
     while tries < TRIES {
@@ -78,7 +79,9 @@ pub(super) async fn keep(
         let over = match Link::open(&remote.service, &remote.me, &code).await {
             Ok((link, people)) => {
                 tries = 0;
-                steward.serve(link, people, &mut inbox).await
+                let over = steward.serve(link, people, &mut inbox).await;
+                steward.hearing.send_replace(false);
+                over
             }
             Err(over) => Some(over),
         };
@@ -108,6 +111,7 @@ struct Steward {
     answers: mpsc::UnboundedSender<Answer>,
     packets: mpsc::Sender<proto::DataPacket>,
     clerk: mpsc::UnboundedSender<(String, Command)>,
+    hearing: watch::Sender<bool>,
 }
 
 /// What is not of the link, for a steward who waits.
@@ -134,13 +138,14 @@ impl Steward {
         service: Arc<Service>,
         room: Room,
         told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
+        hearing: watch::Sender<bool>,
     ) -> (Self, Inbox) {
         let (packets, waiting) = mpsc::channel(PACKETS);
         let (answers, answered) = mpsc::unbounded_channel();
         let (clerk, orders) = mpsc::unbounded_channel();
         tokio::spawn(carry_out(service.clone(), room.code.clone(), orders));
         let (guests, strangers) = (HashMap::new(), HashMap::new());
-        let steward = Self { host, service, room, guests, strangers, answers, packets, clerk };
+        let steward = Self { host, service, room, guests, strangers, answers, packets, clerk, hearing };
         (steward, Inbox { packets: waiting, answers: answered, told })
     }
 
@@ -152,6 +157,7 @@ impl Steward {
         loop {
             tokio::select! {
                 news = link.next() => match news {
+                    Ok(News::Open) => drop(self.hearing.send_replace(true)),
                     Ok(News::People(people)) => people.into_iter().for_each(|someone| self.meet(someone)),
                     Ok(News::Packet(packet)) => self.hear(*packet),
                     Err(over) => return Some(over),

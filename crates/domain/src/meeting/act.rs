@@ -241,6 +241,9 @@ impl Domain {
                 .map(|participant| (room, participant))
         });
         let (room, participant) = joined.await?;
+        if participant.seated() {
+            self.media.expect(&room).await;
+        }
         let token = self.tokens.meeting(&room, &participant, now);
         Ok(Joined { room, participant, token })
     }

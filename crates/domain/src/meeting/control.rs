@@ -54,14 +54,19 @@ impl Domain {
         let id = self.find_room(by, RoomKind::Meeting).await?;
         let caller = actor.account()?;
         let (now, tokens) = (self.now(), self.tokens.clone());
-        self.store
-            .write(Key::Room(id), move |tx| {
-                let (mut room, role) = controlled(tx, caller.user, id)?;
-                let found = tx.participant(target)?.filter(|p| p.room == id);
-                let participant = found.ok_or_else(|| Error::not_found("Participant"))?;
-                apply(tx, &mut room, (caller.user, role), participant, control, &tokens, now)
-            })
-            .await
+        let done = self.store.write(Key::Room(id), move |tx| {
+            let (mut room, role) = controlled(tx, caller.user, id)?;
+            let found = tx.participant(target)?.filter(|p| p.room == id);
+            let participant = found.ok_or_else(|| Error::not_found("Participant"))?;
+            let participant = apply(tx, &mut room, (caller.user, role), participant, control, &tokens, now)?;
+            Ok((room, participant))
+        });
+        let (room, participant) = done.await?;
+        if control == Control::Admit {
+            // They have their token; the host need not wait.
+            drop(self.media.expect(&room));
+        }
+        Ok(participant)
     }
 
     /// The operator's removal: as a host's, though it reaches the host too, who may come back. `false`: nobody of that

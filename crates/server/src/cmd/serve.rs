@@ -50,7 +50,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
         convo_conversations::api(&app),
         convo_chatrooms::api(&app),
     ];
-    let media = media::open(bound, &config, &app, &parts.secrets, parts.seats)?;
+    let media = media::open(bound, &config, &app, &parts.secrets, parts.expected)?;
     let web = Web::new(config.livekit_url.as_deref());
     let router = mount::mount(&app, apis, extra, web).merge(media.routes(&app.public_url));
     tokio::spawn(parts.domain.clone().sweep());
