@@ -73,9 +73,10 @@ test-system: postgres $(VENV)/.installed tests/node/node_modules/.installed ## T
 # Several clients, each with encoders and decoders of its own, and browsers among them: one meeting at a time, and nothing
 # else (no compiler, not the web app's browsers), or two cores are too few.
 .PHONY: test-media
-test-media: chromium $(VENV)/.installed tests/node/node_modules/.installed ## LiveKit's clients for Python, Node and browsers look at each other's pictures
+test-media: chromium firefox $(VENV)/.installed tests/node/node_modules/.installed ## LiveKit's clients for Python, Node and browsers look at each other's pictures
 	cargo build --workspace --all-targets --locked
-	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" .venv/bin/pytest --store=sqlite lk/media $(PYTEST_ARGS)
+	cd tests && CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" FIREFOX="$${FIREFOX:-$$(command -v firefox-esr || command -v firefox)}" \
+	  .venv/bin/pytest --store=sqlite lk/media $(PYTEST_ARGS)
 
 .PHONY: test-livekit
 test-livekit: $(VENV)/.installed ## Convo with LiveKit's own server for its media (LIVEKIT_SERVER=its program)
@@ -92,6 +93,10 @@ test-web: chromium web $(VENV)/.installed ## The web app in browsers, over the s
 .PHONY: chromium
 chromium:
 	@[[ -n "$${CHROMIUM:-}" ]] || command -v chromium >/dev/null || $(MAKE) --no-print-directory apt PACKAGE=chromium
+
+.PHONY: firefox
+firefox:
+	@[[ -n "$${FIREFOX:-}" ]] || command -v firefox-esr firefox >/dev/null || $(MAKE) --no-print-directory apt PACKAGE=firefox-esr
 
 $(VENV)/.installed: tests/requirements.txt
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) --no-print-directory apt PACKAGE=python3-venv

@@ -10,7 +10,7 @@ import pytest
 from harness.media import Participant, Program, Python, Remote
 from harness.process import Server
 
-PROGRAMS = {"node": "rtc-node.mjs", "browser": "chromium.mjs"}
+PROGRAMS = {"node": "rtc-node.mjs", "browser": "chromium.mjs", "firefox": "firefox.mjs"}
 # The tests of this folder share one server: each has a room of its own.
 SETTINGS = {
     "CONVO_MEDIA_UDP": "0",
@@ -51,7 +51,7 @@ Enter = Callable[..., Awaitable[Participant]]
 
 @pytest.fixture
 async def enter(media_server: Server, programs, token) -> AsyncIterator[Enter]:
-    """`ann = await enter("node", "ann")`: a client of a kind (python, node, browser), connected to the test's room."""
+    """`ann = await enter("node", "ann")`: a client of a kind (python, node, browser, firefox), connected to the test's room."""
     entered: list[Participant] = []
     room = uuid.uuid4().hex
 

@@ -1,4 +1,4 @@
-// A participant with livekit-client: the page that chromium.mjs opens, which calls `window.participant`.
+// A participant with livekit-client: the page that pages.mjs opens, which calls `window.participant`.
 import { ExternalE2EEKeyProvider, Room, RoomEvent, Track, VideoQuality } from "livekit-client";
 import { Participant } from "./participant.mjs";
 import { paint, pitch, RATE, read, TONE_SAMPLES } from "./signals.mjs";
@@ -80,20 +80,20 @@ class BrowserParticipant extends Participant {
   }
 
   publish_pattern({ colour, source = "camera", codec = "vp8", width = 320, height = 180, fps = 10, ...options }) {
-    const canvas = new OffscreenCanvas(width, height);
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width, height });
     const brush = canvas.getContext("2d");
     const fill = (x, y, w, h, rgb) => {
       brush.fillStyle = `rgb(${rgb})`;
       brush.fillRect(x, y, w, h);
     };
+    const { track, write } = film(canvas);
     let count = 0;
-    const generator = new MediaStreamTrackGenerator({ kind: "video" });
-    const writer = generator.writable.getWriter();
-    const timer = setInterval(() => {
+    const timer = setInterval(async () => {
       paint(fill, width, height, count++ % 256, colour);
-      writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000 })).catch(() => clearInterval(timer));
+      if (!(await write())) clearInterval(timer);
     }, 1000 / fps);
-    return this.#publish(generator, {
+    return this.#publish(track, {
       source,
       videoCodec: codec,
       simulcast: false,
@@ -122,6 +122,10 @@ class BrowserParticipant extends Participant {
   /** The browser's own (fake) devices. */
   async devices() {
     await this.room.localParticipant.enableCameraAndMicrophone();
+  }
+
+  async microphone() {
+    await this.room.localParticipant.setMicrophoneEnabled(true);
   }
 
   /** Shares this page, all of which is our picture then. */
@@ -206,6 +210,12 @@ class BrowserParticipant extends Participant {
     return [...found].sort();
   }
 
+  /** The energy of all that was heard of a track (webrtc-stats): grows as long as it is not silent. */
+  async energy({ track }) {
+    const stats = await this.#remote(track).track.getRTCStatsReport();
+    return [...stats.values()].find(({ type }) => type === "inbound-rtp")?.totalAudioEnergy ?? 0;
+  }
+
   simulate({ scenario, argument }) {
     return this.room.simulateScenario(SCENARIOS[scenario] ?? scenario.replaceAll("_", "-"), argument);
   }
@@ -222,6 +232,23 @@ class BrowserParticipant extends Participant {
   forget() {
     this.album.forget();
   }
+}
+
+/** A track of what is on the canvas whenever `write` is called, which answers with whether anybody wants more. */
+function film(canvas) {
+  if (!("MediaStreamTrackGenerator" in window)) {
+    // Firefox takes pictures of the canvas by itself.
+    const [track] = canvas.captureStream().getVideoTracks();
+    return { track, write: async () => track.readyState === "live" };
+  }
+  const track = new MediaStreamTrackGenerator({ kind: "video" });
+  const writer = track.writable.getWriter();
+  const write = () =>
+    writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000 })).then(
+      () => true,
+      () => false,
+    );
+  return { track, write };
 }
 
 window.participant = new BrowserParticipant();
