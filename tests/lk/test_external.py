@@ -151,6 +151,20 @@ async def test_what_a_quick_client_writes_at_once(serve, livekit, key, connect):
         assert await until(lambda: posts(ann, room), lambda found: found) == ["first"]
 
 
+async def test_who_looks_at_their_camera_first_is_heard_too(serve, livekit, key, connect):
+    """Ten seconds after the last has gone Convo would leave the room, and be too late for who is as quick."""
+    async with Door(livekit.url, entry=0.7) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann = await world.person("Ann")
+        room = await ann.via("platform").create_room()
+        joined = await join(ann, room)
+        await asyncio.sleep(11)
+        hers = await connect(joined)
+        await hers.room.local_participant.send_text("ready", topic="lk.chat")
+        await hers.room.disconnect()
+        assert await until(lambda: posts(ann, room), lambda found: found) == ["ready"]
+
+
 async def test_a_server_out_of_reach_keeps_nobody_from_joining(serve, key):
     async with Door() as door:
         world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])

@@ -22,7 +22,7 @@ pub(super) async fn take(State(remote): State<Arc<Remote>>, headers: HeaderMap, 
     remote.hooked.store(true, Ordering::Relaxed);
     if let Some(News { room, who, over }) = news(event) {
         if !over {
-            drop(remote.look(room.clone()));
+            drop(remote.look(room.clone(), None));
         }
         if let Some(who) = who {
             remote.tell(&room, who);

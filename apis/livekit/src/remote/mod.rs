@@ -36,7 +36,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 /// How often the server's rooms are looked at, without and with webhooks.
@@ -63,6 +63,8 @@ struct Kept {
     told: mpsc::UnboundedSender<ParticipantInfo>,
     /// Whether the steward hears the room.
     hears: watch::Receiver<bool>,
+    /// When somebody last got a token.
+    expected: Option<Instant>,
 }
 
 impl Remote {
@@ -89,10 +91,14 @@ impl Remote {
     pub async fn run(self: Arc<Self>, mut expected: mpsc::Receiver<Expected>) {
         let go_in = async {
             while let Some(Expected { room, heard }) = expected.recv().await {
-                let mut hears = self.look(room);
+                let remote = self.clone();
                 tokio::spawn(async move {
-                    // Else the steward has gone, and nobody is to be heard. Whoever waited may have given up.
-                    let _ = hears.wait_for(|hears| *hears).await;
+                    let look = |room| remote.look(room, Some(Instant::now()));
+                    if look(room.clone()).wait_for(|hears| *hears).await.is_err() {
+                        // The steward was on its way out: another goes in, if the room is still there.
+                        let _ = look(room).wait_for(|hears| *hears).await;
+                    }
+                    // Whoever waited may have given up.
                     let _ = heard.send(());
                 });
             }
@@ -111,9 +117,21 @@ impl Remote {
     /// `names`: of rooms; none for all.
     async fn look_at(self: &Arc<Self>, names: &[&str]) {
         match self.service.busy_rooms(names).await {
-            Ok(rooms) => rooms.into_iter().for_each(|room| drop(self.look(room))),
+            Ok(rooms) => rooms.into_iter().for_each(|room| drop(self.look(room, None))),
             Err(error) => tracing::warn!(%error, "the LiveKit server's rooms could not be looked at"),
         }
+    }
+
+    /// The steward of an empty room may go, and hears it no more; or is to stay until then, as somebody is expected.
+    fn dismiss(&self, room: &str, hearing: &watch::Sender<bool>) -> Result<(), Instant> {
+        let kept = self.kept.lock();
+        let until = kept.get(room).and_then(|kept| kept.expected).map(|expected| expected + steward::AWAIT);
+        if let Some(until) = until.filter(|until| *until > Instant::now()) {
+            return Err(until);
+        }
+        // As long as nobody else can look: whoever gets a token from now on waits for the next steward.
+        hearing.send_replace(false);
+        Ok(())
     }
 
     /// To the room's steward, if there is one.
@@ -124,18 +142,24 @@ impl Remote {
         }
     }
 
-    /// There is somebody in the room, or will be soon. Answers with whether its steward hears it.
-    fn look(self: &Arc<Self>, name: String) -> watch::Receiver<bool> {
+    /// There is somebody in the room, or will be soon: with a token of that time. Answers with whether its steward hears it.
+    fn look(self: &Arc<Self>, name: String, expected: Option<Instant>) -> watch::Receiver<bool> {
         let (steward, told) = mpsc::unbounded_channel();
         let (hearing, hears) = watch::channel(false);
         match self.kept.lock().entry(name.clone()) {
-            Entry::Occupied(kept) => return kept.get().hears.clone(),
-            Entry::Vacant(free) => free.insert(Kept { told: steward, hears: hears.clone() }),
-        };
+            Entry::Occupied(mut kept) => {
+                let kept = kept.get_mut();
+                kept.expected = expected.or(kept.expected);
+                return kept.hears.clone();
+            }
+            Entry::Vacant(free) => {
+                free.insert(Kept { told: steward, hears: hears.clone(), expected });
+            }
+        }
         let remote = self.clone();
         tokio::spawn(async move {
             let emptied = match remote.host.meeting(&name).await {
-                Ok(Some(room)) if room.code == name => steward::keep(&remote, room, told, hearing).await,
+                Ok(Some(room)) if room.code == name => steward::keep(&remote, room, told, hearing.clone()).await,
                 Ok(_) => false,
                 Err(error) => {
                     tracing::warn!(?error, "it could not be found out whether a room is a meeting");
@@ -143,6 +167,8 @@ impl Remote {
                 }
             };
             remote.kept.lock().remove(&name);
+            // Who waited for this steward may look for another now.
+            drop(hearing);
             // Somebody may have come as the steward went.
             if emptied {
                 remote.look_at(&[&name]).await;

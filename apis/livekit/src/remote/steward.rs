@@ -30,6 +30,8 @@ use tokio::{
 
 /// How long a steward stays in an empty room: somebody may come back.
 const LINGER: Duration = Duration::from_secs(10);
+/// How long it waits for who got a token: some look at their camera first.
+pub(super) const AWAIT: Duration = Duration::from_secs(60);
 /// A link that broke is made again, after this long, so often.
 const AGAIN: Duration = Duration::from_secs(1);
 const TRIES: u32 = 10;
@@ -71,7 +73,7 @@ pub(super) async fn keep(
     told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
     hearing: watch::Sender<bool>,
 ) -> bool {
-    let (mut steward, mut inbox) = Steward::new(remote.host.clone(), remote.service.clone(), room, told, hearing);
+    let (mut steward, mut inbox) = Steward::new(remote.clone(), room, told, hearing);
     let code = steward.room.code.clone();
     let (mut tries, mut emptied) = (0, false);
     while tries < TRIES {
@@ -102,8 +104,7 @@ pub(super) async fn keep(
 }
 
 struct Steward {
-    host: Arc<Host>,
-    service: Arc<Service>,
+    remote: Arc<Remote>,
     room: Room,
     guests: HashMap<String, Guest>,
     /// Who wrote before the server told of them, with what they wrote; each is asked about.
@@ -134,8 +135,7 @@ struct Guest {
 
 impl Steward {
     fn new(
-        host: Arc<Host>,
-        service: Arc<Service>,
+        remote: Arc<Remote>,
         room: Room,
         told: mpsc::UnboundedReceiver<proto::ParticipantInfo>,
         hearing: watch::Sender<bool>,
@@ -143,9 +143,9 @@ impl Steward {
         let (packets, waiting) = mpsc::channel(PACKETS);
         let (answers, answered) = mpsc::unbounded_channel();
         let (clerk, orders) = mpsc::unbounded_channel();
-        tokio::spawn(carry_out(service.clone(), room.code.clone(), orders));
+        tokio::spawn(carry_out(remote.service.clone(), room.code.clone(), orders));
         let (guests, strangers) = (HashMap::new(), HashMap::new());
-        let steward = Self { host, service, room, guests, strangers, answers, packets, clerk, hearing };
+        let steward = Self { remote, room, guests, strangers, answers, packets, clerk, hearing };
         (steward, Inbox { packets: waiting, answers: answered, told })
     }
 
@@ -153,7 +153,7 @@ impl Steward {
     async fn serve(&mut self, mut link: Link, people: Vec<proto::ParticipantInfo>, inbox: &mut Inbox) -> Option<Over> {
         self.compare(&people);
         people.into_iter().for_each(|someone| self.meet(someone));
-        let mut alone = Instant::now();
+        let mut leave = Instant::now() + LINGER;
         loop {
             tokio::select! {
                 news = link.next() => match news {
@@ -165,13 +165,16 @@ impl Steward {
                 Some(packet) = inbox.packets.recv() => link.send(&packet),
                 Some((identity, found)) = inbox.answers.recv() => self.answered(&identity, found),
                 Some(someone) = inbox.told.recv() => self.told(someone),
-                () = sleep_until(alone + LINGER), if self.alone() => {
-                    link.close().await;
-                    return None;
-                }
+                () = sleep_until(leave), if self.alone() => match self.remote.dismiss(&self.room.code, &self.hearing) {
+                    Err(until) => leave = until,
+                    Ok(()) => {
+                        link.close().await;
+                        return None;
+                    }
+                },
             }
             if !self.alone() {
-                alone = Instant::now();
+                leave = Instant::now() + LINGER;
             }
         }
     }
@@ -240,7 +243,7 @@ impl Steward {
         let orders =
             Orders { identity: someone.identity.clone(), packets: self.packets.clone(), clerk: self.clerk.clone() };
         let (line, ears) = Line::new(host::Orders::There(orders.clone()));
-        let (host, room, someone) = (self.host.clone(), self.room.clone(), someone.clone());
+        let (host, room, someone) = (self.remote.host.clone(), self.room.clone(), someone.clone());
         tokio::spawn(async move {
             match attend(host, room, &someone, ears).await {
                 Ok(Some(attendee)) => attendee.run().await,
@@ -280,7 +283,8 @@ impl Steward {
     /// Asks who it is, once.
     fn stranger(&mut self, identity: String) -> &mut Vec<proto::DataPacket> {
         self.strangers.entry(identity).or_insert_with_key(|identity| {
-            tokio::spawn(ask(self.service.clone(), self.room.code.clone(), identity.clone(), self.answers.clone()));
+            let (service, room) = (self.remote.service.clone(), self.room.code.clone());
+            tokio::spawn(ask(service, room, identity.clone(), self.answers.clone()));
             Vec::new()
         })
     }
