@@ -141,7 +141,9 @@ export function settled(page) {
           ({ effect, playState }) => playState !== 'running' || effect.getTiming().iterations === Infinity,
         );
     const picture = () => new Promise(requestAnimationFrame);
+    const end = performance.now() + 60_000;
     do {
+      if (performance.now() > end) throw new Error('the page does not come to rest');
       // What has just been asked for begins with the next picture.
       await picture();
       await picture();

@@ -90,21 +90,27 @@ impl Remote {
     /// `expected`: rooms to which somebody gets a token.
     pub async fn run(self: Arc<Self>, mut expected: mpsc::Receiver<Expected>) {
         let go_in = async {
-            while let Some(Expected { room, heard }) = expected.recv().await {
+            while let Some(Expected { room, mut heard }) = expected.recv().await {
                 let remote = self.clone();
                 tokio::spawn(async move {
-                    let look = |room| remote.look(room, Some(Instant::now()));
-                    if look(room.clone()).wait_for(|hears| *hears).await.is_err() {
-                        // The steward was on its way out: another goes in, if the room is still there.
-                        let _ = look(room).wait_for(|hears| *hears).await;
+                    tokio::select! {
+                        () = heard.closed() => {}
+                        () = remote.hears(room) => drop(heard.send(())),
                     }
-                    // Whoever waited may have given up.
-                    let _ = heard.send(());
                 });
             }
         };
         // A server that takes long to say which rooms it has keeps nobody from going in.
         tokio::join!(go_in, self.patrol());
+    }
+
+    /// Until the room, to which somebody gets a token, is heard; or its steward can't.
+    async fn hears(self: &Arc<Self>, room: String) {
+        let look = |room| self.look(room, Some(Instant::now()));
+        if look(room.clone()).wait_for(|hears| *hears).await.is_err() {
+            // That steward was on its way out: another goes in, if the room is still there.
+            let _ = look(room).wait_for(|hears| *hears).await;
+        }
     }
 
     async fn patrol(self: &Arc<Self>) {
@@ -123,7 +129,7 @@ impl Remote {
     }
 
     /// The steward of an empty room may go, and hears it no more; or is to stay until then, as somebody is expected.
-    fn dismiss(&self, room: &str, hearing: &watch::Sender<bool>) -> Result<(), Instant> {
+    fn may_leave(&self, room: &str, hearing: &watch::Sender<bool>) -> Result<(), Instant> {
         let kept = self.kept.lock();
         let until = kept.get(room).and_then(|kept| kept.expected).map(|expected| expected + steward::AWAIT);
         if let Some(until) = until.filter(|until| *until > Instant::now()) {

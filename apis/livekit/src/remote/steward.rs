@@ -165,7 +165,7 @@ impl Steward {
                 Some(packet) = inbox.packets.recv() => link.send(&packet),
                 Some((identity, found)) = inbox.answers.recv() => self.answered(&identity, found),
                 Some(someone) = inbox.told.recv() => self.told(someone),
-                () = sleep_until(leave), if self.alone() => match self.remote.dismiss(&self.room.code, &self.hearing) {
+                () = sleep_until(leave), if self.alone() => match self.remote.may_leave(&self.room.code, &self.hearing) {
                     Err(until) => leave = until,
                     Ok(()) => {
                         link.close().await;
