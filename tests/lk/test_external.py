@@ -14,7 +14,7 @@ import pytest
 from livekit import rtc
 
 from harness import livekit_server
-from harness.batching import Door
+from harness.door import Door
 from harness.livekit import Client, join, participants, until
 from harness.livekit_server import LiveKitServer
 from harness.process import convo
