@@ -15,6 +15,7 @@ from livekit import rtc
 
 from harness import livekit_server
 from harness.door import Door
+from harness.events import WebSocket
 from harness.livekit import Client, join, participants, until
 from harness.livekit_server import LiveKitServer
 from harness.process import convo
@@ -163,6 +164,30 @@ async def test_who_looks_at_their_camera_first_is_heard_too(serve, livekit, key,
         await hers.room.local_participant.send_text("ready", topic="lk.chat")
         await hers.room.disconnect()
         assert await until(lambda: posts(ann, room), lambda found: found) == ["ready"]
+
+
+async def test_a_meeting_of_those_admitted_is_heard(serve, livekit, key, connect):
+    """Their host lets them in without being there."""
+    async with Door(livekit.url, unanswered="ListRooms") as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann, bob = await world.person("Ann"), await world.person("Bob")
+        for _ in range(5):
+            room = await ann.via("platform").create_room(waiting_room_enabled=True, allow_join_before_host=True)
+            waits = await join(bob, room)
+            assert waits["status"] == "waiting"
+            url = f"{world.server.ws_url}/ws/meetings/{room.code}?token={waits['meeting_token']}"
+            door_bell = await WebSocket.open(url)
+            await ann.post(f"/api/v1/meetings/{room.code}/participants/{waits['participant_id']}/admit")
+            admitted = await door_bell.expect_type("participant_admitted")
+            his = await connect(admitted)
+
+            async def heard(his=his, room=room):
+                await his.room.local_participant.send_text("in", topic="lk.chat")
+                return await posts(ann, room)
+
+            await until(heard, lambda found: found)
+            await door_bell.close()
+            await his.room.disconnect()
 
 
 async def test_a_server_out_of_reach_keeps_nobody_from_joining(serve, key):

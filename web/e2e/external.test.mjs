@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { goIn, host, openAs, seesMoving, tile } from './support/meeting.mjs';
+import { meet, seesMoving, tile } from './support/meeting.mjs';
 import { world } from './support/world.mjs';
 
 const KEYS = { LIVEKIT_API_KEY: 'operator', LIVEKIT_API_SECRET: 'a-secret-of-thirty-two-bytes-or-more' };
@@ -17,12 +17,8 @@ after(async () => {
 });
 
 test('with an existing LiveKit server the app meets there, and survives that it restarts', async () => {
-  const person = await host(convo);
-  const ann = await openAs(convo, person);
   const bob = await convo.openElsewhere();
-  await goIn(ann, person.code);
-  await goIn(bob, person.code, 'Bob');
-  await seesMoving(tile(ann, 'Bob'));
+  const ann = await meet(convo, bob);
   await seesMoving(tile(bob, 'Ann Lee'));
   for (const page of [ann, bob]) assert.deepEqual(page.wrongs, []);
 

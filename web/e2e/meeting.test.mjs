@@ -2,7 +2,17 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { livekit } from './support/livekit.mjs';
-import { atTheDoor, call, goIn, host, openAs, openPanel, seesMoving, tile } from './support/meeting.mjs';
+import {
+  atTheDoor,
+  call,
+  goIn,
+  host,
+  meet,
+  openAs,
+  openPanel,
+  seesMoving,
+  tile,
+} from './support/meeting.mjs';
 import { violations, world } from './support/world.mjs';
 
 let convo;
@@ -265,12 +275,8 @@ test('hands go up in order, reactions rise, and a shared screen takes the stage'
 });
 
 test('a lost network is told, survived, and nothing said meanwhile is lost', async () => {
-  const person = await host(convo);
-  const ann = await openAs(convo, person);
   const bob = await convo.open();
-  await goIn(ann, person.code);
-  await goIn(bob, person.code, 'Bob');
-  await seesMoving(tile(ann, 'Bob'));
+  const ann = await meet(convo, bob);
   await bob.context().setOffline(true);
   await bob.getByText('Connection lost.').waitFor({ timeout: 60_000 });
   await say(ann, 'Are you there?');
@@ -289,13 +295,9 @@ test('a lost network is told, survived, and nothing said meanwhile is lost', asy
 });
 
 test('a server that restarts under a running meeting loses nobody', async () => {
-  const person = await host(convo);
-  const ann = await openAs(convo, person);
   // Two pages of one browser that let go of its fake camera and take it again at once can end with no pictures of it.
   const bob = await convo.openElsewhere();
-  await goIn(ann, person.code);
-  await goIn(bob, person.code, 'Bob');
-  await seesMoving(tile(ann, 'Bob'));
+  const ann = await meet(convo, bob);
   await convo.restart();
   for (const page of [ann, bob]) {
     await page.getByText('Connection lost.').waitFor({ state: 'detached', timeout: 60_000 });

@@ -55,6 +55,16 @@ export async function goIn(page, code, name) {
   await page.getByRole('toolbar', { name: 'Controls' }).waitFor();
 }
 
+/** Ann, whose meeting it is, and Bob, a guest with that page: in, and Ann sees him move. */
+export async function meet(convo, bob) {
+  const person = await host(convo);
+  const ann = await openAs(convo, person);
+  await goIn(ann, person.code);
+  await goIn(bob, person.code, 'Bob');
+  await seesMoving(tile(ann, 'Bob'));
+  return ann;
+}
+
 /** A person's tile. */
 export const tile = (page, name) => page.locator(`li[data-person="${name}"]:not([data-screen])`);
 

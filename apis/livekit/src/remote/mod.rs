@@ -3,8 +3,8 @@
 //! attendee as in the embedded server ([`crate::attendee`]). Orders go by the server's own API ([`service`]), chat by the
 //! steward's data channel ([`link`]).
 //!
-//! Who gets a token for a room finds the steward there ([`expect`]). Tokens that others gave out, and
-//! whoever comes late, are found by the server's webhooks, and by looking now and then, for servers that send none.
+//! Who gets a token for a room finds the steward there ([`expect`]). Tokens that others gave out, and whoever comes
+//! late, are found by the server's webhooks, and by looking now and then, for servers that send none.
 
 mod expect;
 mod hook;
@@ -94,8 +94,10 @@ impl Remote {
                 let remote = self.clone();
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = heard.closed() => {}
+                        // In this order: a steward goes in though nobody waits for it.
+                        biased;
                         () = remote.hears(room) => drop(heard.send(())),
+                        () = heard.closed() => {}
                     }
                 });
             }
