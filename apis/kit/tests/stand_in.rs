@@ -283,6 +283,21 @@ async fn a_reader_too_slow_for_its_mailbox_gets_the_rest_from_the_store() {
 }
 
 #[tokio::test]
+async fn what_the_mailbox_loses_while_the_store_is_read_is_sent_once() {
+    let (begun, all) = (2 * limit::MAILBOX as i64, 4 * limit::MAILBOX as i64);
+    let mut slow = Pair::connected(LONG, all).await;
+    slow.tell(1..=begun);
+    for seq in 1..=begun {
+        assert_eq!(slow.hear(LONG).await, seq);
+    }
+    slow.tell(begun + 1..=all);
+    for seq in begun + 1..=all {
+        assert_eq!(slow.hear(LONG).await, seq);
+    }
+    slow.greet().await;
+}
+
+#[tokio::test]
 async fn the_end_of_a_session_comes_after_what_was_said() {
     let mut pair = Pair::connected(2, 0).await;
     pair.mailbox.hold(&Arc::new(Told::new(pair.room, Audience::Room, Event::Posted(message(pair.room, 1)))));

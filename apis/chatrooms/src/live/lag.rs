@@ -29,9 +29,13 @@ pub(crate) struct Lag {
 }
 
 impl Lag {
-    /// Adds rooms, each to be read after a number.
+    /// Adds rooms, each to be read after a number; or after what came out of the store before, for the mailbox runs over while
+    /// the store is read, too.
     pub(crate) fn add(&mut self, rooms: Vec<(RoomId, i64)>) {
-        self.behind.extend(rooms);
+        for (room, seq) in rooms {
+            let floor = self.floors.get(&room).copied().unwrap_or_default();
+            self.behind.push((room, seq.max(floor)));
+        }
     }
 
     /// The next page; `None` when all is read. `read` gives the messages of a room after a number.
@@ -120,6 +124,17 @@ mod tests {
         assert!(!lag.is_over());
         assert!(!lag.has_sent(&posted(room, ALL + 1)));
         assert!(lag.is_over());
+    }
+
+    #[test]
+    fn what_the_mailbox_loses_while_the_store_is_read_is_sent_once() {
+        let (room, mut lag) = (RoomId::new(), Lag::default());
+        lag.add(vec![(room, 1)]);
+        while page(&mut lag).is_some() {}
+        lag.add(vec![(room, ALL - 2), (RoomId::new(), ALL - 2)]);
+        assert_eq!(page(&mut lag).unwrap(), [ALL - 1, ALL], "another room");
+        assert!(page(&mut lag).unwrap().is_empty());
+        assert_eq!(page(&mut lag), None);
     }
 
     #[test]

@@ -339,11 +339,9 @@ impl<L: Live> Pump<L> {
         }
     }
 
-    /// Sends what the store has after `seq`, page by page; live events wait in the mailbox meanwhile.
-    async fn catch_up(&mut self, room: RoomId, mut seq: i64, asked: bool) -> Result<(), End> {
-        let first = self.stand_in.sent().begin(room, seq);
-        // What came live before the client asked is not sent again.
-        let until = if asked { first } else { i64::MAX };
+    /// Sends what the store has after a number, page by page; live events wait in the mailbox meanwhile.
+    async fn catch_up(&mut self, room: RoomId, after: i64, asked: bool) -> Result<(), End> {
+        let (mut seq, until) = self.stand_in.sent().begin(room, after, asked);
         loop {
             let mut page = match self.live.missed(room, seq).await {
                 Ok(page) => page,

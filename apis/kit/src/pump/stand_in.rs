@@ -146,12 +146,18 @@ impl Sent {
         seq <= self.0.entry(told.room).or_insert(SentOf { first: seq, stored: 0 }).stored
     }
 
-    /// Messages after `seq` are about to be sent out of the store. The first that was sent before.
-    pub(super) fn begin(&mut self, room: RoomId, seq: i64) -> i64 {
+    /// Messages after `seq` are to be sent out of the store, because the client `asked` or because the mailbox ran over: after
+    /// which number, and before which, they were not sent yet.
+    pub(super) fn begin(&mut self, room: RoomId, seq: i64, asked: bool) -> (i64, i64) {
         let sent = self.0.entry(room).or_insert(SentOf { first: i64::MAX, stored: 0 });
         let first = sent.first;
         sent.first = first.min(seq + 1);
-        first
+        match asked {
+            // What came live before it asked.
+            true => (seq, first),
+            // What the mailbox lost may have come out of the store already: it runs over while the store is read, too.
+            false => (seq.max(sent.stored), i64::MAX),
+        }
     }
 
     /// The client has been sent everything up to `seq` out of the store.
