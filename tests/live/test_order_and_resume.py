@@ -103,6 +103,20 @@ async def test_resume_from_the_beginning_gives_the_whole_history(world):
     assert [post.text for post in live.posts] == [f"message {number}" for number in range(30)]
 
 
+@pytest.mark.parametrize("ahead", [1000, 2**63 - 1])
+async def test_who_claims_to_have_more_than_there_is_hears_what_is_new(world, ahead):
+    """As a client does whose server's data were set back, and went on from there."""
+    (ann, ben), room = await club(world, 2)
+    live = await ben.via("platform").live(room)
+    await live.events.send("resume", since_seq=ahead)
+    for number in range(3):
+        await ann.via("platform").post(room, f"message {number}")
+    await live.expect_post("message 2")
+    await live.events.send("resume", since_seq=0)
+    await live.events.settled()
+    assert [post.text for post in live.posts] == [f"message {number}" for number in range(3)]
+
+
 async def test_a_connection_loses_no_first_event(world):
     """What is said right after the connection was accepted is heard, and what it says first is taken up."""
     ann = await world.regular("Member 0")

@@ -353,8 +353,11 @@ impl<L: Live> Pump<L> {
             let full = page.len() as i64 >= limit::CATCH_UP;
             page.retain(|message| message.seq < until);
             let done = !full || (page.len() as i64) < limit::CATCH_UP;
-            seq = page.last().map_or(seq, |message| message.seq);
-            self.stand_in.sent().reach(room, seq);
+            // Not what the client says to have: that may be of a store that was set back since, and hide what is new.
+            if let Some(last) = page.last() {
+                seq = last.seq;
+                self.stand_in.sent().reach(room, seq);
+            }
             let words = page
                 .iter()
                 .filter_map(|message| self.live.word_message(message))

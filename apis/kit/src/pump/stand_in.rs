@@ -143,7 +143,9 @@ impl Sent {
     /// Whether the client has it out of the store.
     fn has(&mut self, told: &Told) -> bool {
         let Some(seq) = told.seq() else { return false };
-        seq <= self.0.entry(told.room).or_insert(SentOf { first: seq, stored: 0 }).stored
+        let sent = self.0.entry(told.room).or_insert(SentOf { first: seq, stored: 0 });
+        sent.first = sent.first.min(seq);
+        seq <= sent.stored
     }
 
     /// Messages after `seq` are to be sent out of the store, because the client `asked` or because the mailbox ran over: after
@@ -151,7 +153,7 @@ impl Sent {
     pub(super) fn begin(&mut self, room: RoomId, seq: i64, asked: bool) -> (i64, i64) {
         let sent = self.0.entry(room).or_insert(SentOf { first: i64::MAX, stored: 0 });
         let first = sent.first;
-        sent.first = first.min(seq + 1);
+        sent.first = first.min(seq.saturating_add(1));
         match asked {
             // What came live before it asked.
             true => (seq, first),
