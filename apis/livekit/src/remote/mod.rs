@@ -96,7 +96,7 @@ impl Remote {
                     tokio::select! {
                         // In this order: a steward goes in though nobody waits for it.
                         biased;
-                        () = remote.hears(room) => drop(heard.send(())),
+                        () = remote.until_heard(room) => drop(heard.send(())),
                         () = heard.closed() => {}
                     }
                 });
@@ -107,7 +107,7 @@ impl Remote {
     }
 
     /// Until the room, to which somebody gets a token, is heard; or its steward can't.
-    async fn hears(self: &Arc<Self>, room: String) {
+    async fn until_heard(self: &Arc<Self>, room: String) {
         let look = |room| self.look(room, Some(Instant::now()));
         if look(room.clone()).wait_for(|hears| *hears).await.is_err() {
             // That steward was on its way out: another goes in, if the room is still there.
