@@ -1,4 +1,5 @@
-//! A pump that sleeps: whoever has an event for its client writes it, as far as the client reads.
+//! A pump that sleeps: whoever has an event for its client writes it, as far as the client reads. And stories: a reader of any
+//! speed, whatever comes when, is sent every message once.
 
 use axum::{
     Router,
@@ -23,7 +24,16 @@ use convo_domain::{
 use convo_kit::pump::{self, Live, Reply, Step};
 use convo_tap::{Tap, Tapped};
 use futures_util::future::BoxFuture;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -42,7 +52,7 @@ struct Client {
     session: Session,
     room: RoomId,
     length: usize,
-    stored: i64,
+    stored: Arc<AtomicI64>,
 }
 
 impl Live for Client {
@@ -51,7 +61,8 @@ impl Live for Client {
     }
 
     fn frame(self: &Arc<Self>, text: &str) -> Step {
-        Step::Now(vec![Reply::Text(text.into())])
+        let after = text.strip_prefix("resume ").map(|after| after.parse().unwrap());
+        Step::Now(vec![after.map_or_else(|| Reply::Text(text.into()), |after| Reply::CatchUp(self.room, after))])
     }
 
     fn word(&self, told: &Told) -> Option<Bytes> {
@@ -65,8 +76,14 @@ impl Live for Client {
     }
 
     fn missed(&self, room: RoomId, seq: i64) -> BoxFuture<'static, error::Result<Vec<Message>>> {
-        let page = (seq + 1..=self.stored.min(seq + limit::CATCH_UP)).map(|seq| message(room, seq)).collect();
-        Box::pin(async { Ok(page) })
+        let stored = self.stored.clone();
+        Box::pin(async move {
+            yield_now().await;
+            let last = stored.load(Ordering::Relaxed).min(seq + limit::CATCH_UP);
+            let page = (seq + 1..=last).map(|seq| message(room, seq)).collect();
+            yield_now().await;
+            Ok(page)
+        })
     }
 
     fn gone(self: Arc<Self>, _: bool) -> BoxFuture<'static, ()> {
@@ -131,6 +148,7 @@ async fn door(
 struct Pair {
     room: RoomId,
     mailbox: Arc<Mailbox>,
+    stored: Arc<AtomicI64>,
     stream: TcpStream,
 }
 
@@ -139,14 +157,15 @@ impl Pair {
     async fn connected(length: usize, stored: i64) -> Self {
         let (mailbox, room) = (Arc::new(Mailbox::default()), RoomId::new());
         let session = Session::new(1, mailbox.clone(), Arc::new(|_| {}));
-        let client = Arc::new(Client { session, room, length, stored });
+        let stored = Arc::new(AtomicI64::new(stored));
+        let client = Arc::new(Client { session, room, length, stored: stored.clone() });
         let listener = small().listen(1).unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", any(door)).with_state(client.clone());
         let service = router.into_make_service_with_connect_info::<Door>();
         tokio::spawn(async move { axum::serve(Plain(listener), service).await });
         let stream = small().connect(address).await.unwrap();
-        let mut pair = Self { room: client.room, mailbox, stream };
+        let mut pair = Self { room: client.room, mailbox, stored, stream };
         pair.upgrade().await;
         pair.greet().await;
         pair
@@ -165,9 +184,14 @@ impl Pair {
 
     /// When its word comes back the pump has nothing else to do.
     async fn greet(&mut self) {
-        const HI: [u8; 8] = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
-        self.stream.write_all(&HI).await.unwrap();
+        self.say("hi").await;
         assert_eq!(self.frame().await, (0x81, b"hi".to_vec()));
+    }
+
+    /// Under the mask that changes nothing.
+    async fn say(&mut self, text: &str) {
+        let head = [0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+        self.stream.write_all(&[&head, text.as_bytes()].concat()).await.unwrap();
     }
 
     /// Puts messages into the mailbox, and wakes whoever is to be woken.
@@ -217,7 +241,7 @@ fn small() -> TcpSocket {
 /// Bytes that lie in the client's end, read while no task can run.
 fn lying_there(pair: Pair) -> (Vec<u8>, Pair) {
     use io::Read as _;
-    let Pair { room, mailbox, stream } = pair;
+    let Pair { room, mailbox, stored, stream } = pair;
     let mut stream = stream.into_std().unwrap();
     stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -225,7 +249,7 @@ fn lying_there(pair: Pair) -> (Vec<u8>, Pair) {
     let read = stream.read(&mut bytes);
     bytes.truncate(read.unwrap_or(0));
     stream.set_nonblocking(true).unwrap();
-    (bytes, Pair { room, mailbox, stream: TcpStream::from_std(stream).unwrap() })
+    (bytes, Pair { room, mailbox, stored, stream: TcpStream::from_std(stream).unwrap() })
 }
 
 #[tokio::test]
@@ -313,4 +337,100 @@ async fn who_breaks_is_told_to_come_again_and_breaks_nobody_else() {
     other.tell([1]);
     assert_eq!(broken.frame().await, (0x88, [&1011_u16.to_be_bytes()[..], b"internal error"].concat()));
     assert_eq!(other.hear(7).await, 1);
+}
+
+/// Messages of a room whose numbers up to `before` were there before the client was.
+struct Story {
+    random: StdRng,
+    pair: Pair,
+    before: i64,
+    /// Up to here they were told live.
+    told: i64,
+    /// After which number the client asked for what it had missed.
+    resumed: Option<i64>,
+    heard: Vec<i64>,
+}
+
+impl Story {
+    async fn begin(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let before = random.random_range(0..600);
+        let pair = Pair::connected(LONG, before).await;
+        Self { random, pair, before, told: before, resumed: None, heard: vec![] }
+    }
+
+    /// A message is stored before it is told.
+    fn tell(&mut self, count: i64) {
+        let last = self.told + count;
+        let ahead = last + self.random.random_range(0..20);
+        self.pair.stored.fetch_max(ahead, Ordering::Relaxed);
+        self.pair.tell(self.told + 1..=last);
+        self.told = last;
+    }
+
+    /// How many the client is still to be sent, at least.
+    fn missing(&self) -> usize {
+        let missed = self.resumed.map_or(0, |after| self.before - after);
+        let before = self.heard.iter().filter(|seq| **seq <= self.told).count();
+        (missed + self.told - self.before) as usize - before
+    }
+
+    async fn hear(&mut self, most: usize) {
+        for _ in 0..most {
+            if self.missing() == 0 {
+                return;
+            }
+            self.heard.push(self.pair.hear(LONG).await);
+        }
+    }
+
+    async fn go_on(&mut self) {
+        match self.random.random_range(0..8) {
+            0 | 1 => {
+                let count = self.random.random_range(1..20);
+                self.tell(count);
+            }
+            2 => {
+                let count = self.random.random_range(100..2 * limit::MAILBOX as i64);
+                self.tell(count);
+            }
+            3 | 4 => self.hear(20).await,
+            5 => self.hear(400).await,
+            6 if self.resumed.is_none() => {
+                let after = self.random.random_range(0..=self.before);
+                self.resumed = Some(after);
+                self.pair.say(&format!("resume {after}")).await;
+            }
+            _ => yield_now().await,
+        }
+    }
+
+    /// Everything once, what is new in its order.
+    async fn end(mut self) {
+        let last = self.pair.stored.load(Ordering::Relaxed);
+        self.pair.tell(self.told + 1..=last);
+        self.told = last;
+        self.hear(usize::MAX).await;
+        self.pair.greet().await;
+        let (new, mut old): (Vec<i64>, Vec<i64>) = self.heard.iter().partition(|seq| **seq > self.before);
+        assert_eq!(new, (self.before + 1..=last).collect::<Vec<_>>());
+        let after = self.resumed.unwrap_or(self.before);
+        old.sort_unstable();
+        assert_eq!(old, (after + 1..=self.before).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn every_message_is_sent_once_however_it_is_read() {
+    for seed in 0..60 {
+        println!("story {seed}");
+        let told = async {
+            let mut story = Story::begin(seed).await;
+            for _ in 0..40 {
+                story.go_on().await;
+            }
+            story.end().await;
+        };
+        tokio::time::timeout(Duration::from_secs(60), told).await.expect("it goes on");
+    }
 }
