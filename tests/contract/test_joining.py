@@ -247,6 +247,39 @@ async def test_being_denied(world):
         await socket(world, room, waiting["meeting_token"])
 
 
+@pytest.mark.parametrize("who", ["an account", "a guest"])
+async def test_who_goes_from_the_door_and_comes_back_waits_again(world, who):
+    ann, room, anns = await waiting_room(world)
+    if who == "a guest":
+        token = (await world.guest(room, "Ben Hall")).token
+    else:
+        token = (await join(await world.person("Ben Hall"), room))["meeting_token"]
+
+    async def at_the_door():
+        live = await WebSocket.open(f"{world.server.ws_url}/ws/meetings/{room.code}?token={token}")
+        world.opened.append(live)
+        return live, await anns.expect_type("participant_waiting", display_name="Ben Hall")
+
+    async def gone(live):
+        await live.close()
+        await anns.expect_type("participant_left")
+        anns.seen.clear()
+
+    for _ in range(2):
+        await gone((await at_the_door())[0])
+    # The lock is for them, too: they were never in.
+    await ann.post(f"{MEETINGS}/{room.code}/lock")
+    with pytest.raises(websockets.InvalidStatus):
+        await socket(world, room, token)
+    await ann.post(f"{MEETINGS}/{room.code}/unlock")
+    live, waiting = await at_the_door()
+    assert_like(await details(ann, room), {"current_participant_count": 1})
+    assert anns.of_type("participant_joined") == []
+    await ann.post(f"{MEETINGS}/{room.code}/participants/{waiting['participant_id']}/admit")
+    admitted = await live.expect_type("participant_admitted")
+    await socket(world, room, admitted.get("meeting_token") or admitted["token"])
+
+
 async def test_hosts_and_co_hosts_do_not_wait(world):
     ann, room, anns = await waiting_room(world)
     ben = await world.person("Ben Hall")

@@ -592,7 +592,7 @@ fn come_in(
             }
         }
         Door::Wait => {
-            participant.seat_until = Some(now + std::time::Duration::from_secs(limit::SEAT_SECONDS));
+            seat::wait(&mut participant, now);
             tx.add_participant(&participant)?;
             tx.tell(Tell::event(room.id, Audience::Hosts, Event::Waiting(participant.clone())));
         }

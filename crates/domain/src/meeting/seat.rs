@@ -1,6 +1,9 @@
 //! Taking a seat, keeping it, and giving it back. Each function is part of a transaction that holds the room's lock.
 
-use super::{Participant, Presence, rules};
+use super::{
+    Participant, Presence,
+    rules::{self, Door},
+};
 use crate::{
     Domain,
     bus::{Seat, Tell, Whose},
@@ -42,6 +45,13 @@ pub(crate) fn take(tx: &mut dyn Tx, room: &mut Room, participant: &mut Participa
         }
     }
     Ok(())
+}
+
+/// Puts the participant to the door, for as long as a socket of theirs is there.
+pub(crate) fn wait(participant: &mut Participant, now: Timestamp) {
+    participant.presence = Presence::Waiting;
+    participant.left_at = None;
+    participant.seat_until = Some(now + SEAT);
 }
 
 /// Takes the participant out of the meeting (or from its door) and closes what it has open.
@@ -144,7 +154,7 @@ impl Domain {
         Ok(())
     }
 
-    /// Lets one back whose seat was given away: the token is good while there is room.
+    /// Lets one back whose seat was given away: the token is good while there is room. Who has only waited waits again.
     pub(crate) async fn reseat(&self, room: RoomId, id: ParticipantId) -> Result<Option<Participant>> {
         let now = self.now();
         self.store
@@ -154,20 +164,41 @@ impl Domain {
                 let Some(mut participant) = found.filter(|p| p.room == room.id && p.presence == Presence::Left) else {
                     return Ok(None);
                 };
-                open(&room)?;
-                if let Some(user) = participant.user {
-                    // Removed while away: the old token opens nothing.
-                    let member = tx.member(room.id, user)?.filter(|m| m.standing == MemberStanding::In);
-                    member.ok_or_else(|| Error::forbidden("You were removed from this meeting"))?;
-                }
-                take(tx, &mut room, &mut participant, now)?;
-                tx.save_participant(&participant)?;
-                if participant.counted {
-                    tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(participant.clone())));
+                match way_back(tx, &room, &participant)? {
+                    Door::Seat(_) => {
+                        take(tx, &mut room, &mut participant, now)?;
+                        tx.save_participant(&participant)?;
+                        if participant.counted {
+                            tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(participant.clone())));
+                        }
+                    }
+                    Door::Wait => {
+                        wait(&mut participant, now);
+                        tx.save_participant(&participant)?;
+                        tx.tell(Tell::event(room.id, Audience::Hosts, Event::Waiting(participant.clone())));
+                    }
                 }
                 Ok(Some(participant))
             })
             .await
+    }
+}
+
+/// To the seat that one had, or to the door for who never had one. They knew the passcode when they came.
+fn way_back(tx: &mut dyn Tx, room: &Room, participant: &Participant) -> Result<Door> {
+    open(room)?;
+    let seated_before = match participant.user {
+        None => participant.counted,
+        Some(user) => match tx.member(room.id, user)?.map(|member| member.standing) {
+            Some(MemberStanding::In) => true,
+            // Removed while away: the old token opens nothing.
+            Some(MemberStanding::Removed) => return Err(Error::forbidden("You were removed from this meeting")),
+            None => false,
+        },
+    };
+    match seated_before {
+        true => Ok(Door::Seat(participant.role)),
+        false => rules::door(room, None, room.passcode.as_deref()),
     }
 }
 
