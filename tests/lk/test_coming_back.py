@@ -2,10 +2,12 @@
 goes down and comes again. The client is PyPI livekit."""
 
 import asyncio
+import base64
 import contextlib
 
 import pytest
-from livekit import api
+import websockets
+from livekit import api, rtc
 from livekit.protocol import rtc as signalling
 from websockets.asyncio.client import connect as open_socket
 
@@ -90,6 +92,33 @@ async def test_a_client_that_resumes_is_the_same_participant(world, client):
         joined = next(p for p in await participants(ann, room) if p["display_name"] == "Bob")
         await ann.post(f"/api/v1/meetings/{room.code}/participants/{joined['participant_id']}/remove")
         await his.until(lambda: his.reason is not None)
+
+
+@pytest.mark.parametrize("door", ["/rtc", "/rtc/v1"])
+async def test_a_resume_that_is_refused_does_not_hide_its_participant(world, client, door):
+    """Whoever asks to resume a session that is not there is still to be muted, heard and removed where they are."""
+    ann, bob = await world.person("Ann"), await world.person("Bob")
+    room = await ann.via("platform").create_room()
+    await join(ann, room)
+    joined = await join(bob, room)
+    his = await client().connect(world.server.ws_url, joined["meeting_token"])
+    query = f"access_token={joined['meeting_token']}&reconnect=1&sid=PA_nobody&protocol=17"
+    if door == "/rtc/v1":
+        request = signalling.JoinRequest(reconnect=True, participant_sid="PA_nobody")
+        wrapped = signalling.WrappedJoinRequest(join_request=request.SerializeToString())
+        encoded = base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
+        query = f"access_token={joined['meeting_token']}&join_request={encoded}"
+    for _ in range(2):
+        async with open_socket(f"{world.server.ws_url}{door}?{query}", proxy=None) as socket:
+            said = signalling.SignalResponse.FromString(await asyncio.wait_for(socket.recv(), 15))
+            assert said.leave.action == signalling.LeaveRequest.Action.RECONNECT
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await asyncio.wait_for(socket.recv(), 15)
+    await ann.via("platform").post(room, "to all who are here")
+    await his.until(lambda: his.chats)
+    await ann.post(f"/api/v1/meetings/{room.code}/participants/{joined['participant_id']}/remove")
+    await his.until(lambda: his.reason is not None)
+    assert his.reason == rtc.DisconnectReason.PARTICIPANT_REMOVED
 
 
 async def test_who_is_removed_in_a_tunnel_does_not_come_back(world, client):

@@ -85,6 +85,14 @@ impl Line {
         }
     }
 
+    fn commanders(&self, change: impl FnOnce(&mut Vec<Commander>)) {
+        self.standing.send_modify(|standing| {
+            if let Orders::Here(commanders) = &mut standing.orders {
+                change(commanders);
+            }
+        });
+    }
+
     /// Nobody listens at the attendee's end any more.
     pub(crate) fn deserted(&self) -> bool {
         self.chats.is_closed()
@@ -97,25 +105,32 @@ impl Line {
 
 impl Hall {
     /// A connection of the one called `name`. A client that resumes goes on with the attendee it has; else the ears are for a
-    /// new one.
+    /// new one. Whether it may is yet to be seen: until then orders go by the connections of before, too.
     pub(crate) fn connected(&self, name: &Name, commander: Commander, resumes: bool) -> Option<Ears> {
         let id = commander.id();
         let mut state = self.state.lock();
         if let Some(line) = state.names.get(name).filter(|_| resumes).cloned() {
-            line.standing.send_modify(|standing| standing.orders = Orders::Here(commander));
+            line.commanders(|commanders| commanders.push(commander));
             state.lines.insert(id, line);
             return None;
         }
-        let (line, ears) = Line::new(Orders::Here(commander));
+        let (line, ears) = Line::new(Orders::Here(vec![commander]));
         state.lines.insert(id, line.clone());
         state.names.insert(name.clone(), line);
         Some(ears)
+    }
+
+    /// The connection was let in: those of before are over.
+    pub(crate) fn let_in(&self, connection: ConnectionId) {
+        let past = |commanders: &mut Vec<Commander>| commanders.retain(|one| one.id() >= connection);
+        self.line(connection, |line| line.commanders(past));
     }
 
     /// The connection was refused: whoever was made for it is not needed.
     pub(crate) fn refused(&self, connection: ConnectionId) {
         let mut state = self.state.lock();
         let Some(line) = state.lines.remove(&connection) else { return };
+        line.commanders(|commanders| commanders.retain(|one| one.id() != connection));
         if !state.lines.values().any(|other| Arc::ptr_eq(other, &line)) {
             state.names.retain(|_, other| !Arc::ptr_eq(other, &line));
             line.leave(Farewell::Lost);

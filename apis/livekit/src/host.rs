@@ -31,7 +31,8 @@ pub(crate) enum Rooms {
 /// Orders for one participant.
 #[derive(Clone)]
 pub(crate) enum Orders {
-    Here(Commander),
+    /// By each connection that may be theirs, the oldest first. The media knows one of them, and follows no other.
+    Here(Vec<Commander>),
     There(remote::Orders),
 }
 
@@ -88,7 +89,7 @@ impl Rooms {
 impl Orders {
     pub(crate) fn command(&self, command: Command) {
         match self {
-            Orders::Here(commander) => commander.command(command),
+            Orders::Here(commanders) => commanders.iter().for_each(|one| one.command(command.clone())),
             Orders::There(orders) => orders.command(command),
         }
     }

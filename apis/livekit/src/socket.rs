@@ -102,6 +102,7 @@ impl Signal {
             out.push(self.line.word(&response));
             if lets_in(&response) && !self.joined {
                 self.joined = true;
+                self.doors.hall.let_in(self.connection.id());
                 out.push(self.line.word(&self.fresh_token()));
             }
             next = self.connection.try_next();
