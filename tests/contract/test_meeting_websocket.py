@@ -186,6 +186,77 @@ async def test_without_a_token_the_simple_socket_does_nothing(world, first):
     await socket.until(lambda: socket.close_code or socket.of_type("error"), what="a refusal")
 
 
+async def test_a_simple_socket_is_one_persons(world):
+    """What it hears for one would go on for another, and outlive the first one's log-out."""
+    ann, eve = await world.person("Ann Lee"), await world.person("Eve Stone")
+    room = await world.shared_room("convo", ann)
+    socket = await WebSocket.open(f"{world.server.ws_url}/ws/")
+    world.opened.append(socket)
+    await socket.send("authenticate", token=ann.token)
+    await socket.expect_type("authenticated")
+    await socket.send("authenticate", token=eve.token)
+    await socket.expect_type("error")
+    await socket.send("authenticate", token=ann.token)
+    await socket.until(lambda: len(socket.of_type("authenticated")) == 2)
+    await socket.send("chat_message", meeting_id=room.number, content="still Ann's")
+    assert_like(await socket.expect_type("chat_message"), {"content": "still Ann's"})
+    await ann.post("/api/v1/auth/logout")
+    await socket.closed()
+
+
+async def on_the_simple_socket(world, person, room):
+    socket = await WebSocket.open(f"{world.server.ws_url}/ws/?token={person.token}")
+    world.opened.append(socket)
+    await socket.send("join_meeting", meeting_id=room.id)
+    await socket.expect_type("meeting_joined")
+    return socket
+
+
+async def test_who_was_removed_says_nothing_on_the_simple_socket(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("platform", ann, ben)
+    hers, his = await on_the_simple_socket(world, ann, room), await on_the_simple_socket(world, ben, room)
+    people = (await ann.get(f"/api/v1/meetings/{room.code}"))["participants"]
+    bens = next(person["participant_id"] for person in people if person["user_id"] == ben.id)
+    await ann.post(f"/api/v1/meetings/{room.code}/participants/{bens}/remove")
+    for frame in ("typing", "reaction"):
+        before = len(his.of_type("error"))
+        await his.send(frame, meeting_id=room.id, emoji="👋")
+        await his.until(lambda n=before: len(his.of_type("error")) > n, what="a refusal")
+    await ann.via("platform").post(room, "without him")
+    await hers.expect_type("chat_message", content="without him")
+    await his.settled()
+    assert [*hers.of_type("typing"), *hers.of_type("reaction"), *his.of_type("chat_message")] == []
+
+
+@pytest.mark.parametrize("way", ["by the socket", "by another way"])
+async def test_who_leaves_and_comes_back_hears_again_and_misses_nothing(world, way):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("chatrooms", ann, ben)
+    his = await on_the_simple_socket(world, ben, room)
+    api = ann.via("chatrooms")
+    await api.post(room, "1")
+    await his.expect_type("chat_message", content="1")
+    for away, seq in ((2, 1), (4, 3)):
+        if way == "by the socket":
+            await his.send("leave_meeting", meeting_id=room.id)
+            await his.expect_type("meeting_left")
+        else:
+            await ben.post(f"/api/chatroom/{room.id}/leave")
+        await api.post(room, str(away))
+        if way != "by the socket":
+            await ben.via("chatrooms").join(room)
+        his.seen.clear()
+        await his.send("join_meeting", meeting_id=room.id)
+        assert_like(await his.expect_type("meeting_joined"), {"seq": away})
+        await his.send("resume", meeting_id=room.id, since_seq=seq)
+        await his.expect_type("chat_message", content=str(away))
+        await api.post(room, str(away + 1))
+        await his.expect_type("chat_message", content=str(away + 1))
+        await his.settled()
+        assert [message["seq"] for message in his.of_type("chat_message")] == [away, away + 1]
+
+
 async def test_one_simple_socket_hears_several_meetings(world):
     ann = await world.person()
     rooms = [await world.shared_room("convo", ann) for _ in range(2)]

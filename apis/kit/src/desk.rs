@@ -28,7 +28,7 @@ use convo_domain::{
     user::{Actor, Party},
 };
 use futures_util::future::BoxFuture;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -48,6 +48,8 @@ pub struct Desk {
     actor: RwLock<Option<Actor>>,
     /// The rooms heard, and who one is there.
     rooms: RwLock<HashMap<RoomId, Heard>>,
+    /// Those that are heard since a moment ago, each after a message's number.
+    fresh: Mutex<Vec<(RoomId, i64)>>,
     /// The room that frames are about when they name none.
     settled: Option<RoomId>,
     frames: Frames,
@@ -78,7 +80,10 @@ impl Desk {
         match &participant {
             Some(participant) => {
                 desk.take_seat(participant, room.number, room.seq).await?;
-                desk.app.domain.connected(id, participant.id).await?;
+                let now = desk.app.domain.connected(id, participant.id).await?;
+                // What happened between the door and here was told to nobody.
+                let now = now.ok_or_else(|| Error::forbidden("You are not in this meeting any more"))?;
+                desk.take_seat(&now, room.number, room.seq).await?;
             }
             None => drop(desk.hear(&actor, RoomRef::Id(id)).await?),
         }
@@ -103,8 +108,8 @@ impl Desk {
     ) -> Self {
         let session = app.domain.bus.open(owner);
         let frames = Frames::new(app.domain.now());
-        let (actor, rooms) = (RwLock::new(actor), RwLock::default());
-        Self { app, dialect, slot, address, session, actor, rooms, settled, frames }
+        let (actor, rooms, fresh) = (RwLock::new(actor), RwLock::default(), Mutex::default());
+        Self { app, dialect, slot, address, session, actor, rooms, fresh, settled, frames }
     }
 
     async fn take_seat(&self, participant: &Participant, number: i64, seq: i64) -> Result<()> {
@@ -124,6 +129,7 @@ impl Desk {
         let who = Who { party: entry.party, participant: entry.participant, name: entry.name };
         let id = entry.room.id;
         self.rooms.write().insert(id, Heard { who, number: entry.room.number, waiting: false });
+        self.fresh.lock().push((id, entry.room.seq));
         Ok(id)
     }
 
@@ -185,13 +191,19 @@ impl Desk {
     }
 
     fn answer(&self, outcome: Result<Vec<Reply>>) -> Vec<Reply> {
-        outcome.unwrap_or_else(|error| vec![Reply::Text(envelope::error(&error))])
+        let replies = outcome.unwrap_or_else(|error| vec![Reply::Text(envelope::error(&error))]);
+        let fresh = std::mem::take(&mut *self.fresh.lock());
+        fresh.into_iter().map(|(room, after)| Reply::Heard(room, after)).chain(replies).collect()
     }
 
     async fn authenticate(&self, data: &Map<String, Value>) -> Vec<Reply> {
         let token = text_of(data, "token").unwrap_or_default();
         let token = token.strip_prefix("Bearer ").unwrap_or(&token);
         match self.app.domain.authenticate(token).await {
+            // What is heard for the one would go on for the other, and outlive the one's log-out.
+            Ok(actor) if self.actor.read().as_ref().is_some_and(|known| known.party() != actor.party()) => {
+                self.answer(Err(Error::forbidden("This connection is somebody else's already")))
+            }
             Ok(actor) => {
                 self.app.domain.bus.own(&self.session, owner(&actor, None));
                 *self.actor.write() = Some(actor);
@@ -222,14 +234,26 @@ impl Desk {
             if self.rooms.read().get(&settled).is_some_and(|heard| heard.waiting) {
                 return Err(Error::forbidden("You are in the waiting room"));
             }
+            if !self.still_hears(settled) {
+                return self.hear(&self.actor()?, RoomRef::Id(settled)).await;
+            }
             return Ok(settled);
         }
         let by = room_ref(data)?;
         let id = self.app.domain.find_room(by, RoomKind::Meeting).await?;
-        if self.rooms.read().contains_key(&id) {
+        if self.still_hears(id) {
             return Ok(id);
         }
         self.hear(&self.actor()?, RoomRef::Id(id)).await
+    }
+
+    /// Whether the room is heard: not by one who was removed, or left by another way.
+    fn still_hears(&self, room: RoomId) -> bool {
+        let heard = self.app.domain.bus.hears(&self.session, room);
+        if !heard {
+            self.rooms.write().remove(&room);
+        }
+        heard
     }
 
     fn who(&self, room: RoomId) -> Result<Who> {

@@ -77,12 +77,12 @@ impl Attendee {
         let seat = me.as_ref().map_or_else(|| unseen(party), |me| seat_of(&me.participant));
         let domain = host.app.domain.clone();
         let session = domain.bus.open(owner);
-        domain.hear(&session, room.id, seat, room.seq).await?;
+        let seq = domain.hear(&session, room.id, seat, room.seq).await?;
         let roster = host.roster(room.id, &room.code);
         for participant in domain.present(room.id).await? {
             roster.joined(&participant);
         }
-        let (seq, written) = (room.seq, HashSet::new());
+        let written = HashSet::new();
         let attendee = Self { host, address, ears, session, roster, room, party, me, seq, written };
         attendee.look_again().await?;
         Ok(Some(attendee))

@@ -11,7 +11,7 @@
 mod room;
 
 use convo_domain::{
-    bus::{Bus, Seat, Tell, Whose},
+    bus::{Bus, Seat, Subscribed, Tell, Whose},
     id::{ParticipantId, RoomId},
     session::{Close, Mailbox, Owner, Session},
 };
@@ -142,16 +142,17 @@ impl Bus for Hub {
         self.state.lock().own(session.id, owner);
     }
 
-    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> bool {
+    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> Subscribed {
         let mut state = self.state.lock();
-        let Some(entry) = state.sessions.get_mut(&session.id) else { return false };
+        let Some(entry) = state.sessions.get_mut(&session.id) else { return Subscribed { after: seq, first: false } };
         if !entry.rooms.contains(&room) {
             entry.rooms.push(room);
         }
         let listener = Listener { mailbox: entry.mailbox.clone(), seat };
         let first = !state.rooms.contains_key(&room);
-        state.rooms.entry(room).or_insert_with(|| Room::new(seq)).listen(session.id, listener);
-        first
+        let room = state.rooms.entry(room).or_insert_with(|| Room::new(seq));
+        room.listen(session.id, listener);
+        Subscribed { after: room.last(), first }
     }
 
     fn unsubscribe(&self, session: &Session, room: RoomId) {
@@ -160,6 +161,10 @@ impl Bus for Hub {
             entry.rooms.retain(|id| *id != room);
         }
         state.leave(session.id, room);
+    }
+
+    fn hears(&self, session: &Session, room: RoomId) -> bool {
+        self.state.lock().rooms.get(&room).is_some_and(|room| room.has(session.id))
     }
 
     fn connections(&self, room: RoomId, participant: ParticipantId) -> usize {

@@ -82,6 +82,10 @@ impl Room {
         }
     }
 
+    pub(crate) fn has(&self, session: u64) -> bool {
+        self.listeners.iter().any(|(id, _)| *id == session)
+    }
+
     pub(crate) fn leave(&mut self, session: u64) {
         self.listeners.retain(|(id, _)| *id != session);
     }

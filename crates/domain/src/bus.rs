@@ -45,6 +45,15 @@ pub struct Seat {
     pub waiting: bool,
 }
 
+/// Where a session joins in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscribed {
+    /// It is told the messages after this number, and none before.
+    pub after: i64,
+    /// Nobody heard the room until now, so what was posted after that number was told to nobody yet.
+    pub first: bool,
+}
+
 pub trait Bus: Send + Sync + 'static {
     /// Says all of it, in this order. Messages reach each session in the order of their `seq`.
     fn tell(&self, tells: Vec<Tell>);
@@ -52,10 +61,11 @@ pub trait Bus: Send + Sync + 'static {
     fn open(&self, owner: Owner) -> Session;
     /// Whose the session is, where that was found out after it was opened.
     fn own(&self, session: &Session, owner: Owner);
-    /// From now on the session hears the room. `seq`: the room's last message number, read before. `true`: nobody heard
-    /// the room until now, so what was posted since that reading was told to nobody.
-    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> bool;
+    /// From now on the session hears the room. `seq`: the room's last message number, read before.
+    fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> Subscribed;
     fn unsubscribe(&self, session: &Session, room: RoomId);
+    /// Whether the session hears the room.
+    fn hears(&self, session: &Session, room: RoomId) -> bool;
     /// How many sessions of the participant hear the room.
     fn connections(&self, room: RoomId, participant: ParticipantId) -> usize;
     /// The rooms with listeners, each with the number of the last message delivered.

@@ -5,7 +5,7 @@ mod cluster;
 
 use convo_domain::{
     agent::AGENT,
-    bus::{Bus, Seat, Tell},
+    bus::{Bus, Seat, Subscribed, Tell},
     clock::{Clock, System, Timestamp},
     error::{Error, Kind, Result},
     event::{Audience, Event},
@@ -36,10 +36,13 @@ impl Bus for Ear {
         Session::new(0, Default::default(), Arc::new(|_| {}))
     }
     fn own(&self, _: &Session, _: Owner) {}
-    fn subscribe(&self, _: &Session, _: RoomId, _: Seat, _: i64) -> bool {
-        false
+    fn subscribe(&self, _: &Session, _: RoomId, _: Seat, after: i64) -> Subscribed {
+        Subscribed { after, first: false }
     }
     fn unsubscribe(&self, _: &Session, _: RoomId) {}
+    fn hears(&self, _: &Session, _: RoomId) -> bool {
+        false
+    }
     fn connections(&self, _: RoomId, _: ParticipantId) -> usize {
         0
     }

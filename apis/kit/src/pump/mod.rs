@@ -75,6 +75,8 @@ pub enum Reply {
     Text(String),
     /// Send what the room has after this number, then go on live.
     CatchUp(RoomId, i64),
+    /// From now on the room is heard live, after this number.
+    Heard(RoomId, i64),
     Close(u16, &'static str),
 }
 
@@ -306,11 +308,17 @@ impl<L: Live> Pump<L> {
     }
 
     fn reply(&mut self, replies: Vec<Reply>) {
-        self.tasks.extend(replies.into_iter().map(|reply| match reply {
-            Reply::Text(text) => Task::Send(Message::Text(text.into())),
-            Reply::CatchUp(room, after) => Task::CatchUp { room, after, asked: true },
-            Reply::Close(code, reason) => Task::Close(code, reason),
-        }));
+        for reply in replies {
+            self.tasks.push_back(match reply {
+                Reply::Text(text) => Task::Send(Message::Text(text.into())),
+                Reply::CatchUp(room, after) => Task::CatchUp { room, after, asked: true },
+                Reply::Close(code, reason) => Task::Close(code, reason),
+                Reply::Heard(room, after) => {
+                    self.stand_in.sent().heard(room, after);
+                    continue;
+                }
+            });
+        }
     }
 
     /// Pings when it is time; an error when the client has been silent for too long.

@@ -45,7 +45,10 @@ struct Duty {
 #[derive(Default)]
 pub(super) struct Sent(HashMap<RoomId, SentOf>);
 
+#[derive(Clone, Copy)]
 struct SentOf {
+    /// It is told live what comes after this number.
+    after: i64,
     /// The first message: all after it were sent too, or are on their way.
     first: i64,
     /// Up to here it came out of the store: live events up to there were sent already.
@@ -139,19 +142,32 @@ impl Duty {
     }
 }
 
+impl SentOf {
+    const NOTHING: Self = Self { after: 0, first: i64::MAX, stored: 0 };
+}
+
 impl Sent {
+    /// The client comes into the room, perhaps again.
+    pub(super) fn heard(&mut self, room: RoomId, after: i64) {
+        let sent = self.0.entry(room).or_insert(SentOf::NOTHING);
+        (sent.after, sent.first) = (after, after.saturating_add(1));
+    }
+
     /// Whether the client has it out of the store.
     fn has(&mut self, told: &Told) -> bool {
         let Some(seq) = told.seq() else { return false };
-        let sent = self.0.entry(told.room).or_insert(SentOf { first: seq, stored: 0 });
-        sent.first = sent.first.min(seq);
+        let sent = self.0.entry(told.room).or_insert(SentOf::NOTHING);
+        // What comes late of an earlier time in the room says nothing of what came between.
+        if seq > sent.after {
+            sent.first = sent.first.min(seq);
+        }
         seq <= sent.stored
     }
 
     /// Messages after `seq` are to be sent out of the store, because the client `asked` or because the mailbox ran over: after
     /// which number, and before which, they were not sent yet.
     pub(super) fn begin(&mut self, room: RoomId, seq: i64, asked: bool) -> (i64, i64) {
-        let sent = self.0.entry(room).or_insert(SentOf { first: i64::MAX, stored: 0 });
+        let sent = self.0.entry(room).or_insert(SentOf::NOTHING);
         let first = sent.first;
         sent.first = first.min(seq.saturating_add(1));
         match asked {

@@ -94,12 +94,13 @@ fn heard_of(participant: &Participant) -> bool {
 }
 
 impl Domain {
-    /// A socket or media of the participant is there: the seat is kept while it is.
-    pub async fn connected(&self, room: RoomId, id: ParticipantId) -> Result<()> {
+    /// A socket or media of the participant is there: the seat is kept while it is. The participant as they are now; none, if they
+    /// are not in the meeting any more, nor at its door.
+    pub async fn connected(&self, room: RoomId, id: ParticipantId) -> Result<Option<Participant>> {
         self.store
             .write(Key::Room(room), move |tx| {
                 let here = tx.participant(id)?.filter(|p| p.presence.present());
-                let Some(mut participant) = here else { return Ok(()) };
+                let Some(mut participant) = here else { return Ok(None) };
                 let first = participant.seated() && !participant.counted;
                 if first {
                     // A guest takes the seat only now; it may be gone.
@@ -110,9 +111,9 @@ impl Domain {
                 participant.seat_until = None;
                 tx.save_participant(&participant)?;
                 if first {
-                    tx.tell(Tell::event(room, Audience::Room, Event::Joined(participant)));
+                    tx.tell(Tell::event(room, Audience::Room, Event::Joined(participant.clone())));
                 }
-                Ok(())
+                Ok(Some(participant))
             })
             .await
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Domain,
-    bus::{Seat, Tell},
+    bus::{Seat, Subscribed, Tell},
     clock::Timestamp,
     error::{Error, Kind, Result},
     event::{Audience, Event},
@@ -76,26 +76,34 @@ impl Domain {
         found.ok_or_else(|| rules::not_found(missing))
     }
 
-    /// Lets the session hear the room, as whoever `actor` is there; the room with its last message number.
+    /// Lets the session hear the room, as whoever `actor` is there; the room with the number of the message after which it is
+    /// told all.
     pub async fn listen(&self, session: &Session, actor: &Actor, by: RoomRef, missing: RoomKind) -> Result<Entry> {
         let id = self.find_room(by, missing).await?;
-        let entry = self.entry(actor, id, missing).await?;
+        let mut entry = self.entry(actor, id, missing).await?;
         let seat = Seat {
             party: entry.party,
             participant: entry.participant,
             controls: entry.role.controls(),
             waiting: false,
         };
-        self.hear(session, id, seat, entry.room.seq).await?;
-        Ok(entry)
+        entry.room.seq = self.hear(session, id, seat, entry.room.seq).await?;
+        // Who was removed since the first look was not yet there to be silenced.
+        let still = self.entry(actor, id, missing).await;
+        if still.is_err() {
+            self.bus.unsubscribe(session, id);
+        }
+        still.map(|_| entry)
     }
 
-    /// Subscribes, and makes good for what was posted between the reading of `seq` and the subscription.
-    pub async fn hear(&self, session: &Session, id: RoomId, seat: Seat, seq: i64) -> Result<()> {
-        if self.bus.subscribe(session, id, seat, seq) {
-            self.tell_missed(id, seq).await?;
+    /// Subscribes, and makes good for what was posted between the reading of `seq` and the subscription. After which number the
+    /// session is told all.
+    pub async fn hear(&self, session: &Session, id: RoomId, seat: Seat, seq: i64) -> Result<i64> {
+        let Subscribed { after, first } = self.bus.subscribe(session, id, seat, seq);
+        if first {
+            self.tell_missed(id, after).await?;
         }
-        Ok(())
+        Ok(after)
     }
 
     /// The caller's entry to the room; makes a member of one who joins by use.
