@@ -110,6 +110,28 @@ async def test_it_is_told_the_conversation_so_far(scene):
     assert told == [("user", "My name is Ann."), ("assistant", "Hello, I am the model."), ("user", "What is my name?")]
 
 
+async def test_what_is_asked_while_it_answers_is_answered_too(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    await live.say("Who are you?")
+    await live.events.expect(lambda event: event.get("type") == "delta")
+    await ann.via("conversations").post(room, "And who am I?")
+    model.gate.set()
+    await answered(live, ann, 2)
+    told = [(m["role"], m["content"]) for m in model.messages() if m["role"] != "system"]
+    assert told == [("user", "Who are you?"), ("assistant", "Hello, I am the model."), ("user", "And who am I?")]
+    assert len(model.asked.seen) == 2
+
+
+async def test_who_asks_and_hangs_up_is_answered(scene):
+    model, ann, room, live = scene
+    for number in range(5):
+        other = await ann.via("conversations").live(room)
+        await other.say(f"Who are you? {number}")
+        await other.events.close()
+        await answered(live, ann, number + 1)
+
+
 async def test_it_is_told_no_more_than_a_budget(scene):
     model, ann, room, live = scene
     model.say = ["Noted."]

@@ -17,7 +17,7 @@ use crate::{
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use uuid::Uuid;
 
 /// The agent's own account, the same on every server.
@@ -39,14 +39,35 @@ struct Running {
     again: bool,
 }
 
-impl Domain {
-    /// Starts an answer to a message in a conversation with the agent, if it is a person's.
-    pub(crate) fn wake_agent(self: &Arc<Self>, message: &Message) {
-        if message.sender != Party::User(AGENT) {
-            tokio::spawn(self.clone().answer(message.room));
-        }
+/// What a message in a conversation with the agent leads to, once it is stored: also where nobody waits to hear that it is. It
+/// comes with the store's answer, and is dropped with it.
+pub(crate) struct Call(Caller);
+
+/// Who calls the agent, and where.
+pub(crate) struct Caller {
+    domain: Arc<Domain>,
+    runtime: Handle,
+    room: RoomId,
+}
+
+impl Caller {
+    pub(crate) fn new(domain: &Arc<Domain>, room: RoomId) -> Self {
+        Self { domain: domain.clone(), runtime: Handle::current(), room }
     }
 
+    pub(crate) fn call(self) -> Call {
+        Call(self)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let Caller { domain, runtime, room } = &self.0;
+        runtime.spawn(domain.clone().answer(*room));
+    }
+}
+
+impl Domain {
     /// Breaks off the answer under way, if there is one; what was written of it is stored.
     pub async fn cancel_answer(&self, actor: &Actor, room: RoomId) -> Result<bool> {
         self.entry(actor, room, RoomKind::Conversation).await?;
@@ -56,8 +77,9 @@ impl Domain {
 
     async fn answer(self: Arc<Self>, room: RoomId) {
         let Some(mut cancelled) = self.begin(room) else { return };
+        let mut told = None;
         loop {
-            if let Err(error) = self.answer_once(room, &mut cancelled).await {
+            if let Err(error) = self.answer_once(room, &mut told, &mut cancelled).await {
                 tracing::error!(?error, room.id = %room, "an answer of the agent could not be stored");
             }
             let mut running = self.answers.running.lock();
@@ -87,11 +109,21 @@ impl Domain {
         Some(cancelled)
     }
 
-    async fn answer_once(&self, room: RoomId, cancelled: &mut watch::Receiver<bool>) -> Result<()> {
-        let turns = self.turns(room).await?;
-        if turns.last().is_none_or(|turn| turn.by_agent) {
+    /// `told`: up to which message the agent was told what people wrote.
+    async fn answer_once(
+        &self,
+        room: RoomId,
+        told: &mut Option<i64>,
+        cancelled: &mut watch::Receiver<bool>,
+    ) -> Result<()> {
+        let latest = self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE)).await?;
+        let answered = told.unwrap_or_else(|| newest(&latest, true));
+        let asked = newest(&latest, false);
+        if asked <= answered {
             return Ok(());
         }
+        *told = Some(asked);
+        let turns = within_budget(questions_last(latest, answered), self.policy.agent_tokens * CHARS_PER_TOKEN);
         let mut pieces = self.agent.answer(turns);
         let mut text = String::new();
         let fault = loop {
@@ -115,12 +147,6 @@ impl Domain {
         };
         drop(pieces);
         self.store_answer(room, conclude(text, fault)).await
-    }
-
-    /// The conversation so far, newest kept, within the token budget.
-    async fn turns(&self, room: RoomId) -> Result<Vec<Turn>> {
-        let latest = self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE)).await?;
-        Ok(within_budget(latest, self.policy.agent_tokens * CHARS_PER_TOKEN))
     }
 
     async fn store_answer(&self, room: RoomId, text: String) -> Result<()> {
@@ -154,6 +180,22 @@ fn conclude(text: String, fault: Option<AgentFault>) -> String {
     }
 }
 
+fn by_agent(message: &Message) -> bool {
+    message.sender == Party::User(AGENT)
+}
+
+/// The number of the agent's last message, or of people's; 0 where there is none.
+fn newest(messages: &[Message], agents: bool) -> i64 {
+    messages.iter().filter(|message| by_agent(message) == agents).map(|message| message.seq).max().unwrap_or(0)
+}
+
+/// What was asked while the agent wrote stands before its answer, which is no answer to that.
+fn questions_last(mut messages: Vec<Message>, answered: i64) -> Vec<Message> {
+    messages.sort_by_key(|message| !by_agent(message) && message.seq > answered);
+    messages
+}
+
+/// The conversation so far, newest kept, within the token budget.
 fn within_budget(latest: Vec<Message>, mut chars: usize) -> Vec<Turn> {
     let mut turns: Vec<Turn> = latest
         .into_iter()
@@ -167,7 +209,7 @@ fn within_budget(latest: Vec<Message>, mut chars: usize) -> Vec<Turn> {
             }
             let text = message.content.chars().take(chars.max(1)).collect();
             chars = chars.saturating_sub(length);
-            Some(Turn { by_agent: message.sender == Party::User(AGENT), text })
+            Some(Turn { by_agent: by_agent(&message), text })
         })
         .collect();
     turns.reverse();

@@ -4,7 +4,7 @@
 
 use super::{Draft, Message, draft::To, store::Viewer};
 use crate::{
-    Domain,
+    Domain, agent,
     bus::Tell,
     clock::Timestamp,
     error::{Error, Kind, Result},
@@ -35,17 +35,13 @@ impl Domain {
     pub async fn post(self: &Arc<Self>, actor: &Actor, by: RoomRef, missing: RoomKind, draft: Draft) -> Result<Posted> {
         let id = self.find_room(by, missing).await?;
         let (poster, now, retry) = (actor.clone(), self.now(), draft.clone());
+        let caller = agent::Caller::new(self, id);
         let post = self.store.write(Key::Room(id), move |tx| {
             let entry = enter(tx, &poster, id, missing, Join::ByUse, now)?;
-            Ok((append(tx, &entry, draft, now)?, entry.room.is_ai))
+            Ok((append(tx, &entry, draft, now)?, entry.room.is_ai.then(|| caller.call())))
         });
         match post.await {
-            Ok((posted, is_ai)) => {
-                if is_ai && posted.fresh {
-                    self.wake_agent(&posted.message);
-                }
-                Ok(posted)
-            }
+            Ok((posted, _)) => Ok(posted),
             // Another node stored the same client message id in the same moment: theirs is the message.
             Err(error) if error.kind == Kind::Conflict => self.earlier(actor, id, missing, &retry).await?.ok_or(error),
             Err(error) => Err(error),
