@@ -322,6 +322,26 @@ async fn what_the_mailbox_loses_while_the_store_is_read_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_session_that_ends_while_the_store_is_read_is_read_no_further() {
+    let all = 20 * limit::MAILBOX as i64;
+    let mut slow = Pair::connected(LONG, all).await;
+    slow.tell(1..=2 * limit::MAILBOX as i64);
+    assert_eq!(slow.hear(LONG).await, 1);
+    if let Some(waker) = slow.mailbox.close(Close::Revoked) {
+        waker.wake();
+    }
+    let mut heard = 1;
+    let end = loop {
+        match slow.frame().await {
+            (0x81, _) => heard += 1,
+            end => break end,
+        }
+    };
+    assert!(heard <= limit::CATCH_UP, "{heard} of {all}");
+    assert_eq!(end, (0x88, [&4401_u16.to_be_bytes()[..], b"logged out"].concat()));
+}
+
+#[tokio::test]
 async fn the_end_of_a_session_comes_after_what_was_said() {
     let mut pair = Pair::connected(2, 0).await;
     pair.mailbox.hold(&Arc::new(Told::new(pair.room, Audience::Room, Event::Posted(message(pair.room, 1)))));

@@ -160,6 +160,11 @@ impl Mailbox {
         state.waker.take()
     }
 
+    /// Whether the session is over, once what waits is delivered.
+    pub fn is_closing(&self) -> bool {
+        self.state.lock().close.is_some()
+    }
+
     /// Events that wait.
     pub fn len(&self) -> usize {
         self.state.lock().queue.len()

@@ -48,7 +48,10 @@ impl Socket {
 
     /// What was missed before, then what is new.
     fn poll_news(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>> {
-        if let Some(lag) = &mut self.lag {
+        // Whoever was logged out meanwhile hears no more pages, and how it ends.
+        if let Some(lag) = &mut self.lag
+            && !self.desk.session().mailbox().is_closing()
+        {
             match ready!(lag.poll_page(cx, |room, seq| self.desk.missed(room, seq))) {
                 Some(Ok(page)) => {
                     out.extend(page.iter().filter_map(|message| self.frame_again(message)));

@@ -373,7 +373,8 @@ impl<L: Live> Pump<L> {
                 .map(Task::Send)
                 .collect();
             self.send(words).await?;
-            if done {
+            // Whoever was logged out meanwhile hears no more pages, and how it ends.
+            if done || self.live.session().mailbox().is_closing() {
                 return Ok(());
             }
         }
