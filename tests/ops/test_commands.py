@@ -1,10 +1,13 @@
 """`convo serve | config | user | migrate | doctor`, and what stops a start."""
 
+import asyncio
 import socket
 import sqlite3
 
 import pytest
+from websockets.asyncio.client import connect
 
+from harness.events import WebSocket
 from harness.process import convo, free_port
 
 SECRETS = {
@@ -72,6 +75,37 @@ async def test_user_deactivate(serve):
     done = convo("user", "deactivate", ann.email, **world.server.settings)
     assert done.returncode == 0, done.stderr
     await world.ask("POST", "/api/login", 401, json={"email": ann.email, "password": ann.password})
+
+
+async def test_who_is_deactivated_is_out_of_meetings_and_media(serve):
+    """The command is a process of its own: the server notices."""
+    world = await serve()
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room()
+    hers, his = await ann.via("platform").join(room), await ben.via("platform").join(room)
+
+    async def door(path, token, name):
+        socket = await connect(f"{world.server.ws_url}{path}?{name}={token}&protocol=17", proxy=None)
+        await socket.recv()
+        return socket
+
+    async def end_of(socket):
+        async for _ in socket:
+            pass
+
+    anns = await WebSocket.open(f"{world.server.ws_url}/ws/meetings/{room.code}?token={hers['meeting_token']}")
+    world.opened.append(anns)
+    bens = await door(f"/ws/meetings/{room.code}", his["meeting_token"], "token")
+    media = await door("/rtc", his["meeting_token"], "access_token")
+    done = convo("user", "deactivate", ben.email, **world.server.settings)
+    assert done.returncode == 0, done.stderr
+    async with asyncio.timeout(20):
+        await end_of(bens)
+        await end_of(media)
+    assert bens.close_code != 1006
+    await anns.expect_type("participant_left", user_id=ben.id)
+    await anns.settled()
+    assert len(anns.of_type("participant_left")) == 1
 
 
 @pytest.mark.one_store

@@ -6,12 +6,17 @@ use crate::{
     clock::Timestamp,
     error::Result,
     event::{Audience, Event},
-    id::RoomId,
+    id::{ParticipantId, RoomId},
     limit,
+    meeting::seat,
     session::Close,
     store::Key,
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How often; so long at most does a lost hint or another process's log-out go unnoticed.
 const EVERY: Duration = Duration::from_secs(2);
@@ -29,21 +34,23 @@ impl Domain {
 
     /// Runs until it is dropped.
     pub async fn sweep(self: Arc<Self>) {
-        let mut last = self.now();
+        let (mut last, mut departed) = (self.now(), HashSet::new());
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let started = self.now();
-            match self.sweep_once(last).await {
+            match self.sweep_once(last, &mut departed).await {
                 Ok(()) => last = started,
                 Err(error) => tracing::warn!(?error, "the sweep could not ask the store"),
             }
         }
     }
 
-    async fn sweep_once(&self, last: Timestamp) -> Result<()> {
+    /// `departed`: participants of whom it was seen that they are gone.
+    async fn sweep_once(&self, last: Timestamp, departed: &mut HashSet<ParticipantId>) -> Result<()> {
         self.notice_revocations(last - OVERLAP).await?;
+        self.notice_departures(last - OVERLAP, departed).await?;
         self.notice_missed().await?;
         self.expire_seats().await?;
         self.end_abandoned().await?;
@@ -63,6 +70,22 @@ impl Domain {
         let ids: Vec<_> = revoked.into_iter().map(|(id, _)| id).collect();
         self.logins.forget(&ids);
         self.bus.tell(ids.into_iter().map(|id| Tell::Close(Whose::Login(id), Close::Revoked)).collect());
+        Ok(())
+    }
+
+    /// A deactivation or a log-out elsewhere ends meeting tokens, which no log-in leads to: sockets and media that go on by them
+    /// are closed, and the meeting hears it.
+    async fn notice_departures(&self, since: Timestamp, known: &mut HashSet<ParticipantId>) -> Result<()> {
+        let lately = self.store.read(move |tx| tx.departed_since(since)).await?;
+        let before = std::mem::replace(known, lately.iter().map(|(_, id, _)| *id).collect());
+        for (room, id, how) in lately.into_iter().filter(|(_, id, _)| !before.contains(id)) {
+            if self.bus.connections(room, id) > 0
+                && let Some(participant) = self.store.read(move |tx| tx.participant(id)).await?
+            {
+                let left = Tell::event(room, Audience::Room, Event::Left(participant));
+                self.bus.tell(vec![Tell::Close(Whose::Participant(id), seat::farewell(how)), left]);
+            }
+        }
         Ok(())
     }
 

@@ -394,6 +394,13 @@ impl RoomStore for Tx<'_> {
         self.sql.rows(HERE, values![&user], participant)
     }
 
+    fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>> {
+        const LATELY: &str = "SELECT room, id, presence FROM participants WHERE left_at >= ?1 AND presence >= 3";
+        self.sql.rows(LATELY, values![since], |row| {
+            Ok((RoomId(row.req_uuid(0)?), ParticipantId(row.req_uuid(1)?), Presence::decode(row.req_int(2)?)?))
+        })
+    }
+
     fn forget_left(&mut self, user: UserId) -> Result<()> {
         const FORGET: &str = "UPDATE participants SET presence = ?2 WHERE user_id = ?1 AND presence = 2";
         self.sql.execute(FORGET, values![&user, Presence::Gone.code()]).map(drop)
@@ -425,4 +432,5 @@ impl RoomStore for Tx<'_> {
 // `Presence` is spelled as numbers in the partial indexes above; this holds them to their codes.
 const _: () = {
     assert!(Presence::Waiting as i64 == 0 && Presence::Joined as i64 == 1 && Presence::Left as i64 == 2);
+    assert!(Presence::Gone as i64 == 3 && Presence::Removed as i64 == 4 && Presence::Denied as i64 == 5);
 };

@@ -67,11 +67,7 @@ pub(crate) fn vacate(tx: &mut dyn Tx, mut participant: Participant, how: Presenc
         _ => Audience::Room,
     };
     let (room, id) = (participant.room, participant.id);
-    let why = match how {
-        Presence::Removed => Close::Removed,
-        Presence::Denied => Close::Denied,
-        _ => Close::Left,
-    };
+    let why = farewell(how);
     match how {
         Presence::Denied => {
             tx.tell(Tell::event(room, Audience::Participant(id), Event::Denied(participant.clone())));
@@ -86,6 +82,15 @@ pub(crate) fn vacate(tx: &mut dyn Tx, mut participant: Participant, how: Presenc
         tx.tell(Tell::event(room, audience, Event::Left(participant)));
     }
     Ok(())
+}
+
+/// Why the sessions are closed of one who goes so.
+pub(crate) fn farewell(how: Presence) -> Close {
+    match how {
+        Presence::Removed => Close::Removed,
+        Presence::Denied => Close::Denied,
+        _ => Close::Left,
+    }
 }
 
 /// Whether the room was told of the participant: of guests only once they connect.

@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     error::Result,
     id::{ParticipantId, RoomId, UserId},
-    meeting::Participant,
+    meeting::{Participant, Presence},
     page::{Page, Window},
     user::Standing,
 };
@@ -75,6 +75,8 @@ pub trait RoomStore {
     fn removed(&mut self, room: RoomId) -> Result<Vec<Participant>>;
     /// Those of the user, in every room, that wait or are there.
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
+    /// Those, in every room, that went for good since then, and how.
+    fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>>;
     /// Those of the user, in every room, that left and could come back by their tokens: they are gone for good.
     fn forget_left(&mut self, user: UserId) -> Result<()>;
     /// Seats taken: by accounts from their join on, by guests once they are connected.
