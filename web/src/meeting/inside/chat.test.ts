@@ -71,6 +71,7 @@ beforeEach(() => {
 afterEach(() => {
   chat.dispose();
   vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 const connect = () =>
@@ -125,6 +126,13 @@ test('a message is there at once, and is the server’s when it comes back', () 
   expect(shown()).toEqual(['hello']);
   expect(chat.$unseen.get()).toBe(0);
   expect(chat.sent).toBe(1);
+});
+
+test('a page that came without TLS sends too', () => {
+  // Browsers keep `randomUUID` from it.
+  vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
+  chat.send('hello', null);
+  expect(line.sent).toMatchObject([{ type: 'chat_message', data: { content: 'hello' } }]);
 });
 
 test('what the server does not give back has failed, and can be sent again as the same message', () => {

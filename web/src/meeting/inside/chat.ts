@@ -4,6 +4,7 @@ import type { MeetingMessage } from '../../api/platform';
 import { explain } from '../../i18n/explain';
 import type { Text } from '../../i18n/i18n';
 import type { ChatMessage, MeetingLine } from '../../live/meeting';
+import { newId } from '../../store/id';
 import { type Stored, Timeline } from '../../timeline/timeline';
 import type { Ticket } from '../entry';
 
@@ -118,7 +119,7 @@ export class MeetingChat {
     if (!text) return;
     this.typedAt = 0;
     this.said++;
-    void this.post(crypto.randomUUID(), { content: text, to });
+    void this.post(newId(), { content: text, to });
   }
 
   retry(key: string): void {
