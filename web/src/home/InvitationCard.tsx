@@ -2,9 +2,10 @@ import { useEffect, useMemo, useState } from 'react';
 import type { Meeting, MeetingDetails } from '../api/platform';
 import { useServices } from '../app/services';
 import { explain } from '../i18n/explain';
-import { type Text, text } from '../i18n/i18n';
+import type { Text } from '../i18n/i18n';
 import { useI18n } from '../i18n/react';
 import { Button } from '../ui/Button';
+import { copyWords } from '../ui/clipboard';
 import { Dialog } from '../ui/Dialog';
 import { Failure } from '../ui/Failure';
 import { CalendarFileIcon, CopyIcon, LinkIcon } from '../ui/icons';
@@ -20,14 +21,7 @@ export function InvitationCard({ meeting }: { meeting: Meeting | MeetingDetails 
   const invitation = useMemo(() => new Invitation(meeting, location.href), [meeting]);
   const words = invitation.text(i18n);
   const file = invitation.file(i18n);
-  const copy = async (what: string) => {
-    try {
-      await navigator.clipboard.writeText(what);
-      notices.say(text('home.copied'));
-    } catch {
-      notices.warn(text('home.notCopied'));
-    }
-  };
+  const copy = (words: string) => copyWords(words, notices);
   return (
     <div className={styles.card}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be scrolled by keyboard too */}

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Devices, type MediaDevicesLike, problemOf } from './devices';
 
 const device = (kind: MediaDeviceKind, deviceId: string) =>
@@ -46,6 +46,9 @@ test('before permission devices have no id and are not offered', async () => {
 
 test('without HTTPS there is nothing to ask', async () => {
   expect(await new Devices(undefined).open('camera')).toBe('insecure');
+  vi.stubGlobal('isSecureContext', false);
+  expect(problemOf(new TypeError('navigator.mediaDevices is undefined'))).toBe('insecure');
+  vi.unstubAllGlobals();
 });
 
 test('a refusal is told as what it is', async () => {

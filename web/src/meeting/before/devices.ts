@@ -124,7 +124,8 @@ export function problemOf(error: unknown): DeviceProblem {
     case 'AbortError':
       return 'busy';
     default:
-      return 'failed';
+      // There is nothing to ask then, which is a TypeError to whoever asks.
+      return globalThis.isSecureContext === false ? 'insecure' : 'failed';
   }
 }
 

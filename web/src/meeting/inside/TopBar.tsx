@@ -1,8 +1,8 @@
 import { useStore } from '@nanostores/react';
 import { useEffect, useState } from 'react';
 import { useServices } from '../../app/services';
-import { text } from '../../i18n/i18n';
 import { useI18n } from '../../i18n/react';
+import { copyWords } from '../../ui/clipboard';
 import { LinkIcon, LockIcon } from '../../ui/icons';
 import type { Call } from './call';
 import { clock } from './clock';
@@ -34,10 +34,7 @@ export function TopBar({ call, title }: { call: Call; title: string }) {
 /** Copies the address that lets others in. */
 export function useCopyLink(call: Call): () => Promise<void> {
   const { notices } = useServices();
-  return async () => {
-    await navigator.clipboard.writeText(new URL(`/meeting/${call.ticket.code}`, location.href).href);
-    notices.say(text('home.copied'));
-  };
+  return () => copyWords(new URL(`/meeting/${call.ticket.code}`, location.href).href, notices);
 }
 
 function Clock({ since }: { since: number }) {
