@@ -77,10 +77,13 @@ export class PlatformApi {
     return this.http.request(`/api/v1/meetings/${encodeURIComponent(id)}/join`, { method: 'POST', body: as });
   }
 
-  /** Without `participantId` all of the person's devices leave. */
-  leave(id: string, participantId?: string): Promise<{ duration_seconds: number }> {
-    const body = participantId ? { participant_id: participantId } : undefined;
-    return this.http.request(`/api/v1/meetings/${encodeURIComponent(id)}/leave`, { method: 'POST', body });
+  /** Without `participantId` all of the person's devices leave. A guest brings the meeting token. */
+  leave(id: string, participantId?: string, token?: string): Promise<{ duration_seconds: number }> {
+    return this.http.request(`/api/v1/meetings/${encodeURIComponent(id)}/leave`, {
+      method: 'POST',
+      body: participantId ? { participant_id: participantId } : undefined,
+      as: token ? { token } : 'person',
+    });
   }
 
   end(id: string): Promise<MeetingEnd> {

@@ -64,3 +64,11 @@ export async function enter(
     urls: joined,
   };
 }
+
+/** Gives a seat back that nobody takes, so that others do not wait for somebody. If that fails the server does so in a minute. */
+export function giveBack(
+  api: { platform: Pick<Api['platform'], 'leave'> },
+  { code, participantId, userId, token }: Ticket,
+): void {
+  api.platform.leave(code, participantId, userId === null ? token : undefined).catch(() => {});
+}

@@ -10,15 +10,20 @@ import { Visit } from './visit';
 
 let line: FakeLine;
 let callLine: FakeLine;
+let doors: number;
 let tickets: Ticket[];
 let refusal: ErrorCode | null;
 let status: 'joined' | 'waiting';
 let passcodes: (string | undefined)[];
+let left: (string | undefined)[][];
+/** Until when an answer to "Join" takes. */
+let answer: Promise<void>;
 
 const urls = { livekit_url: 'ws://x', websocket_url: 'ws://x' };
 const guest = {
   async join(code: string, name: string, passcode?: string) {
     passcodes.push(passcode);
+    await answer;
     if (refusal) throw new ApiError({ status: 403, code: refusal, message: '' });
     return {
       ...urls,
@@ -35,7 +40,9 @@ const guest = {
 } as unknown as Api['guest'];
 
 const platform = {
+  leave: async (...what: string[]) => void left.push(what),
   async join() {
+    await answer;
     return {
       ...urls,
       participant_id: 'participant-me',
@@ -71,7 +78,10 @@ function make(profile: Profile | null = null, code = '123-456-789'): Visit {
   };
   const visit = new Visit({ api: { platform, guest }, session, notices }, code, {
     devices: new Devices(undefined),
-    line: () => line.asLine,
+    line: () => {
+      doors++;
+      return line.asLine;
+    },
     call,
   });
   visit.$name.set('');
@@ -79,14 +89,9 @@ function make(profile: Profile | null = null, code = '123-456-789'): Visit {
 }
 
 beforeEach(() => {
-  [line, callLine, tickets, refusal, status, passcodes] = [
-    new FakeLine(),
-    new FakeLine(),
-    [],
-    null,
-    'joined',
-    [],
-  ];
+  [line, callLine] = [new FakeLine(), new FakeLine()];
+  [doors, tickets, refusal, status, passcodes, left] = [0, [], null, 'joined', [], []];
+  answer = Promise.resolve();
 });
 
 test('a guest needs a name and nothing else', async () => {
@@ -177,6 +182,15 @@ async function waiting(): Promise<Visit> {
   return visit;
 }
 
+const connect = (line: FakeLine) =>
+  line.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    meeting: null,
+    participants: [],
+  });
+
 test('admitted one is inside, with the token that opens it', async () => {
   const visit = await waiting();
   line.events.emit('participant_admitted', { ...participant('other'), meeting_token: null });
@@ -186,13 +200,7 @@ test('admitted one is inside, with the token that opens it', async () => {
   expect(tickets[0]).toMatchObject({ token: 'all', status: 'joined' });
   // The seat is held by the line of the waiting room until the meeting's own stands.
   expect(line.closed).toBe(false);
-  callLine.events.emit('connected', {
-    participant_id: 'participant-me',
-    status: 'joined',
-    seq: 0,
-    meeting: null,
-    participants: [],
-  });
+  connect(callLine);
   expect(line.closed).toBe(true);
   visit.dispose();
 });
@@ -220,4 +228,51 @@ test('whoever gives up leaves the door', async () => {
   expect(line.closed).toBe(true);
   expect(visit.$phase.get().at).toBe('lobby');
   visit.dispose();
+});
+
+test.each([
+  ['a guest', null, 'joined', 'door'],
+  ['a guest', null, 'waiting', 'door'],
+  ['a person', ME, 'joined', undefined],
+  ['a person', ME, 'waiting', undefined],
+] as const)(
+  '%s who goes away before the answer (%#) gives the seat back and turns nothing on',
+  async (_, profile, seat, token) => {
+    const visit = make(profile);
+    visit.$name.set('Bob');
+    status = seat;
+    let tell = (): void => {};
+    answer = new Promise((resolve) => (tell = resolve));
+    const joined = visit.join();
+    visit.dispose();
+    tell();
+    await joined;
+    expect([tickets.length, doors]).toEqual([0, 0]);
+    expect(left).toEqual([['123-456-789', 'participant-me', token]]);
+  },
+);
+
+test('what the door still says counts for nobody who has gone away', async () => {
+  const visit = await waiting();
+  visit.dispose();
+  line.events.emit('participant_admitted', { ...participant('me'), meeting_token: 'all' });
+  connect(line);
+  expect([tickets.length, passcodes.length]).toEqual([0, 1]);
+});
+
+test('who was let in is let in once, whatever the door still says', async () => {
+  const visit = await waiting();
+  line.events.emit('participant_admitted', { ...participant('me'), meeting_token: 'all' });
+  line.events.emit('participant_admitted', { ...participant('me'), meeting_token: 'all' });
+  connect(line);
+  expect(visit.$phase.get().at).toBe('inside');
+  expect([tickets.length, passcodes.length]).toEqual([1, 1]);
+  visit.dispose();
+});
+
+test('who goes away before the meeting’s own line stands shuts the door', async () => {
+  const visit = await waiting();
+  line.events.emit('participant_admitted', { ...participant('me'), meeting_token: 'all' });
+  visit.dispose();
+  expect(line.closed).toBe(true);
 });

@@ -11,7 +11,7 @@ import { stored } from '../store/stored';
 import type { Notices } from '../ui/notices';
 import { Devices } from './before/devices';
 import { Mirror } from './before/mirror';
-import { enter, type Ticket } from './entry';
+import { enter, giveBack, type Ticket } from './entry';
 import { Call, type Farewell } from './inside/call';
 
 export type Phase =
@@ -78,6 +78,7 @@ export class Visit {
   private readonly timer: ReturnType<typeof setInterval>;
   private doorLine: MeetingLine | null = null;
   private prepared = false;
+  private over = false;
 
   constructor(
     private readonly services: Services,
@@ -156,7 +157,9 @@ export class Visit {
     try {
       const application = { code: this.code, name, passcode, camera, microphone };
       const ticket = await enter(this.services.api, this.isGuest, application);
-      if (ticket.status === 'waiting') this.wait(ticket);
+      // The page went away meanwhile, so nobody would ever turn camera and microphone off again.
+      if (this.over) giveBack(this.services.api, ticket);
+      else if (ticket.status === 'waiting') this.wait(ticket);
       else this.goIn(ticket);
     } catch (error) {
       this.refused(error, passcode);
@@ -175,14 +178,14 @@ export class Visit {
   /** Goes away from the door. */
   giveUp(): void {
     this.doorLine?.send({ type: 'leave_meeting', data: {} });
-    this.doorLine?.close();
-    this.doorLine = null;
+    this.shutDoor();
     this.again();
   }
 
   dispose(): void {
+    this.over = true;
     clearInterval(this.timer);
-    this.doorLine?.close();
+    this.shutDoor();
     this.mirror.dispose();
     this.devices.dispose();
     const phase = this.phase.get();
@@ -240,22 +243,21 @@ export class Visit {
     this.phase.set({ at: 'waiting', ticket });
     const line = this.parts.line(ticket.code, async () => ticket.token);
     this.doorLine = line;
-    const admitted = (token: string | null) => this.goIn({ ...ticket, token: token ?? ticket.token });
-    line.events.on('participant_admitted', (who: Participant & { meeting_token: string | null }) => {
-      if (who.participant_id === ticket.participantId) admitted(who.meeting_token);
+    // A line says what was on its way after it is closed too, and is kept for a little after one went in.
+    const waits = () => line === this.doorLine && this.phase.get().at === 'waiting';
+    const isMe = (who: Participant) => waits() && who.participant_id === ticket.participantId;
+    line.events.on('participant_admitted', (who) => {
+      if (isMe(who)) this.goIn({ ...ticket, token: who.meeting_token ?? ticket.token });
     });
     // Let in while the line was down: the token of the door does not open the media, but a new join does.
-    line.events.on('connected', ({ status }) => status === 'joined' && void this.comeBack());
-    line.events.on('participant_denied', (who) => {
-      if (who.participant_id === ticket.participantId) this.phase.set({ at: 'denied' });
+    line.events.on('connected', ({ status }) => waits() && status === 'joined' && void this.comeBack());
+    line.events.on('participant_denied', (who) => isMe(who) && this.phase.set({ at: 'denied' }));
+    line.events.on('meeting_ended', () => {
+      if (waits()) this.leaveDoor({ at: 'nowhere', problem: text('error.meetingEnded') });
     });
-    line.events.on('meeting_ended', () =>
-      this.leaveDoor({ at: 'nowhere', problem: text('error.meetingEnded') }),
-    );
     line.state.listen((state) => {
-      if (state.status === 'closed' && this.phase.get().at === 'waiting') {
-        this.leaveDoor(state.code === 4403 ? { at: 'denied' } : { at: 'lobby' });
-      }
+      if (state.status !== 'closed' || !waits()) return;
+      this.leaveDoor(state.code === 4403 ? { at: 'denied' } : { at: 'lobby' });
     });
   }
 
@@ -265,9 +267,13 @@ export class Visit {
   }
 
   private leaveDoor(phase: Phase): void {
+    this.phase.set(phase);
+    this.shutDoor();
+  }
+
+  private shutDoor(): void {
     const line = this.doorLine;
     this.doorLine = null;
-    this.phase.set(phase);
     line?.close();
   }
 
@@ -276,7 +282,7 @@ export class Visit {
     // The meeting opens the devices anew: a camera gives its picture to one at a time on some systems.
     this.mirror.rest();
     const { api, notices } = this.services;
-    const onOver = (farewell: Farewell) => this.phase.set({ at: 'after', farewell });
+    const onOver = (farewell: Farewell) => this.leaveDoor({ at: 'after', farewell });
     const call = this.parts.call(
       { api, notices, devices: this.devices },
       { ticket: { ...ticket, status: 'joined' }, camera, microphone, onOver },
@@ -287,12 +293,9 @@ export class Visit {
 
   /** The line of the waiting room is let go when the meeting's own stands: else the seat would be given back. */
   private closeDoorBehind(call: Call): void {
-    const line = this.doorLine;
-    if (!line) return;
-    this.doorLine = null;
     const end = call.line.events.on('connected', () => {
       end();
-      line.close();
+      this.shutDoor();
     });
   }
 }
