@@ -1,5 +1,5 @@
 import { useStore } from '@nanostores/react';
-import { type KeyboardEvent, useLayoutEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useId, useLayoutEffect, useRef } from 'react';
 import { RichText } from '../../chat/RichText';
 import { ScrollKeeper } from '../../chat/scroll';
 import { useI18n } from '../../i18n/react';
@@ -10,8 +10,9 @@ import { LockIcon, SendIcon } from '../../ui/icons';
 import { Loading } from '../../ui/Loading';
 import styles from './ChatPanel.module.css';
 import type { Call } from './call';
-import type { Draft, Line, MeetingChat, Recipient } from './chat';
+import type { Draft, Line, MeetingChat } from './chat';
 import { PanelFrame } from './PanelFrame';
+import type { Writing } from './writing';
 
 /** The meeting's chat. */
 export function ChatPanel({ call }: { call: Call }) {
@@ -157,18 +158,11 @@ function Writers({ chat }: { chat: MeetingChat }) {
 
 function Composer({ call, field }: { call: Call; field: React.RefObject<HTMLTextAreaElement | null> }) {
   const { t } = useI18n();
-  const [words, setWords] = useState('');
-  const [toId, setToId] = useState('');
-  const people = useStore(call.$people);
-  const recipients: Recipient[] = people.flatMap(({ isMe, userId, participantId, name }) => {
-    const id = userId ?? participantId;
-    return !isMe && id ? [{ id, name }] : [];
-  });
-  const to = recipients.find(({ id }) => id === toId) ?? null;
-  const send = () => {
-    call.chat.send(words, to);
-    setWords('');
-  };
+  const { writing } = call;
+  const problem = useId();
+  const words = useStore(writing.$words);
+  const to = useStore(writing.$to);
+  const send = () => writing.send();
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter also ends a word that is being composed (Chinese, Japanese).
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
@@ -177,18 +171,7 @@ function Composer({ call, field }: { call: Call; field: React.RefObject<HTMLText
   };
   return (
     <form className={styles.composer} action={send}>
-      <label className={styles.to}>
-        <span>{t('meeting.to')}</span>
-        <select value={to?.id ?? ''} onChange={(event) => setToId(event.target.value)}>
-          <option value="">{t('meeting.everyone')}</option>
-          {recipients.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
-        </select>
-        {to && <LockIcon size={14} aria-hidden />}
-      </label>
+      <To writing={writing} />
       <div className={styles.field} data-private={to !== null || undefined}>
         <textarea
           ref={field}
@@ -196,17 +179,45 @@ function Composer({ call, field }: { call: Call; field: React.RefObject<HTMLText
           maxLength={10_000}
           value={words}
           aria-label={t('meeting.message')}
+          aria-describedby={problem}
           placeholder={t('meeting.message')}
-          onChange={(event) => {
-            setWords(event.target.value);
-            call.chat.typing();
-          }}
+          onChange={(event) => writing.write(event.target.value)}
           onKeyDown={onKeyDown}
         />
-        <Button type="submit" look="quiet" icon aria-label={t('meeting.send')} disabled={!words.trim()}>
+        <Button
+          type="submit"
+          look="quiet"
+          icon
+          aria-label={t('meeting.send')}
+          disabled={!words.trim() || to?.gone}
+        >
           <SendIcon aria-hidden />
         </Button>
       </div>
+      <p id={problem} className={styles.gone} role="alert">
+        {to?.gone && t('meeting.goneText', { name: to.name })}
+      </p>
     </form>
+  );
+}
+
+function To({ writing }: { writing: Writing }) {
+  const { t } = useI18n();
+  const to = useStore(writing.$to);
+  const recipients = useStore(writing.$recipients);
+  return (
+    <label className={styles.to}>
+      <span>{t('meeting.to')}</span>
+      <select value={to?.id ?? ''} onChange={(event) => writing.address(event.target.value)}>
+        <option value="">{t('meeting.everyone')}</option>
+        {to?.gone && <option value={to.id}>{t('meeting.gone', { name: to.name })}</option>}
+        {recipients.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {name}
+          </option>
+        ))}
+      </select>
+      {to && <LockIcon size={14} aria-hidden />}
+    </label>
   );
 }

@@ -16,6 +16,7 @@ import { type Person, people } from './people';
 import { PictureInPicture } from './pip';
 import { Reactions } from './reactions';
 import { Stage } from './stage';
+import { Writing } from './writing';
 
 /** How a meeting was over for somebody. */
 export interface Farewell {
@@ -51,6 +52,7 @@ export class Call {
   readonly members: Members;
   readonly hosting: Hosting;
   readonly chat: MeetingChat;
+  readonly writing: Writing;
   readonly reactions: Reactions;
   readonly stage: Stage;
   readonly pip: PictureInPicture;
@@ -96,6 +98,7 @@ export class Call {
       return line.status === 'open' && media === 'connected' ? 'ok' : 'connecting';
     });
     this.chat = new MeetingChat({ api: services.api, line: this.line, nameOf: this.nameOf }, ticket);
+    this.writing = new Writing(this.chat, this.$people);
     this.reactions = new Reactions(this.line);
     this.stage = new Stage(this.$people);
     this.pip = new PictureInPicture(this.$people, this.stage.$scene, this.stage.$speaker);

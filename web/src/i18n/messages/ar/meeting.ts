@@ -205,6 +205,8 @@ export const meeting: Translation<typeof original> = {
   message: 'رسالة',
   to: 'إلى',
   everyone: 'الجميع',
+  gone: '{name} (غادر)',
+  goneText: 'لم يعد {name} هنا. اختر من يقرأ هذا.',
   send: 'إرسال',
   private: 'خاص',
   privateTo: 'خاص، إلى {name}',

@@ -173,6 +173,8 @@ export const meeting: Translation<typeof original> = {
   message: 'Nachricht',
   to: 'An',
   everyone: 'Alle',
+  gone: '{name} (weg)',
+  goneText: '{name} ist nicht mehr da. Wähle, wer das lesen soll.',
   send: 'Senden',
   private: 'Privat',
   privateTo: 'Privat, an {name}',

@@ -177,6 +177,8 @@ export const meeting = {
   message: 'Message',
   to: 'To',
   everyone: 'Everyone',
+  gone: '{name} (gone)',
+  goneText: '{name} is no longer here. Choose who shall read this.',
   send: 'Send',
   private: 'Private',
   privateTo: 'Private, to {name}',

@@ -169,6 +169,8 @@ export const meeting: Translation<typeof original> = {
   message: '消息',
   to: '发给',
   everyone: '所有人',
+  gone: '{name}（已离开）',
+  goneText: '{name} 已不在这里，请选择发给谁。',
   send: '发送',
   private: '私密',
   privateTo: '私密，发给 {name}',
