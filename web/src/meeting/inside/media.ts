@@ -1,5 +1,5 @@
 import type * as LiveKit from 'livekit-client';
-import type { Participant, RemoteTrackPublication, Room, Track } from 'livekit-client';
+import type { Participant, RemoteTrackPublication, Room, RoomEventCallbacks, Track } from 'livekit-client';
 import { atom, type ReadableAtom } from 'nanostores';
 import { backoff } from '../../live/backoff';
 import { Emitter } from '../../store/emitter';
@@ -159,13 +159,12 @@ export class Media {
 
   close(): void {
     this.state.set('closed');
-    clearTimeout(this.retry);
+    this.waitNoMore();
     clearTimeout(this.looking);
-    globalThis.removeEventListener?.('online', this.hurry);
     for (const timer of this.leaving.values()) clearTimeout(timer);
     // Nobody needs to hear how the connections of a meeting end that is over.
     this.kit?.setLogLevel('silent');
-    void this.room?.disconnect();
+    this.end();
     this.people.set(new Map());
   }
 
@@ -174,14 +173,14 @@ export class Media {
   }
 
   private async open(): Promise<void> {
-    clearTimeout(this.retry);
+    this.waitNoMore();
     this.opening = true;
     try {
       this.kit ??= await import('livekit-client');
       if (this.over) return;
       const room = this.makeRoom(this.kit);
       await room.connect(this.options.url, this.options.token(), { autoSubscribe: false, maxRetries: 0 });
-      if (this.over) return void room.disconnect();
+      if (this.over) return;
       this.attempt = 0;
       this.opening = false;
       this.settled(room);
@@ -197,15 +196,25 @@ export class Media {
     if (this.over) return;
     this.state.set(this.attempt === 0 && this.state.get() === 'connecting' ? 'connecting' : 'reconnecting');
     this.attempt++;
-    clearTimeout(this.retry);
-    this.retry = setTimeout(() => void this.open(), backoff(this.attempt));
+    this.waitNoMore();
+    this.retry = setTimeout(this.hurry, backoff(this.attempt));
     globalThis.addEventListener?.('online', this.hurry);
   }
 
-  private readonly hurry = (): void => {
+  private readonly hurry = (): void => void this.open();
+
+  /** The network hurries a try that waits and nothing else: a room that is opened or comes back is on its way already. */
+  private waitNoMore(): void {
+    clearTimeout(this.retry);
     globalThis.removeEventListener?.('online', this.hurry);
-    if (this.state.get() === 'reconnecting') void this.open();
-  };
+  }
+
+  /** Ends the room there is, whatever it is doing, and hears no more of it: two of one person throw each other out. */
+  private end(): void {
+    const room = this.room;
+    this.room = null;
+    void room?.disconnect();
+  }
 
   private settled(room: Room): void {
     this.state.set('connected');
@@ -222,7 +231,8 @@ export class Media {
   }
 
   private makeRoom(kit: typeof LiveKit): Room {
-    const { Room, RoomEvent, VideoPresets, ScreenSharePresets } = kit;
+    this.end();
+    const { Room, VideoPresets, ScreenSharePresets } = kit;
     kit.setLogLevel('warn');
     const room = new Room({
       adaptiveStream: { pixelDensity: 'screen' },
@@ -240,40 +250,45 @@ export class Media {
       },
     });
     this.room = room;
-    const about = (person: Participant) => room === this.room && this.see(person);
-    room
-      .on(RoomEvent.ParticipantConnected, (person) => {
-        about(person);
-        this.subscribe(person.identity);
-      })
-      .on(RoomEvent.ParticipantDisconnected, ({ identity }) => room === this.room && this.forget(identity))
-      .on(RoomEvent.TrackPublished, (_, person) => {
-        this.subscribe(person.identity);
-        about(person);
-      })
-      .on(RoomEvent.TrackUnpublished, (_, person) => about(person))
-      .on(RoomEvent.TrackSubscribed, (track, _, person) => {
-        if (track.kind === kit.Track.Kind.Audio) play(track);
-        about(person);
-      })
-      .on(RoomEvent.TrackUnsubscribed, (track, _, person) => {
-        track.detach();
-        about(person);
-      })
-      .on(RoomEvent.TrackMuted, (_, person) => about(person))
-      .on(RoomEvent.TrackUnmuted, (_, person) => about(person))
-      .on(RoomEvent.LocalTrackPublished, (_, person) => about(person))
-      .on(RoomEvent.LocalTrackUnpublished, (_, person) => about(person))
-      .on(RoomEvent.ParticipantNameChanged, (_, person) => about(person))
-      .on(RoomEvent.ConnectionQualityChanged, (_, person) => about(person))
-      .on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.hear(room, speakers))
-      .on(RoomEvent.ParticipantPermissionsChanged, () => this.permit(room))
-      .on(RoomEvent.AudioPlaybackStatusChanged, () => this.silent.set(!room.canPlaybackAudio))
-      .on(RoomEvent.Reconnecting, () => this.over || this.state.set('reconnecting'))
-      .on(RoomEvent.SignalReconnecting, () => this.over || this.state.set('reconnecting'))
-      .on(RoomEvent.Reconnected, () => this.over || this.settledAgain(room))
-      .on(RoomEvent.Disconnected, (reason) => this.disconnected(room, reason));
+    this.listen(room, kit);
     return room;
+  }
+
+  private listen(room: Room, { RoomEvent, Track }: typeof LiveKit): void {
+    // What a room that is ended still says counts for nothing.
+    const on = <E extends keyof RoomEventCallbacks>(event: E, act: RoomEventCallbacks[E]) => {
+      const heard = (...args: never[]) => room === this.room && (act as (...args: never[]) => void)(...args);
+      room.on(event, heard as RoomEventCallbacks[E]);
+    };
+    const about = (person: Participant) => this.see(person);
+    const meet = (person: Participant) => {
+      this.subscribe(person.identity);
+      this.see(person);
+    };
+    on(RoomEvent.ParticipantConnected, meet);
+    on(RoomEvent.ParticipantDisconnected, ({ identity }) => this.forget(identity));
+    on(RoomEvent.TrackPublished, (_, person) => meet(person));
+    on(RoomEvent.TrackUnpublished, (_, person) => about(person));
+    on(RoomEvent.TrackSubscribed, (track, _, person) => {
+      if (track.kind === Track.Kind.Audio) play(track);
+      about(person);
+    });
+    // Of an ended room too: its sound is let go of.
+    room.on(RoomEvent.TrackUnsubscribed, (track) => void track.detach());
+    on(RoomEvent.TrackUnsubscribed, (_, __, person) => about(person));
+    on(RoomEvent.TrackMuted, (_, person) => about(person));
+    on(RoomEvent.TrackUnmuted, (_, person) => about(person));
+    on(RoomEvent.LocalTrackPublished, (_, person) => about(person));
+    on(RoomEvent.LocalTrackUnpublished, (_, person) => about(person));
+    on(RoomEvent.ParticipantNameChanged, (_, person) => about(person));
+    on(RoomEvent.ConnectionQualityChanged, (_, person) => about(person));
+    on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.hear(speakers));
+    on(RoomEvent.ParticipantPermissionsChanged, () => this.permit(room));
+    on(RoomEvent.AudioPlaybackStatusChanged, () => this.silent.set(!room.canPlaybackAudio));
+    on(RoomEvent.Reconnecting, () => this.state.set('reconnecting'));
+    on(RoomEvent.SignalReconnecting, () => this.state.set('reconnecting'));
+    on(RoomEvent.Reconnected, () => this.settledAgain(room));
+    on(RoomEvent.Disconnected, (reason) => this.disconnected(reason));
   }
 
   private settledAgain(room: Room): void {
@@ -311,8 +326,8 @@ export class Media {
     if (this.wanted.camera && !isCameraEnabled) void this.setCamera(true);
   }
 
-  private disconnected(room: Room, reason: LiveKit.DisconnectReason | undefined): void {
-    if (room !== this.room || this.over || !this.kit) return;
+  private disconnected(reason: LiveKit.DisconnectReason | undefined): void {
+    if (!this.kit) return;
     const { DisconnectReason } = this.kit;
     this.people.set(new Map());
     if (reason === DisconnectReason.PARTICIPANT_REMOVED) this.events.emit('expelled', 'removed');
@@ -330,8 +345,7 @@ export class Media {
     this.permitted.set({ screen });
   }
 
-  private hear(room: Room, speakers: readonly Participant[]): void {
-    if (room !== this.room) return;
+  private hear(speakers: readonly Participant[]): void {
     const speaking = new Set(speakers.map(({ identity }) => identity));
     for (const person of this.people.get().values()) {
       if (person.speaking !== speaking.has(person.identity)) {
