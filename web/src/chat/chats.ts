@@ -9,6 +9,7 @@ import { Emitter } from '../store/emitter';
 import { Drafts } from './drafts';
 import { ReadMarks } from './marks';
 import { type Author, ofChatroom, ofConversation, type Said } from './message';
+import { Outbox } from './outbox';
 
 /** `person`: with one other. `group`: with several. `assistant`: with the AI agent. `room`: a chatroom. */
 export type ChatKind = 'person' | 'group' | 'assistant' | 'room';
@@ -62,6 +63,7 @@ const PREVIEWS = 20;
 export class Chats {
   readonly events = new Emitter<ChatEvents>();
   readonly drafts: Drafts;
+  readonly outbox: Outbox;
   private readonly state = atom<ChatsState>({ status: 'loading' });
   private readonly here = atom<Readonly<Record<string, readonly string[]>>>({});
   private readonly known = new Map<string, Known>();
@@ -81,6 +83,7 @@ export class Chats {
   ) {
     this.marks = marks ?? new ReadMarks(me);
     this.drafts = new Drafts(me);
+    this.outbox = new Outbox(services.api.chatrooms, me);
     this.line = line ?? new ChatroomsLine(services.api.tokens);
     this.marks.$marks.listen(() => this.publish());
     this.listen();
@@ -169,6 +172,7 @@ export class Chats {
     clearInterval(this.timer);
     globalThis.document?.removeEventListener('visibilitychange', this.looked);
     this.drafts.save();
+    this.outbox.dispose();
     this.line.close();
   }
 
@@ -190,10 +194,11 @@ export class Chats {
       this.drop(chatroomId);
       this.publish();
     });
-    connected.listen((connected) => connected || this.here.set({}));
+    connected.listen((connected) => (connected ? this.outbox.sendWaiting() : this.here.set({})));
   }
 
   private hear(id: string, message: Said): void {
+    if (message.clientId !== null) this.outbox.forget(message.clientId);
     const chat = this.known.get(id);
     if (chat && message.seq > (chat.last?.seq ?? 0)) {
       chat.last = message;

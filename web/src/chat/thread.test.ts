@@ -37,8 +37,19 @@ async function opened({ messages = 3, ai = false } = {}) {
     );
   thread = open();
   await settled();
-  return { server, it: thread, chats, agent };
+  const again = () => {
+    thread?.dispose();
+    thread = open();
+    return thread;
+  };
+  return { server, it: thread, chats, agent, again };
 }
+
+const reconnect = async (server: ReturnType<typeof fakeServer>) => {
+  server.line.connected.set(false);
+  server.line.connected.set(true);
+  await settled();
+};
 
 test('it shows the newest page, and goes back page by page to the beginning', async () => {
   const { it, server } = await opened({ messages: 2 * PAGE + 10 });
@@ -117,8 +128,7 @@ test('without a network they wait, and go out in their order and under their ids
   it.send('two');
   await settled();
   expect(shown(it)).toEqual(['one failed', 'two failed']);
-  server.line.events.emit('heard', { chatroomId: 'lobby', seq: 0 });
-  await settled();
+  await reconnect(server);
   expect(shown(it)).toEqual(['one', 'two']);
   const keys = server.api.chatrooms.send.mock.calls.map(([, , key]) => key);
   expect(keys.slice(2)).toEqual(keys.slice(0, 2));
@@ -136,11 +146,70 @@ test('one that is refused does not go out by itself; it can be sent again or dis
     state: 'failed',
     draft: { waits: false, problem: { key: 'error.tooManySeconds' } },
   });
-  server.line.events.emit('heard', { chatroomId: 'lobby', seq: 0 });
-  await settled();
+  await reconnect(server);
   expect(server.api.chatrooms.send).toHaveBeenCalledTimes(1);
   it.discard(entry?.key ?? '');
   expect(shown(it)).toEqual([]);
+});
+
+test('what waits goes out once there is a connection, though its chat is closed', async () => {
+  const { it, server } = await opened({ messages: 0 });
+  server.api.chatrooms.send.mockRejectedValueOnce(network);
+  it.send('one');
+  it.dispose();
+  await settled();
+  expect(server.posted).toEqual([]);
+  await reconnect(server);
+  await reconnect(server);
+  expect(server.posted.map((message) => message.message)).toEqual(['one']);
+  const keys = server.api.chatrooms.send.mock.calls.map(([, , key]) => key);
+  expect([keys.length, new Set(keys).size]).toEqual([2, 1]);
+});
+
+test('what waits or was refused is there when its chat is opened again', async () => {
+  const { it, server, again } = await opened({ messages: 1 });
+  const refusal = new ApiError({ status: 403, code: 'INSUFFICIENT_PERMISSIONS', message: '' });
+  server.api.chatrooms.send.mockRejectedValueOnce(network).mockRejectedValueOnce(refusal);
+  it.send('one');
+  it.send('two');
+  await settled();
+  it.dispose();
+  const reopened = again();
+  await settled();
+  expect(shown(reopened)).toEqual(['m1', 'one failed', 'two failed']);
+  await reconnect(server);
+  expect(shown(reopened)).toEqual(['m1', 'one', 'two failed']);
+  reopened.discard(reopened.timeline.entries.get().at(-1)?.key ?? '');
+  expect(shown(again())).toEqual([]);
+});
+
+test('what arrived without an answer is not sent again once it is seen', async () => {
+  const { it, server, again } = await opened({ messages: 0 });
+  const store = server.api.chatrooms.send.getMockImplementation();
+  server.api.chatrooms.send.mockImplementationOnce(async (...post) => {
+    await store?.(...post);
+    throw network;
+  });
+  it.send('one');
+  await settled();
+  expect(shown(it)).toEqual(['one failed']);
+  it.dispose();
+  const reopened = again();
+  await settled();
+  expect(shown(reopened)).toEqual(['one']);
+  await reconnect(server);
+  expect(shown(reopened)).toEqual(['one']);
+  expect(server.posted).toHaveLength(1);
+});
+
+test('what waits is not said by whoever logs in next', async () => {
+  const { it, server, chats } = await opened({ messages: 0 });
+  server.api.chatrooms.send.mockRejectedValueOnce(network);
+  it.send('one');
+  it.send('two');
+  chats.dispose();
+  await reconnect(server);
+  expect(server.posted).toEqual([]);
 });
 
 test('what was new when it was opened is known; what is seen is read', async () => {

@@ -1,13 +1,13 @@
 import { atom, type ReadableAtom } from 'nanostores';
-import { type Api, ApiError } from '../api';
+import type { Api } from '../api';
 import type { ChatroomMessage } from '../api/chatrooms';
 import { explain } from '../i18n/explain';
 import type { Text } from '../i18n/i18n';
 import { ConversationLine } from '../live/conversation';
-import { newId } from '../store/id';
 import { Timeline } from '../timeline/timeline';
 import type { Chats } from './chats';
 import { type Author, type Draft, ofChatroom, ofConversation, type Said } from './message';
+import type { Post } from './outbox';
 import { TypingNotice } from './typing';
 
 export type ThreadState =
@@ -28,7 +28,7 @@ export interface ThreadServices {
   api: Pick<Api, 'chatrooms' | 'conversations'>;
   chats: Pick<
     Chats,
-    'me' | 'events' | 'find' | 'read' | 'readUpTo' | 'typing' | '$connected' | '$state' | 'drafts'
+    'me' | 'events' | 'find' | 'read' | 'readUpTo' | 'typing' | '$connected' | '$state' | 'drafts' | 'outbox'
   >;
 }
 
@@ -38,9 +38,6 @@ export const PAGE = 50;
 const CATCH_UP = 500;
 /** Who typed and says no more of it has stopped, in milliseconds. */
 const TYPES_FOR = 6_000;
-/** A message that waits is tried again after so long, then twice as long, to a limit; in milliseconds. */
-const FIRST_TRY = 5_000;
-const LAST_TRY = 60_000;
 /** An agent that says nothing for so long will not, in milliseconds. */
 const THINKS_FOR = 120_000;
 
@@ -60,9 +57,6 @@ export class Thread {
   private readonly ends: (() => void)[];
   private agentLine: ConversationLine | null = null;
   private thinking: ReturnType<typeof setTimeout> | undefined;
-  private sending: Promise<void> = Promise.resolve();
-  private again: ReturnType<typeof setTimeout> | undefined;
-  private wait = FIRST_TRY;
   private over = false;
   /** Everything up to this `seq` is known; an own message may be known before those just below it. */
   private upTo = 0;
@@ -86,8 +80,10 @@ export class Thread {
       chats.events.on('message', ({ chat, message }) => chat === id && this.hear(message)),
       chats.events.on('typing', ({ chat, who, typing }) => chat === id && this.types(who, typing)),
       chats.events.on('heard', ({ chat, seq }) => chat === id && void this.comeBack(seq)),
+      chats.outbox.events.on('changed', (post) => post.chat === id && this.show(post)),
+      chats.outbox.events.on('sent', ({ chat, message }) => chat === id && this.add(message)),
     ];
-    globalThis.addEventListener?.('online', this.sendWaiting);
+    for (const post of chats.outbox.of(id)) this.show(post);
     void this.load();
   }
 
@@ -118,7 +114,7 @@ export class Thread {
     try {
       const messages = await this.read({ limit: PAGE });
       if (this.over) return;
-      this.timeline.add(...messages);
+      this.add(...messages);
       this.upTo = messages.at(-1)?.seq ?? 0;
       this.older.set(messages.length < PAGE ? 'nothing' : 'more');
       this.state.set({ status: 'ready' });
@@ -136,29 +132,29 @@ export class Thread {
     this.older.set('loading');
     try {
       const messages = await this.read({ limit: PAGE, before_seq: range.first });
-      this.timeline.add(...messages);
+      this.add(...messages);
       this.older.set(messages.length < PAGE ? 'nothing' : 'more');
     } catch {
       this.older.set('failed');
     }
   }
 
-  /** Shows a message at once, and sends it after those before it. */
+  /** Shows a message at once, and sends it after those before it, though the chat be closed by then. */
   send(text: string): void {
     const words = text.trim();
     if (!words) return;
     this.notice.stop();
     this.services.chats.drafts.set(this.id, '');
-    this.post(newId(), { text: words, at: new Date(), problem: null, waits: false });
+    this.services.chats.outbox.send(this.id, words);
   }
 
-  /** Sends one again that failed: under its own id, so that it arrives once. */
+  /** Sends one again that failed. */
   retry(key: string): void {
-    const entry = this.timeline.entries.get().find((entry) => entry.key === key);
-    if (entry?.state === 'failed') this.post(key, { ...entry.draft, problem: null, waits: false });
+    this.services.chats.outbox.retry(key);
   }
 
   discard(key: string): void {
+    this.services.chats.outbox.forget(key);
     this.timeline.discard(key);
   }
 
@@ -190,8 +186,6 @@ export class Thread {
     for (const end of this.ends) end();
     for (const { timer } of this.typists.values()) clearTimeout(timer);
     clearTimeout(this.thinking);
-    clearTimeout(this.again);
-    globalThis.removeEventListener?.('online', this.sendWaiting);
     this.notice.stop();
     this.services.chats.drafts.save();
     this.agentLine?.close();
@@ -203,12 +197,18 @@ export class Thread {
     return messages.map((message: ChatroomMessage) => ofChatroom(message, this.services.chats.me));
   }
 
+  private add(...messages: readonly Said[]): void {
+    this.timeline.add(...messages);
+    // An own one may have arrived though no answer told so.
+    for (const { clientId } of messages) if (clientId !== null) this.services.chats.outbox.forget(clientId);
+  }
+
   private hear(message: Said): void {
     if (this.state.get().status !== 'ready') {
       this.early.push(message);
       return;
     }
-    this.timeline.add(message);
+    this.add(message);
     if (message.seq <= this.upTo) return;
     this.upTo = message.seq;
     const mine = message.author.id === this.services.chats.me;
@@ -220,24 +220,10 @@ export class Thread {
     this.midway = false;
   }
 
-  /** Connected again: reads what was missed, then sends what waits. */
+  /** Connected again: reads what was missed. */
   private async comeBack(seq: number): Promise<void> {
     if (this.state.get().status === 'failed') await this.load();
     if (this.state.get().status === 'ready') await this.catchUp(seq);
-    this.sendWaiting();
-  }
-
-  private readonly sendWaiting = (): void => {
-    for (const entry of this.timeline.entries.get()) {
-      if (entry.state === 'failed' && entry.draft.waits) this.retry(entry.key);
-    }
-  };
-
-  private sendLater(): void {
-    clearTimeout(this.again);
-    if (this.over) return;
-    this.again = setTimeout(this.sendWaiting, this.wait);
-    this.wait = Math.min(this.wait * 2, LAST_TRY);
   }
 
   private async catchUp(seq: number): Promise<void> {
@@ -252,22 +238,10 @@ export class Thread {
     }
   }
 
-  private post(key: string, draft: Draft): void {
+  /** An own message that the server does not have yet. */
+  private show({ key, state, draft }: Post): void {
     this.timeline.send(key, draft);
-    this.sending = this.sending.then(() => this.deliver(key, draft));
-  }
-
-  private async deliver(key: string, draft: Draft): Promise<void> {
-    try {
-      const message = await this.services.api.chatrooms.send(this.id, draft.text, key);
-      this.wait = FIRST_TRY;
-      // It is heard live too, in its turn.
-      if (!this.over) this.timeline.add(ofChatroom(message, this.services.chats.me));
-    } catch (error) {
-      const waits = error instanceof ApiError && error.transient && error.status !== 429;
-      this.timeline.fail(key, { ...draft, problem: explain(error), waits });
-      if (waits) this.sendLater();
-    }
+    if (state === 'failed') this.timeline.fail(key);
   }
 
   private types(who: Author, typing: boolean): void {

@@ -46,11 +46,10 @@ export class Timeline<M extends Stored, D> {
     this.publish();
   }
 
-  /** `draft`: with what to say of it, instead of the one that was sent. */
-  fail(clientId: string, draft?: D): void {
+  fail(clientId: string): void {
     const pending = this.pending.get(clientId);
     if (!pending) return;
-    this.pending.set(clientId, { draft: draft ?? pending.draft, state: 'failed' });
+    this.pending.set(clientId, { draft: pending.draft, state: 'failed' });
     this.publish();
   }
 
