@@ -68,12 +68,13 @@ export class Mirror {
     const turn = ++this.turn[kind];
     const opened = await this.devices.open(kind);
     const stream = typeof opened === 'string' ? null : opened;
+    if (stream) await this.blurAsWanted(stream);
     if (turn !== this.turn[kind] || this.over) {
       stop(stream);
       return;
     }
     if (!stream) this.previews[kind].set({ status: 'problem', problem: opened as DeviceProblem });
-    else if (kind === 'camera') await this.see(stream);
+    else if (kind === 'camera') this.see(stream);
     else this.listen(stream);
   }
 
@@ -111,10 +112,14 @@ export class Mirror {
     this.rest();
   }
 
-  private async see(stream: MediaStream): Promise<void> {
+  private async blurAsWanted(stream: MediaStream): Promise<void> {
     const [track] = stream.getVideoTracks();
-    this.blurs.set(canBlur(track));
-    if (track && canBlur(track)) await blur(track, this.devices.$choice.get().blur);
+    // Here one sees but oneself: a picture without is better than none.
+    if (track && canBlur(track)) await blur(track, this.devices.$choice.get().blur).catch(() => {});
+  }
+
+  private see(stream: MediaStream): void {
+    this.blurs.set(canBlur(stream.getVideoTracks()[0]));
     this.watch('camera', stream);
   }
 
