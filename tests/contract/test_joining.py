@@ -233,6 +233,27 @@ async def test_waiting_and_being_admitted(world):
     await live.expect_type("chat_message", content="welcome")
 
 
+async def test_the_sockets_path_tells_a_page_why_it_may_not_come_in(world):
+    """Browsers close such a socket with 1006, and say no more."""
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room()
+    await join(ann, room)
+    bens = await join(ben, room)
+
+    async def told(token, status):
+        answer = await world.http.get(f"/ws/meetings/{room.code}", params={"token": token})
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    for token in (bens["meeting_token"], ann.token):
+        assert "WebSocket" in (await told(token, 400))["detail"], "they may"
+    await ann.post(f"{MEETINGS}/{room.code}/participants/{bens['participant_id']}/remove")
+    await told(bens["meeting_token"], 403)
+    await told("nonsense", 401)
+    await ann.post(f"{MEETINGS}/{room.code}/end")
+    assert "ended" in (await told(ann.token, 400))["detail"]
+
+
 async def test_being_denied(world):
     ann, room, anns = await waiting_room(world)
     ben = await world.person("Ben Hall")

@@ -47,8 +47,13 @@ pub(crate) async fn connect(
 ) -> Result<Response, Voice> {
     let token = query.0.token.or_else(|| bearer(&headers).map(str::to_owned));
     let token = token.ok_or_else(|| Error::unauthenticated("Authentication required"))?;
-    let upgrade = upgrade.map_err(|_| Error::new(Kind::Malformed, "This is a WebSocket; upgrade the connection"))?;
-    let attendance = app.domain.attend(&token, origin.address, map::room_ref(&code.0)?).await?;
+    let room = map::room_ref(&code.0)?;
+    let Ok(upgrade) = upgrade else {
+        // A browser tells its page nothing of why a socket was refused: this does, and changes nothing.
+        app.domain.would_attend(&token, room).await?;
+        return Err(Error::new(Kind::Malformed, "This is a WebSocket; upgrade the connection").into());
+    };
+    let attendance = app.domain.attend(&token, origin.address, room).await?;
     Ok(pump::sized(upgrade).on_upgrade(move |socket| run(socket, app, origin, attendance)).into_response())
 }
 

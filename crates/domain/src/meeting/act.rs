@@ -261,6 +261,20 @@ impl Domain {
         }
     }
 
+    /// Whether the door would be opened to the token now, as far as can be told without coming in.
+    pub async fn would_attend(&self, token: &str, by: RoomRef) -> Result<()> {
+        let dead = || Error::unauthenticated("Invalid or expired token");
+        match self.tokens.read(token, self.now()).ok_or_else(dead)? {
+            Claims::Meeting { participant, .. } => self.may_attend(participant, by).await.map(drop),
+            Claims::Access { caller } => {
+                self.check_login(caller.into()).await?;
+                let room = self.store.read(move |tx| tx.room(&by)).await?;
+                open(&room.ok_or_else(Error::meeting_not_found)?)
+            }
+            Claims::Refresh { .. } => Err(dead()),
+        }
+    }
+
     /// Comes in as the participant of a meeting token, which the caller has checked.
     pub async fn attend_as(&self, id: ParticipantId, by: RoomRef) -> Result<Attendance> {
         let (room, participant) = self.may_attend(id, by).await?;
