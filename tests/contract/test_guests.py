@@ -1,10 +1,12 @@
 """contract.md, "Guests and open meetings"."""
 
 import asyncio
+import contextlib
 
 import pytest
 import websockets
 
+from harness.events import WebSocket
 from harness.shape import TEXT, assert_like
 from harness.world import GuestVisitor
 
@@ -88,6 +90,26 @@ async def test_passcode_waiting_room_lock_and_before_host_hold_for_guests(world)
     waiting = await api.create_room(waiting_room_enabled=True)
     await api.join(waiting)
     assert_like(await guest_join(waiting, 200), {"status": "waiting"})
+
+
+@pytest.mark.parametrize("api", ["convo", "conversations", "chatrooms"])
+async def test_a_guest_counts_by_whichever_socket(world, api):
+    """Who only joined keeps a seat for a minute and counts for nobody; who is connected does both."""
+    ann = await world.person()
+    room = await ann.via("platform").create_room(max_participants=1)
+    gus, hal = await world.guest(room, "Gus"), await world.guest(room, "Hal")
+
+    async def come(guest):
+        if api != "convo":
+            return await guest.via(api).live(room)
+        world.opened.append(await WebSocket.open(f"{world.server.ws_url}/ws/?token={guest.token}"))
+        return await world.opened[-1].settled()
+
+    await come(gus)
+    assert_like(await ann.get(f"{MEETINGS}/{room.code}"), {"current_participant_count": 1})
+    with contextlib.suppress(Exception):
+        await come(hal)
+    assert_like(await ann.get(f"{MEETINGS}/{room.code}"), {"current_participant_count": 1})
 
 
 async def wrong_guess(speaker, room, number):

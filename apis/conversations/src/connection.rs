@@ -89,7 +89,7 @@ pub(crate) async fn upgrade(
     let actor = admit(&app, &tickets, room, access.0, caller.0).await?;
     // Subscribed before the client knows that it is connected, so that it misses nothing from then on.
     let line = Line::open(app, actor, room, origin.address).await?;
-    Ok(pump::sized(upgrade).on_upgrade(move |socket| pump::run(socket, origin.tap, line)))
+    Ok(pump::listening(upgrade, &line).on_upgrade(move |socket| pump::run(socket, origin.tap, line)))
 }
 
 /// Who comes: by ticket, by token in the query, or by the header's.

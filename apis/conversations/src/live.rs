@@ -133,6 +133,6 @@ impl Live for Line {
     }
 
     fn gone(self: Arc<Self>, _: bool) -> BoxFuture<'static, ()> {
-        Box::pin(async move { self.app.domain.bus.unsubscribe(&self.session, self.room) })
+        Box::pin(async move { self.app.domain.unlisten(&self.session, self.room, self.who.participant).await })
     }
 }

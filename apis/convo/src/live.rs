@@ -65,7 +65,7 @@ pub(crate) async fn connect(
     if known {
         desk.hear_all().await?;
     }
-    Ok(pump::sized(upgrade).on_upgrade(move |socket| attend(socket, origin, desk)))
+    Ok(pump::listening(upgrade, &desk).on_upgrade(move |socket| attend(socket, origin, desk)))
 }
 
 /// Runs the socket; one that nobody has made theirs in time is closed.

@@ -384,8 +384,8 @@ impl Desk {
             return Ok(vec![]);
         }
         let room = self.app.domain.find_room(room_ref(data)?, RoomKind::Meeting).await?;
-        self.app.domain.bus.unsubscribe(&self.session, room);
-        self.rooms.write().remove(&room);
+        let heard = self.rooms.write().remove(&room);
+        self.app.domain.unlisten(&self.session, room, heard.and_then(|heard| heard.who.participant)).await;
         Ok(vec![Reply::Text(envelope::frame("meeting_left", json!({"meeting_uuid": room.to_string()})))])
     }
 
@@ -461,8 +461,12 @@ impl Live for Desk {
         Box::pin(async move {
             let rooms: Vec<_> = self.rooms.read().iter().map(|(id, heard)| (*id, heard.who.participant)).collect();
             for (room, participant) in rooms {
+                if self.settled.is_none() {
+                    self.app.domain.unlisten(&self.session, room, participant).await;
+                    continue;
+                }
                 self.app.domain.bus.unsubscribe(&self.session, room);
-                let (Some(participant), true) = (participant, self.settled.is_some()) else { continue };
+                let Some(participant) = participant else { continue };
                 if let Err(error) = self.app.domain.disconnected(room, participant, goodbye).await {
                     tracing::warn!(?error, "a participant's seat could not be given back");
                 }

@@ -119,14 +119,15 @@ impl Desk {
         let domain = &self.app.domain;
         let entry = domain.listen(&self.session, &self.actor, by, RoomKind::Chatroom).await?;
         let (room, seq) = (entry.room.id, entry.room.seq);
-        self.enter(room, Who { party: entry.party, participant: entry.participant, name: entry.name });
-        if let Some(guest) = entry.participant {
-            domain.connected(room, guest).await?;
+        let who = Who { party: entry.party, participant: entry.participant, name: entry.name };
+        if !self.enter(room, who) {
+            domain.unlisten(&self.session, room, entry.participant).await;
         }
         ack(&wire::Joined { ok: true, chatroom_id: room.0, seq })
     }
 
-    fn enter(&self, room: RoomId, who: Who) {
+    /// False: the client went while it was let in.
+    fn enter(&self, room: RoomId, who: Who) -> bool {
         let mut joined = self.joined.lock();
         match joined.as_mut() {
             Some(joined) if joined.iter().all(|(id, _)| *id != room) => {
@@ -134,9 +135,9 @@ impl Desk {
                 joined.push((room, who));
             }
             Some(_) => {}
-            // The client went while it was let in.
-            None => self.app.domain.bus.unsubscribe(&self.session, room),
+            None => return false,
         }
+        true
     }
 
     async fn leave(self: &Arc<Self>, by: RoomRef) -> Result<Ack> {
@@ -159,13 +160,10 @@ impl Desk {
     fn exit(&self, room: RoomId, who: Who) {
         self.app.domain.bus.unsubscribe(&self.session, room);
         self.presence.went(room, who.party, || self.tell_presence(room, who.clone(), false));
-        let Some(guest) = who.participant else { return };
-        let app = self.app.clone();
-        tokio::spawn(async move {
-            if let Err(error) = app.domain.disconnected(room, guest, false).await {
-                tracing::warn!(?error, "a guest's seat could not be given back");
-            }
-        });
+        if let Some(guest) = who.participant {
+            let domain = self.app.domain.clone();
+            tokio::spawn(async move { domain.guest_gone(room, guest).await });
+        }
     }
 
     fn tell_presence(&self, room: RoomId, who: Who, here: bool) {

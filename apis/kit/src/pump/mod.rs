@@ -10,7 +10,7 @@
 
 mod stand_in;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, OnFailedUpgrade, WebSocket, WebSocketUpgrade};
 use bytes::{Buf, Bytes};
 use convo_domain::{
     error::Result,
@@ -109,6 +109,12 @@ pub fn farewell(why: Close) -> (u16, &'static str) {
         Close::TooSlow => (1013, "too slow; reconnect and resume"),
         Close::Restart => (1012, "the server restarts; reconnect"),
     }
+}
+
+/// The upgrade with our bounds, for a line that listens already: it hears no more if the connection does not come about.
+pub fn listening<L: Live>(upgrade: WebSocketUpgrade, live: &Arc<L>) -> WebSocketUpgrade<impl OnFailedUpgrade> {
+    let live = live.clone();
+    sized(upgrade).on_failed_upgrade(move |_| drop(tokio::spawn(live.gone(false))))
 }
 
 /// Runs until either side ends it. `tap`: the socket's connection, if it is a plain one.

@@ -13,6 +13,7 @@ use crate::{
     event::{Audience, Event},
     id::{ParticipantId, RoomId, UserId},
     limit,
+    meeting::Participant,
     message::{Message, store::Viewer},
     page::{Page, Window},
     room::store::MeetingFilter,
@@ -89,11 +90,34 @@ impl Domain {
         };
         entry.room.seq = self.hear(session, id, seat, entry.room.seq).await?;
         // Who was removed since the first look was not yet there to be silenced.
-        let still = self.entry(actor, id, missing).await;
+        let still = match entry.participant {
+            None => self.entry(actor, id, missing).await.map(drop),
+            Some(guest) => self.seat_guest(id, guest).await,
+        };
         if still.is_err() {
             self.bus.unsubscribe(session, id);
         }
-        still.map(|_| entry)
+        still.map(|()| entry)
+    }
+
+    /// A guest who listens is there, and counts.
+    async fn seat_guest(&self, room: RoomId, guest: ParticipantId) -> Result<()> {
+        let seated = self.connected(room, guest).await?.filter(Participant::seated);
+        seated.map(drop).ok_or_else(|| Error::forbidden("You are not in this meeting any more"))
+    }
+
+    /// The session hears the room no more. A guest whose last session it was keeps the seat for a little.
+    pub async fn unlisten(&self, session: &Session, room: RoomId, participant: Option<ParticipantId>) {
+        self.bus.unsubscribe(session, room);
+        if let Some(guest) = participant {
+            self.guest_gone(room, guest).await;
+        }
+    }
+
+    pub async fn guest_gone(&self, room: RoomId, guest: ParticipantId) {
+        if let Err(error) = self.disconnected(room, guest, false).await {
+            tracing::warn!(?error, "a guest's seat could not be given back");
+        }
     }
 
     /// Subscribes, and makes good for what was posted between the reading of `seq` and the subscription. After which number the
