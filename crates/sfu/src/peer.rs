@@ -38,6 +38,10 @@ const PASSWORD: usize = 24;
 const STATS: Duration = Duration::from_secs(2);
 /// Ids on which we begin to offer header extensions; a client's offer renumbers them.
 const DESCRIPTOR_ID: u8 = 12;
+/// Bytes that wait for one slow subscriber on a lossy lane before newer packets are dropped.
+const LOSSY_BACKLOG: usize = 128 << 10;
+/// Bytes that wait on the reliable lane before the subscriber is taken for lost.
+const RELIABLE_BACKLOG: usize = 8 << 20;
 
 /// The data channels of LiveKit's protocol, by label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +73,14 @@ impl Lane {
 
     fn of(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.label() == label)
+    }
+
+    /// Bytes that may wait on it, those on their way included.
+    fn backlog(self) -> usize {
+        match self {
+            Lane::Reliable => RELIABLE_BACKLOG,
+            Lane::Lossy | Lane::DataTrack => LOSSY_BACKLOG,
+        }
     }
 
     fn config(self) -> ChannelConfig {
@@ -167,6 +179,8 @@ impl Peer {
             .enable_opus(true, true)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
+            // One bound for all lanes together: so much that no lane takes another's share.
+            .set_sctp_max_buffered_amount(Lane::ALL.into_iter().map(Lane::backlog).sum())
             .set_extension(DESCRIPTOR_ID, Extension::with_serializer(dd::URI, DescriptorExtension));
         let (mut rtc, keys) = keys::build(builder, now);
         let uplink = Uplink::new(keys.clone(), rtc.direct_api().new_ssrc(), config.epoch, now);
@@ -397,13 +411,7 @@ impl Peer {
     pub(crate) fn send(&mut self, lane: Lane, bytes: &[u8]) -> bool {
         let Some(id) = self.channels[lane as usize] else { return false };
         let Some(mut channel) = self.rtc.channel(id) else { return false };
-        channel.write(true, bytes).unwrap_or(false)
-    }
-
-    /// Bytes that wait on a data channel.
-    pub(crate) fn waiting(&mut self, lane: Lane) -> usize {
-        let id = self.channels[lane as usize];
-        id.and_then(|id| self.rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
+        channel.buffered_amount() + bytes.len() <= lane.backlog() && channel.write(true, bytes).unwrap_or(false)
     }
 
     /// What this peer would send if nothing held it back, of pictures and of all else, for probing.

@@ -7,10 +7,6 @@ use proto::data_packet::Value;
 
 /// A message that is larger is refused: what SDKs take for the bound of a data channel.
 const MESSAGE: usize = 64_000;
-/// What waits for one slow subscriber on the lossy lanes before newer packets are dropped.
-const LOSSY_BACKLOG: usize = 128 << 10;
-/// What waits on the reliable lane before the subscriber is taken for lost.
-const RELIABLE_BACKLOG: usize = 8 << 20;
 /// What is kept of reliable packets for one who is about to open the channel.
 const EARLY_BYTES: usize = 1 << 20;
 /// Chat messages under way of one participant; the oldest makes room.
@@ -140,22 +136,20 @@ impl Room {
         let Some(person) = self.people.get_mut(key) else { return };
         let target = person.downstream();
         let Some(peer) = person.peer(target) else { return };
-        let waiting = peer.waiting(lane);
-        if lane != Lane::Reliable && waiting > LOSSY_BACKLOG {
-            return; // The next one is newer.
-        }
-        if waiting > RELIABLE_BACKLOG {
-            tracing::info!(identity = %person.info.identity, "too slow a reader of data");
-            return self.remove(key, proto::DisconnectReason::MediaFailure, cx);
-        }
         if !peer.is_open(lane) {
             if lane == Lane::Reliable {
                 person.data.keep(bytes);
             }
             return;
         }
-        peer.send(lane, bytes);
-        self.touch(key, target, cx);
+        if peer.send(lane, bytes) {
+            return self.touch(key, target, cx);
+        }
+        // On the other lanes the next one is newer. On this one what follows would come behind a gap that nobody fills.
+        if lane == Lane::Reliable {
+            tracing::info!(identity = %person.info.identity, "too slow a reader of data");
+            self.remove(key, proto::DisconnectReason::MediaFailure, cx);
+        }
     }
 
     pub(super) fn on_channel_open(&mut self, at: PeerRef, lane: Lane, cx: &mut Cx<'_>) {

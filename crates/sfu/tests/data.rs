@@ -1,0 +1,94 @@
+//! Data packets on links of every width: what is reliable comes whole, what is not gives way.
+
+mod common;
+
+use common::{Name, Weather, World};
+use livekit_protocol as proto;
+use std::time::Duration;
+
+/// What an SDK cuts a file into.
+const CHUNK: usize = 15_000;
+
+fn numbered(number: u32, size: usize) -> proto::DataPacket {
+    let mut payload = number.to_be_bytes().to_vec();
+    payload.resize(size, 0xaa);
+    let user = proto::UserPacket { payload, ..Default::default() };
+    proto::DataPacket { value: Some(proto::data_packet::Value::User(user)), ..Default::default() }
+}
+
+/// The numbers of what came on one lane.
+fn numbers(world: &World, name: Name, lane: &str) -> Vec<u32> {
+    let number = |packet: &proto::DataPacket| match &packet.value {
+        Some(proto::data_packet::Value::User(user)) => u32::from_be_bytes(user.payload[..4].try_into().unwrap()),
+        other => panic!("{other:?}"),
+    };
+    world.clients[name].data.iter().filter(|(label, _)| label == lane).map(|(_, packet)| number(packet)).collect()
+}
+
+/// Ann and Bob, whose link takes a megabit a second.
+fn meet(seed: u64) -> (World, Name, Name) {
+    let mut world = World::new(seed);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_secs(1));
+    world.weather(bob, Weather::narrow(1_000_000));
+    (world, ann, bob)
+}
+
+/// As fast as the sender's own channel takes it.
+fn send_file(world: &mut World, from: Name, chunks: u32) {
+    for number in 0..chunks {
+        while !world.clients[from].send("_reliable", &numbered(number, CHUNK)) {
+            world.run(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_file_comes_whole_over_a_link_slower_than_its_senders() {
+    let (mut world, ann, bob) = meet(80);
+    send_file(&mut world, ann, 40);
+    world.run(Duration::from_secs(15));
+    assert_eq!(numbers(&world, bob, "_reliable"), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_comes_whole_beside_packets_that_may_be_lost() {
+    let (mut world, ann, bob) = meet(81);
+    let (mut file, mut others) = (0, 0);
+    // Five seconds of twice what the link takes: 1,250 bytes every 5 ms.
+    for _ in 0..1000 {
+        others += u32::from(world.clients[ann].send("_lossy", &numbered(others, 1_250)));
+        file += u32::from(file < 40 && world.clients[ann].send("_reliable", &numbered(file, CHUNK)));
+        world.run(Duration::from_millis(5));
+    }
+    world.run(Duration::from_secs(30));
+    assert_eq!(numbers(&world, bob, "_reliable"), (0..40).collect::<Vec<_>>());
+    let came = numbers(&world, bob, "_lossy").len() as u32;
+    assert!(others > 900 && (100..others / 2 + 200).contains(&came), "of {others} came {came}");
+}
+
+#[test]
+fn who_does_not_read_what_is_reliable_is_removed() {
+    let (mut world, ann, bob) = meet(82);
+    world.weather(bob, Weather::tunnel());
+    // Eight megabytes wait for him, and no more.
+    send_file(&mut world, ann, 500);
+    world.run(Duration::from_secs(1));
+    assert!(!world.clients[bob].closed);
+    send_file(&mut world, ann, 100);
+    world.run(Duration::from_secs(1));
+    assert!(world.clients[bob].closed);
+}
+
+#[test]
+fn a_file_sent_while_one_joins_reaches_them() {
+    let mut world = World::new(83);
+    let ann = world.enter("ann");
+    world.run(Duration::from_secs(1));
+    let bob = world.join("bob");
+    world.weather(bob, Weather { delay: Duration::from_millis(400), ..Weather::default() });
+    send_file(&mut world, ann, 40);
+    assert!(!world.clients[bob].connected);
+    world.run(Duration::from_secs(30));
+    assert_eq!(numbers(&world, bob, "_reliable"), (0..40).collect::<Vec<_>>());
+}
