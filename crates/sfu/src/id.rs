@@ -5,6 +5,8 @@ use rand::Rng;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// Letters and digits after a prefix: 71 bits.
 const LENGTH: usize = 12;
+/// Of the session ids of participants.
+pub(crate) const PARTICIPANT: &str = "PA_";
 
 pub(crate) fn random(length: usize) -> String {
     let mut rng = rand::rng();
@@ -20,7 +22,7 @@ pub(crate) fn room() -> String {
 }
 
 pub(crate) fn participant() -> String {
-    prefixed("PA_")
+    prefixed(PARTICIPANT)
 }
 
 /// `AM` audio and so on, as LiveKit's: people read logs.

@@ -44,6 +44,26 @@ fn send_file(world: &mut World, from: Name, chunks: u32) {
 }
 
 #[test]
+#[expect(deprecated, reason = "older SDKs name session ids")]
+fn who_is_named_often_hears_it_once() {
+    let mut world = World::new(84);
+    let (ann, bob, cid) = (world.enter("ann"), world.enter("bob"), world.enter("cid"));
+    world.run(Duration::from_secs(1));
+    let sid = world.clients[ann].people["cid"].sid.clone();
+    for (number, name) in [(1, "bob"), (2, sid.as_str()), (3, ""), (4, "PA_nobody")] {
+        let packet = proto::DataPacket { destination_identities: vec![name.into(); 2_000], ..numbered(number, 4) };
+        assert!(world.clients[ann].send("_reliable", &packet));
+    }
+    let sids = proto::UserPacket { payload: vec![0; 4], destination_sids: vec![sid; 2_000], ..Default::default() };
+    let value = Some(proto::data_packet::Value::User(sids));
+    assert!(world.clients[ann].send("_reliable", &proto::DataPacket { value, ..Default::default() }));
+    world.run(Duration::from_secs(1));
+    assert_eq!(numbers(&world, bob, "_reliable"), [1]);
+    assert_eq!(numbers(&world, cid, "_reliable"), [2, 0]);
+    assert!(world.clients[ann].data.is_empty());
+}
+
+#[test]
 fn a_file_comes_whole_over_a_link_slower_than_its_senders() {
     let (mut world, ann, bob) = meet(80);
     send_file(&mut world, ann, 40);

@@ -4,6 +4,7 @@ use super::{signal::Reason, *};
 use crate::peer::Lane;
 use prost::Message as _;
 use proto::data_packet::Value;
+use std::collections::{BTreeSet, HashSet};
 
 /// A message that is larger is refused: what SDKs take for the bound of a data channel.
 const MESSAGE: usize = 64_000;
@@ -115,17 +116,21 @@ impl Room {
         let bytes = packet.encode_to_vec();
         let keys: Vec<_> = match destinations.is_empty() {
             true => self.people.keys().filter(|key| Some(*key) != from).collect(),
-            false => destinations.iter().filter_map(|identity| self.find(identity)).collect(),
+            false => self.named(&destinations),
         };
         for key in keys {
             self.deliver(key, lane, &bytes, cx);
         }
     }
 
-    /// By identity, or by session id (older SDKs).
-    fn find(&self, name: &str) -> Option<ParticipantKey> {
-        let by_sid = || self.people.iter().find(|(_, p)| p.info.sid == name).map(|(key, _)| key);
-        self.identities.get(name).copied().or_else(by_sid)
+    /// By identity, or by session id (older SDKs): each once, and with one look at all, however many names there are.
+    fn named(&self, names: &[String]) -> Vec<ParticipantKey> {
+        let by_identity = names.iter().filter_map(|name| self.identities.get(name).copied());
+        let sids: HashSet<_> = names.iter().filter(|name| name.starts_with(id::PARTICIPANT)).collect();
+        let people = (!sids.is_empty()).then(|| self.people.iter()).into_iter().flatten();
+        let by_sid = people.filter(|(_, person)| sids.contains(&person.info.sid));
+        let found: BTreeSet<_> = by_identity.chain(by_sid.map(|(key, _)| key)).collect();
+        found.into_iter().collect()
     }
 
     pub(super) fn send_to(&mut self, key: ParticipantKey, lane: Lane, packet: &proto::DataPacket, cx: &mut Cx<'_>) {
