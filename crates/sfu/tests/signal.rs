@@ -61,6 +61,64 @@ fn who_may_not_publish_data_is_not_heard() {
     assert!(texts(&world, bob).is_empty());
 }
 
+/// The tracks that somebody asked for and that are not here.
+fn not_found(world: &World, name: usize) -> Vec<&str> {
+    let answers = world.clients[name].responses.iter().filter_map(|response| match response {
+        Response::SubscriptionResponse(response) => Some(response.track_sid.as_str()),
+        _ => None,
+    });
+    answers.collect()
+}
+
+#[test]
+fn tracks_that_are_not_here_are_answered_once_and_not_by_the_hundred_thousand() {
+    let mut world = World::new(32);
+    let ann = world.enter("ann");
+    let ask = |world: &mut World, track_sids: Vec<String>| {
+        world.clients[ann].responses.clear();
+        let subscribe = true;
+        world.signal(
+            ann,
+            Request::Subscription(proto::UpdateSubscription { track_sids, subscribe, ..Default::default() }),
+        );
+    };
+    ask(&mut world, vec![String::new(); 100_000]);
+    assert!(not_found(&world, ann).is_empty());
+    ask(&mut world, vec!["TR_gone".into(); 100_000]);
+    assert_eq!(not_found(&world, ann), ["TR_gone"]);
+    ask(&mut world, (0..100_000).map(|n| format!("TR_{n}")).collect());
+    assert_eq!(not_found(&world, ann).len(), 100);
+    // As after a resume.
+    world.clients[ann].responses.clear();
+    let track_sids = (0..100_000).map(|n| format!("TR_{n}")).collect();
+    let subscription = Some(proto::UpdateSubscription { track_sids, subscribe: true, ..Default::default() });
+    world.signal(ann, Request::SyncState(proto::SyncState { subscription, ..Default::default() }));
+    assert_eq!(not_found(&world, ann).len(), 100);
+}
+
+#[test]
+fn what_is_asked_for_twice_is_asked_for_once() {
+    let mut world = World::new(33);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    let sid = world.sid(ann, "mic");
+    let ask = |world: &mut World, subscribe| {
+        let track_sids = ["TR_gone", &sid, "TR_gone", &sid].map(str::to_owned).to_vec();
+        world.signal(
+            bob,
+            Request::Subscription(proto::UpdateSubscription { track_sids, subscribe, ..Default::default() }),
+        );
+        world.run(Duration::from_millis(100));
+        let heard = world.clients[bob].heard.len();
+        world.run(Duration::from_secs(1));
+        world.clients[bob].heard.len() - heard
+    };
+    assert_eq!(ask(&mut world, false), 0);
+    assert!((45..=55).contains(&ask(&mut world, true)));
+    assert_eq!(not_found(&world, bob), ["TR_gone"]);
+}
+
 #[test]
 fn a_lost_permission_acts_at_once() {
     let mut world = World::new(22);

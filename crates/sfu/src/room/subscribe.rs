@@ -7,11 +7,13 @@ use crate::forward::{
 };
 use crate::{downlink::Packet, rtp::Extensions};
 use proto::VideoQuality;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use str0m::media::{MediaKind, Mid, Pt};
 
 /// A key frame for another layer of a picture that is there is asked for no more often.
 const LAYER_AGAIN: Duration = Duration::from_secs(1);
+/// Tracks asked for in one message that are not here: no more of them are answered.
+const UNKNOWN: usize = 100;
 
 /// One participant's wish for one track, and what it takes to fulfil it.
 #[derive(Debug)]
@@ -443,23 +445,26 @@ impl Room {
         cx: &mut Cx<'_>,
     ) {
         let named = request.participant_tracks.iter().flat_map(|p| &p.track_sids);
-        for sid in request.track_sids.iter().chain(named) {
-            match self.tracks.iter().find(|(_, track)| track.info.sid == *sid).map(|(key, _)| key) {
-                Some(track) if request.subscribe => self.subscribe(key, track, cx),
-                Some(track) => {
-                    let found =
-                        self.people[key].subscriptions.iter().copied().find(|s| self.subscriptions[*s].track == track);
-                    if let Some(subscription) = found {
-                        self.drop_subscription(subscription, cx);
-                    }
-                }
-                None if request.subscribe => {
-                    let err = proto::SubscriptionError::SeTrackNotfound.into();
-                    let response = proto::SubscriptionResponse { track_sid: sid.clone(), err };
-                    self.say(key, Message::SubscriptionResponse(response), cx);
-                }
-                None => {}
+        let mut sids: BTreeSet<_> = request.track_sids.iter().chain(named).filter(|sid| !sid.is_empty()).collect();
+        let known: Vec<_> =
+            self.tracks.iter().filter(|(_, track)| sids.remove(&track.info.sid)).map(|(key, _)| key).collect();
+        for track in known {
+            match request.subscribe {
+                true => self.subscribe(key, track, cx),
+                false => self.unsubscribe(key, track, cx),
             }
+        }
+        for sid in sids.into_iter().filter(|_| request.subscribe).take(UNKNOWN) {
+            let err = proto::SubscriptionError::SeTrackNotfound.into();
+            let response = proto::SubscriptionResponse { track_sid: sid.clone(), err };
+            self.say(key, Message::SubscriptionResponse(response), cx);
+        }
+    }
+
+    fn unsubscribe(&mut self, key: ParticipantKey, track: TrackKey, cx: &mut Cx<'_>) {
+        let mut own = self.people[key].subscriptions.iter().copied();
+        if let Some(subscription) = own.find(|s| self.subscriptions[*s].track == track) {
+            self.drop_subscription(subscription, cx);
         }
     }
 
