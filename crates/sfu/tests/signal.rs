@@ -97,6 +97,20 @@ fn tracks_that_are_not_here_are_answered_once_and_not_by_the_hundred_thousand() 
 }
 
 #[test]
+fn a_join_that_announces_a_hundred_thousand_tracks_is_answered_as_one_that_announces_too_many() {
+    let mut world = World::new(34);
+    let refusals = |world: &World, name: usize| {
+        world.clients[name].responses.iter().filter(|r| matches!(r, Response::RequestResponse(_))).count()
+    };
+    let nameless = |_| proto::AddTrackRequest::default();
+    let ann = world.join_with("ann", |join| join.request.add_track_requests = (0..100_000).map(nameless).collect());
+    assert_eq!(refusals(&world, ann), 21);
+    let named = |n| proto::AddTrackRequest { cid: format!("cam{n}"), ..Default::default() };
+    let bob = world.join_with("bob", |join| join.request.add_track_requests = (0..100_000).map(named).collect());
+    assert_eq!((world.clients[bob].published.len(), refusals(&world, bob)), (20, 1));
+}
+
+#[test]
 fn what_is_asked_for_twice_is_asked_for_once() {
     let mut world = World::new(33);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));

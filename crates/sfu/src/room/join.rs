@@ -35,7 +35,8 @@ impl Room {
         let key = self.admit(connection, &join, cx);
         self.greet(key, &join, cx);
         let offer = join.request.publisher_offer;
-        for request in join.request.add_track_requests {
+        // One that is too many is told so; those behind it are passed over.
+        for request in join.request.add_track_requests.into_iter().take(publish::PENDING + 1) {
             self.on_add_track(key, request, cx);
         }
         if let Some(offer) = offer {

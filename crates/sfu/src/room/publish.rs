@@ -12,7 +12,7 @@ use str0m::{
 };
 
 /// Tracks announced and not yet offered, a participant.
-const PENDING: usize = 20;
+pub(super) const PENDING: usize = 20;
 /// Tracks of one participant.
 const TRACKS: usize = 60;
 /// Codecs that a track may be published in besides its first.
