@@ -26,6 +26,8 @@ const CNAME: u8 = 1;
 const BLOCK: usize = 24;
 /// A report has room for so many blocks.
 pub(crate) const BLOCKS: usize = 31;
+/// Transport-wide feedback of one compound that is looked at: it is more than one after a silence.
+const FEEDBACK: usize = 8;
 
 /// One thing that a compound says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,13 @@ pub(crate) struct Reception {
 
 /// Reads a compound up to where it is malformed.
 pub(crate) fn read<'a>(mut compound: &'a [u8], mut each: impl FnMut(Rtcp<'a>)) {
+    let mut feedback = 0;
+    let mut each = |said| {
+        feedback += usize::from(matches!(said, Rtcp::TransportWide(_)));
+        if feedback <= FEEDBACK || !matches!(said, Rtcp::TransportWide(_)) {
+            each(said);
+        }
+    };
     while let [first, kind, high, low, ..] = *compound {
         let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
         if first & 0xc0 != VERSION || length > compound.len() {
@@ -181,23 +190,24 @@ impl<'a> TransportWide<'a> {
         let (head, rest) = body.split_at_checked(8)?;
         let (first, count, reference) = (half(head, 0), half(head, 2), word(head, 4)? >> 8);
         let mut covered = 0;
-        let chunk = |chunk: &[u8]| {
-            covered += statuses(half(chunk, 0)).count();
+        let cover = |chunk: &[u8]| {
+            covered += Chunk(half(chunk, 0)).len();
             covered
         };
-        let chunks = 1 + rest.chunks_exact(2).map(chunk).position(|covered| covered >= usize::from(count))?;
+        let chunks = 1 + rest.chunks_exact(2).map(cover).position(|covered| covered >= usize::from(count))?;
         let (chunks, deltas) = rest.split_at(2 * chunks);
         Some(Self { first, count, reference, number: head[7], chunks, deltas })
     }
 
-    /// Number, and the time of arrival since some moment; `None`: it did not arrive. Up to where it is malformed.
-    pub(crate) fn arrivals(self) -> impl Iterator<Item = (u16, Option<Duration>)> + 'a {
-        let statuses = self.chunks.chunks_exact(2).flat_map(|chunk| statuses(half(chunk, 0)));
+    /// Number, and the time of arrival since some moment; `None`: it did not arrive. Up to where it is malformed. Losses
+    /// before the last `most` packets may be left out: two bytes can tell of 8,191.
+    pub(crate) fn arrivals(self, most: usize) -> impl Iterator<Item = (u16, Option<Duration>)> + 'a {
         let (mut deltas, mut ticks) = (self.deltas, i64::from(self.reference) * TICKS_OF_REFERENCE as i64);
-        let arrival = move |(seq, status): (u16, Option<Status>)| {
+        let arrival = move |(offset, status): (usize, Option<Status>)| {
             let bytes = status? as usize;
             let (delta, rest) = deltas.split_at_checked(bytes)?;
             deltas = rest;
+            let seq = self.first.wrapping_add(offset as u16);
             ticks += match *delta {
                 [near] => i64::from(near),
                 [high, low] => i64::from(i16::from_be_bytes([high, low])),
@@ -205,23 +215,52 @@ impl<'a> TransportWide<'a> {
             };
             Some((seq, Some(TICK.saturating_mul(u32::try_from(ticks).unwrap_or_default()))))
         };
-        let numbers = (0..self.count).map(move |offset| self.first.wrapping_add(offset));
-        numbers.zip(statuses).map_while(arrival)
+        let count = usize::from(self.count);
+        self.statuses(count.saturating_sub(most)).take_while(move |(offset, _)| *offset < count).map_while(arrival)
+    }
+
+    /// With their places. Of those before `old` only what stands in chunks that have times.
+    fn statuses(self, old: usize) -> impl Iterator<Item = (usize, Option<Status>)> + 'a {
+        let mut end = 0;
+        self.chunks.chunks_exact(2).flat_map(move |chunk| {
+            let (chunk, begin) = (Chunk(half(chunk, 0)), end);
+            end += chunk.len();
+            let first = if chunk.has_times() { begin } else { old.clamp(begin, end) };
+            (first..end).map(move |place| (place, chunk.status(place - begin)))
+        })
     }
 }
 
-/// What a chunk says, of which the last may say more than there is.
-fn statuses(chunk: u16) -> impl Iterator<Item = Option<Status>> {
-    // A run; a vector of one bit each; of two.
-    let (count, bits, run) = match chunk >> 14 {
-        0 | 1 => (usize::from(chunk) & RUN, 2, Some(chunk >> 13)),
-        2 => (SHORT_VECTOR, 1, None),
-        _ => (LONG_VECTOR, 2, None),
-    };
-    (0..count).map(move |at| match run {
-        Some(status) => Status::of(status),
-        None => Status::of(chunk >> (SHORT_VECTOR - bits * (at + 1)) & ((1 << bits) - 1)),
-    })
+/// What became of packets in a row: of a run, or each for itself in one bit or two. The last may say more than there is.
+#[derive(Debug, Clone, Copy)]
+struct Chunk(u16);
+
+impl Chunk {
+    fn len(self) -> usize {
+        match self.0 >> 14 {
+            0 | 1 => usize::from(self.0) & RUN,
+            2 => SHORT_VECTOR,
+            _ => LONG_VECTOR,
+        }
+    }
+
+    /// Whether any of them came.
+    fn has_times(self) -> bool {
+        match self.0 >> 14 {
+            0 | 1 => self.0 >> 13 != 0,
+            _ => self.0 << 2 != 0,
+        }
+    }
+
+    /// `at`: less than there are.
+    fn status(self, at: usize) -> Option<Status> {
+        let bits = |bits: usize| self.0 >> (SHORT_VECTOR - bits * (at + 1)) & ((1 << bits) - 1);
+        Status::of(match self.0 >> 14 {
+            0 | 1 => self.0 >> 13,
+            2 => bits(1),
+            _ => bits(2),
+        })
+    }
 }
 
 /// Writes feedback on the packets from `first` on, as far as one packet of RTCP can say it. `arrivals`: times since any fixed
@@ -518,7 +557,7 @@ mod tests {
         assert_eq!(out.len() % 4, 0);
         let [Rtcp::TransportWide(feedback)] = heard(&out)[..] else { panic!("{out:?}") };
         assert_eq!((feedback.number, usize::from(feedback.count)), (7, told));
-        feedback.arrivals().collect()
+        feedback.arrivals(usize::MAX).collect()
     }
 
     #[test]
@@ -553,7 +592,46 @@ mod tests {
         for (seq, ticks) in [(10, 4), (11, 4), (12, 5), (13, 13), (15, 25), (27, 225)] {
             expected[seq - 10].1 = at(ticks);
         }
-        assert_eq!(feedback.arrivals().collect::<Vec<_>>(), expected);
+        assert_eq!(feedback.arrivals(usize::MAX).collect::<Vec<_>>(), expected);
+    }
+
+    /// Feedback on packets from 0 on.
+    fn feedback_of(count: u16, chunks: &[u16], deltas: &[u8]) -> Vec<u8> {
+        let mut out = vec![];
+        feedback(&mut out, TRANSPORT_FEEDBACK, TRANSPORT_WIDE, (1, 2), |out| {
+            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&count.to_be_bytes());
+            out.extend_from_slice(&[0, 0, 0, 7]);
+            out.extend(chunks.iter().flat_map(|chunk| chunk.to_be_bytes()));
+            out.extend_from_slice(deltas);
+        });
+        out
+    }
+
+    #[test]
+    fn of_thousands_that_are_missing_only_the_last_are_looked_at() {
+        // Eight runs of 8,191 that did not come, but for the fourth, of which three came, and the one that came last.
+        let run = RUN as u16;
+        let chunks = [run, run, run, 1 << 13 | 3, run, run, run, run, 2 << 14, 1 << 13 | 1];
+        let count = 7 * run + 3 + 14 + 1;
+        let packet = feedback_of(count, &chunks, &[4, 4, 4, 4]);
+        let [Rtcp::TransportWide(feedback)] = heard(&packet)[..] else { panic!("{:?}", heard(&packet)) };
+        let all: Vec<_> = feedback.arrivals(usize::MAX).collect();
+        assert_eq!(all.len(), usize::from(count));
+        let looked_at: Vec<_> = feedback.arrivals(1_000).collect();
+        let early = usize::from(3 * run);
+        assert_eq!(looked_at, [&all[early..early + 3], &all[usize::from(count) - 1_000..]].concat());
+        assert_eq!(looked_at.last(), Some(&(count - 1, Some(TICK * 16))));
+    }
+
+    #[test]
+    fn of_much_feedback_in_one_datagram_some_is_looked_at() {
+        let one = feedback_of(1, &[1 << 13 | 1], &[4]);
+        let mut compound = one.repeat(50);
+        picture_loss(&mut compound, (1, 3));
+        let heard = heard(&compound);
+        assert_eq!(heard.len(), FEEDBACK + 1);
+        assert_eq!(heard.last(), Some(&Rtcp::PictureLoss { ssrc: 3 }));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) use packet::Packet;
 
 use crate::{
     forward::{
-        congestion::{Cluster, Estimator, Report},
+        congestion::{Cluster, Estimator, REMEMBERED, Report},
         pacer::Pacer,
     },
     outbox::Way,
@@ -352,7 +352,7 @@ impl Downlink {
     /// Transport-wide. A new estimate, if it is one.
     fn on_feedback(&mut self, now: Instant, feedback: TransportWide<'_>, way: &mut Way<'_>) -> Option<Told> {
         let micros = |at: Duration| at.as_micros() as u64;
-        let reports = feedback.arrivals().map(|(seq, at)| Report { seq, arrived: at.map(micros) });
+        let reports = feedback.arrivals(REMEMBERED).map(|(seq, at)| Report { seq, arrived: at.map(micros) });
         self.estimator.on_feedback(now, feedback.number, reports);
         let estimate = self.estimator.estimate();
         self.pacer.set_estimate(now, estimate);

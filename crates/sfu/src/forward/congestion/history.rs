@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// A packet is given up as lost when one that was sent so much later was reported: overtaken ones come in late reports.
 const LATE: u64 = 200_000;
 /// Packets remembered: two seconds of a busy meeting, in 16 KB.
-const MOST: usize = 1024;
+pub const REMEMBERED: usize = 1024;
 /// Until the receiver is known to give feedback at all.
 const UNANSWERED: usize = 128;
 
@@ -41,7 +41,7 @@ impl History {
             self.packets.clear();
             self.first = seq;
         }
-        if self.packets.len() >= if self.answered { MOST } else { UNANSWERED } {
+        if self.packets.len() >= if self.answered { REMEMBERED } else { UNANSWERED } {
             self.forget_first();
         }
         let bytes = bytes.min(usize::from(u16::MAX)) as u16;

@@ -20,6 +20,7 @@ mod probe;
 mod received;
 mod trend;
 
+pub use history::REMEMBERED;
 pub use probe::Cluster;
 
 use aimd::Aimd;
