@@ -4,6 +4,7 @@
 #![expect(deprecated, reason = "SDKs of today still read and write the older fields")]
 
 mod allocate;
+mod audience;
 mod control;
 pub(crate) mod data;
 mod dynacast;
@@ -34,6 +35,7 @@ use proto::signal_response::Message;
 use slotmap::SlotMap;
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -116,7 +118,7 @@ pub(crate) struct Participant {
     awaits_offer: bool,
     negotiation_wanted: bool,
     /// Who may subscribe to this participant's tracks.
-    audience: proto::SubscriptionPermission,
+    audience: Arc<audience::Audience>,
     /// Without a connection: gone for good then.
     resume_until: Option<Instant>,
     last_signal: Instant,
@@ -145,7 +147,7 @@ impl Participant {
             slots: vec![],
             awaits_offer: false,
             negotiation_wanted: false,
-            audience: proto::SubscriptionPermission { all_participants: true, ..Default::default() },
+            audience: Arc::new(audience::Audience::everybody()),
             resume_until: None,
             last_signal: now,
             data: data::DataState::default(),

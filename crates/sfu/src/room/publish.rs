@@ -14,7 +14,7 @@ use str0m::{
 /// Tracks announced and not yet offered, a participant.
 pub(super) const PENDING: usize = 20;
 /// Tracks of one participant.
-const TRACKS: usize = 60;
+pub(super) const TRACKS: usize = 60;
 /// Codecs that a track may be published in besides its first.
 const BACKUPS: usize = 2;
 

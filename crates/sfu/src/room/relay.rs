@@ -6,6 +6,7 @@
 //! want. Numbers, layers and bandwidth are then the second room's own matter, as for anybody in it.
 
 use super::{
+    audience::Audience,
     media::SourceOf,
     publish::{Stream, StreamShape},
     *,
@@ -87,7 +88,7 @@ enum Relayed {
 #[derive(Debug, Clone, PartialEq)]
 struct Origin {
     info: proto::ParticipantInfo,
-    audience: proto::SubscriptionPermission,
+    audience: Arc<Audience>,
     quality: proto::ConnectionQuality,
     tracks: Vec<(TrackKey, OriginTrack)>,
 }

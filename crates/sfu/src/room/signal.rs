@@ -1,6 +1,6 @@
 //! The table of contents of what a client may ask.
 
-use super::*;
+use super::{audience::Audience, *};
 use crate::io::Command;
 use proto::signal_request::Message as Request;
 
@@ -15,7 +15,7 @@ impl Room {
             Request::Mute(request) => self.on_mute(key, &request, cx),
             Request::Subscription(request) => self.on_subscription(key, &request, cx),
             Request::TrackSetting(settings) => self.on_track_settings(key, &settings, cx),
-            Request::SubscriptionPermission(permission) => self.on_audience(key, permission, cx),
+            Request::SubscriptionPermission(said) => self.on_audience(key, Arc::new(Audience::of(&said)), cx),
             Request::SyncState(state) => self.on_sync_state(key, &state, cx),
             Request::UpdateMetadata(update) => self.on_update_metadata(key, update, cx),
             Request::UpdateAudioTrack(update) => self.on_update_audio(key, &update, cx),

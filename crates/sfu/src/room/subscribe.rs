@@ -1,6 +1,6 @@
 //! Who sees what, and in which quality.
 
-use super::{media::Arrival, publish::Stream, svc::Chooser, *};
+use super::{audience::Audience, media::Arrival, publish::Stream, svc::Chooser, *};
 use crate::forward::{
     Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, allocate::ceiling_for, dd::SvcLayer,
     quality::Quality, svc::SvcDecision,
@@ -497,12 +497,7 @@ impl Room {
     }
 
     /// The publisher says who may subscribe.
-    pub(super) fn on_audience(
-        &mut self,
-        key: ParticipantKey,
-        audience: proto::SubscriptionPermission,
-        cx: &mut Cx<'_>,
-    ) {
+    pub(super) fn on_audience(&mut self, key: ParticipantKey, audience: Arc<Audience>, cx: &mut Cx<'_>) {
         self.people[key].audience = audience;
         self.tell_copies(key, cx);
         for track in self.people[key].tracks.clone() {
@@ -534,15 +529,7 @@ impl Room {
 
     fn lets(&self, publisher: ParticipantKey, subscriber: ParticipantKey, track: TrackKey) -> bool {
         let Some(publisher) = self.people.get(publisher) else { return true };
-        let (audience, info) = (&publisher.audience, &self.people[subscriber].info);
-        let sid = &self.tracks[track].info.sid;
-        audience.all_participants
-            || audience.track_permissions.iter().any(|permission| {
-                let this = permission.participant_sid == info.sid
-                    || (!permission.participant_identity.is_empty()
-                        && permission.participant_identity == info.identity);
-                this && (permission.all_tracks || permission.track_sids.contains(sid))
-            })
+        publisher.audience.admits(&self.people[subscriber].info, &self.tracks[track].info.sid)
     }
 
     // --- quality ---
