@@ -416,13 +416,14 @@ fn a_dual_connection_is_offered_its_channels_at_once() {
     assert!(offer.sdp.contains(&format!("a=msid:{ann_sid}|{sid} {sid}")), "{}", offer.sdp);
 }
 
+fn audience(all_participants: bool) -> Request {
+    Request::SubscriptionPermission(proto::SubscriptionPermission { all_participants, ..Default::default() })
+}
+
 #[test]
 fn who_may_not_subscribe_is_told_so_and_what_changes() {
     let mut world = World::new(31);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));
-    let audience = |all_participants| {
-        Request::SubscriptionPermission(proto::SubscriptionPermission { all_participants, ..Default::default() })
-    };
     world.signal(ann, audience(false));
     world.publish_audio(ann, "mic");
     world.run(Duration::from_secs(1));
@@ -445,4 +446,26 @@ fn who_may_not_subscribe_is_told_so_and_what_changes() {
     let heard = world.clients[bob].heard.len();
     world.run(Duration::from_secs(1));
     assert_eq!((told(&world), world.clients[bob].heard.len()), (vec![false, true, false], heard));
+}
+
+#[test]
+fn a_permission_that_was_away_for_a_moment_leaves_the_sound_as_it_was() {
+    for mode in [Mode::Single, Mode::Dual] {
+        let mut world = World::new(35);
+        let ann = world.enter("ann");
+        let bob = world.join_with("bob", |join| join.mode = mode);
+        world.publish_audio(ann, "mic");
+        world.run(Duration::from_secs(1));
+        // Both are handled before Bob can answer the first.
+        for allowed in [false, true] {
+            let (connection, message) = (world.clients[ann].connection, Some(audience(allowed)));
+            let request = Box::new(proto::SignalRequest { message });
+            world.sfu.handle(world.now, Input::Signal { connection, request });
+        }
+        world.run(Duration::from_millis(500));
+        let heard = world.clients[bob].heard.len();
+        world.run(Duration::from_secs(1));
+        let heard = world.clients[bob].heard.len() - heard;
+        assert!((45..=55).contains(&heard), "{mode:?}: {heard} packets in a second");
+    }
 }

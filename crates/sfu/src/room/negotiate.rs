@@ -155,10 +155,10 @@ impl Room {
     fn bind_slots(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
         let mut bound = vec![];
         for slot in &mut self.people[key].slots {
-            if let Some(subscription) = slot.subscription.filter(|s| slot.told != Some(*s)) {
-                bound.push((subscription, slot.mid));
-            }
             slot.told = slot.subscription;
+            // Not by what it was told before: a line that was taken back and given again in between is another.
+            let fresh = |s: &SubscriptionKey| self.subscriptions[*s].bound != Some(slot.mid);
+            bound.extend(slot.subscription.filter(fresh).map(|subscription| (subscription, slot.mid)));
         }
         for (subscription, mid) in bound {
             self.bind(subscription, mid, cx);
