@@ -469,3 +469,34 @@ fn a_permission_that_was_away_for_a_moment_leaves_the_sound_as_it_was() {
         assert!((45..=55).contains(&heard), "{mode:?}: {heard} packets in a second");
     }
 }
+
+#[test]
+fn after_any_number_of_packets_a_permission_that_comes_back_brings_them_back() {
+    let mut world = World::new(36);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(1));
+    // As if many were lost on their way: the numbers count beyond 16 bits.
+    for _ in 0..70 {
+        let client = &mut world.clients[ann];
+        [&mut client.audio, &mut client.video].into_iter().for_each(|source| source.as_mut().unwrap().seq[0] += 1_000);
+        world.run(Duration::from_millis(40));
+    }
+    let furthest = |cid| {
+        let line = world.clients[bob].line_of(&world.sid(ann, cid)).unwrap();
+        world.clients[bob].heard_on(line).map(|heard| heard.seq).max()
+    };
+    assert!(["mic", "cam"].map(furthest).into_iter().all(|seq| seq > Some(1 << 16)));
+    for allowed in [false, true] {
+        world.signal(ann, audience(allowed));
+        world.run(Duration::from_secs(1));
+    }
+    let since = world.now;
+    world.run(Duration::from_secs(1));
+    for (cid, enough) in [("mic", 45), ("cam", 150)] {
+        let (line, client) = (world.clients[bob].line_of(&world.sid(ann, cid)).unwrap(), &world.clients[bob]);
+        let heard = client.heard_on(line).filter(|heard| heard.at >= since).count();
+        assert!(heard > enough, "{cid}: {heard} packets in a second");
+    }
+}

@@ -204,6 +204,7 @@ impl Downlink {
         let Packet { pt, marker, timestamp, seq, .. } = packet;
         let head = Head { pt, marker, padding: false, seq: seq as u16, timestamp, ssrc: line.ssrc };
         if line.sent.is_none() {
+            debug_assert!(seq < 1 << 16, "who gets the first packet takes the rollover counter to be 0");
             self.report_at = Some(now);
         }
         line.note(&packet);

@@ -119,6 +119,14 @@ impl Subscription {
         }
     }
 
+    /// On a line whose SSRC is new: so are the numbers, or the first would be one that no receiver can open.
+    fn begin(&mut self, mid: Mid, kind: MediaKind) {
+        self.bound = Some(mid);
+        self.munger = fresh_numbers(kind);
+        self.vp8 = Vp8Munger::default();
+        self.retarget(true);
+    }
+
     /// What the allocator says. `true`: it is paused now, or no longer.
     pub(crate) fn grant(&mut self, layer: Option<Layer>, slow: bool) -> bool {
         let changed = self.granted.is_none() != layer.is_none();
@@ -228,6 +236,12 @@ impl Subscription {
     }
 }
 
+/// They begin in the lower half of 16 bits (RFC 3711, 3.3.1, takes the first to be of the first cycle).
+fn fresh_numbers(kind: MediaKind) -> RtpMunger {
+    let clock_rate = if kind == MediaKind::Video { 90_000 } else { 48_000 };
+    RtpMunger::new(clock_rate, rand::random_range(1..=30_000))
+}
+
 /// What a subscriber can decode of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decodes {
@@ -322,8 +336,6 @@ impl Room {
             return;
         }
         let denied = !self.lets(publisher, key, track);
-        let clock_rate = if self.tracks[track].kind == MediaKind::Video { 90_000 } else { 48_000 };
-        let start = rand::random_range(1..=30_000);
         let subscription = self.subscriptions.insert(Subscription {
             track,
             subscriber: key,
@@ -340,7 +352,7 @@ impl Room {
             stream: 0,
             decodes: Decodes::Unknown,
             selector: LayerSelector::default(),
-            munger: RtpMunger::new(clock_rate, start),
+            munger: fresh_numbers(self.tracks[track].kind),
             vp8: Vp8Munger::default(),
             chooser: Chooser::default(),
             layer_asked: None,
@@ -383,8 +395,7 @@ impl Room {
     /// The client knows which line carries the track.
     pub(super) fn bind(&mut self, key: SubscriptionKey, mid: Mid, cx: &mut Cx<'_>) {
         let Some(subscription) = self.subscriptions.get_mut(key) else { return };
-        subscription.bound = Some(mid);
-        subscription.retarget(true);
+        subscription.begin(mid, self.tracks[subscription.track].kind);
         let (track, subscriber) = (subscription.track, subscription.subscriber);
         self.choose_stream(key);
         if self.subscriptions[key].decodes == Decodes::Nothing {
