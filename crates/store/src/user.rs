@@ -55,6 +55,12 @@ fn user(row: &dyn Row) -> Result<User> {
     })
 }
 
+macro_rules! login_columns {
+    () => {
+        "id, user_id, refresh_hash, created_at, expires_at, revoked_at"
+    };
+}
+
 fn login(row: &dyn Row) -> Result<Login> {
     Ok(Login {
         id: LoginId(row.req_uuid(0)?),
@@ -101,6 +107,14 @@ impl UserStore for Tx<'_> {
 
     fn user(&mut self, id: UserId) -> Result<Option<User>> {
         self.sql.row(concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?1"), values![&id], user)
+    }
+
+    fn lock_user(&mut self, id: UserId) -> Result<Option<User>> {
+        const LOCK: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?1 FOR UPDATE");
+        if self.sql.locks_rows() {
+            return self.sql.row(LOCK, values![&id], user);
+        }
+        self.user(id)
     }
 
     fn user_by_number(&mut self, number: i64) -> Result<Option<User>> {
@@ -159,16 +173,21 @@ impl UserStore for Tx<'_> {
     }
 
     fn add_login(&mut self, l: &Login) -> Result<()> {
-        const ADD: &str = "INSERT INTO logins (id, user_id, refresh_hash, created_at, expires_at, revoked_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        const ADD: &str = concat!("INSERT INTO logins (", login_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
         let values = values![&l.id, &l.user, &l.refresh_hash, l.created_at, l.expires_at, l.revoked_at];
         self.sql.execute(ADD, values).map(drop)
     }
 
     fn login(&mut self, id: LoginId) -> Result<Option<Login>> {
-        const ONE: &str =
-            "SELECT id, user_id, refresh_hash, created_at, expires_at, revoked_at FROM logins WHERE id = ?1";
-        self.sql.row(ONE, values![&id], login)
+        self.sql.row(concat!("SELECT ", login_columns!(), " FROM logins WHERE id = ?1"), values![&id], login)
+    }
+
+    fn lock_login(&mut self, id: LoginId) -> Result<Option<Login>> {
+        const LOCK: &str = concat!("SELECT ", login_columns!(), " FROM logins WHERE id = ?1 FOR UPDATE");
+        if self.sql.locks_rows() {
+            return self.sql.row(LOCK, values![&id], login);
+        }
+        self.login(id)
     }
 
     fn save_login(&mut self, l: &Login) -> Result<()> {

@@ -2,6 +2,7 @@
 //! `TEST_DATABASE_URL` names, or one started here when Debian's binaries are installed.
 
 mod cluster;
+mod verbs;
 
 use convo_domain::{
     agent::AGENT,
@@ -100,6 +101,7 @@ contract! {
     a_deleted_author_keeps_no_name,
     the_agent_has_an_account,
     news_of_a_room_wait_for_each_other,
+    what_is_locked_is_read_by_the_next_as_it_was_saved,
 }
 
 fn user(email: &str) -> User {
@@ -123,6 +125,17 @@ fn user(email: &str) -> User {
         created_at: Timestamp(1_000_001),
         updated_at: Timestamp(2_000_002),
         last_login: None,
+    }
+}
+
+fn login(user: UserId) -> Login {
+    Login {
+        id: LoginId::new(),
+        user,
+        refresh_hash: vec![1, 2, 3],
+        created_at: Timestamp(1),
+        expires_at: Timestamp(1_000),
+        revoked_at: None,
     }
 }
 
@@ -272,14 +285,7 @@ async fn log_ins_end_but_for_the_one_kept(w: World) {
     let ann = w.person("ann@example.com").await;
     let ids: Vec<_> = (0..3).map(|_| LoginId::new()).collect();
     for id in ids.clone() {
-        let login = Login {
-            id,
-            user: ann.id,
-            refresh_hash: vec![1, 2, 3],
-            created_at: Timestamp(1),
-            expires_at: Timestamp(1_000),
-            revoked_at: None,
-        };
+        let login = Login { id, ..login(ann.id) };
         w.write(move |tx| tx.add_login(&login)).await;
     }
     let (keep, user) = (ids[1], ann.id);
@@ -294,6 +300,61 @@ async fn log_ins_end_but_for_the_one_kept(w: World) {
     assert!(w.read(move |tx| tx.login(keep)).await.is_some());
     let gone = ids[0];
     assert!(w.read(move |tx| tx.login(gone)).await.is_none());
+}
+
+/// Runs both at the same time, and the second begins when the first has read.
+async fn meet<A: Send + 'static>(
+    w: &World,
+    first: impl FnOnce(&mut dyn Tx, &dyn Fn()) -> Result<A> + Send + 'static,
+    second: impl FnOnce(&mut dyn Tx) -> Result<()> + Send + 'static,
+) {
+    let (read, has_read) = std::sync::mpsc::channel();
+    let (saved, has_saved) = std::sync::mpsc::channel();
+    let first = w.write(move |tx| {
+        // Where nothing is locked, the second is done long before; where the row is, it waits for us, and we for nobody.
+        let wait = move || {
+            read.send(()).unwrap();
+            let _ = has_saved.recv_timeout(Duration::from_millis(300));
+        };
+        first(tx, &wait)
+    });
+    let second = async {
+        tokio::task::spawn_blocking(move || has_read.recv()).await.unwrap().unwrap();
+        w.write(second).await;
+        let _ = saved.send(());
+    };
+    tokio::join!(first, second);
+}
+
+async fn what_is_locked_is_read_by_the_next_as_it_was_saved(w: World) {
+    let ann = w.person("ann@example.com").await.id;
+    let rename = move |tx: &mut dyn Tx, wait: &dyn Fn()| {
+        let mut user = tx.lock_user(ann)?.unwrap();
+        wait();
+        user.display_name = "Ann Roe".into();
+        tx.save_user(&user)
+    };
+    let deactivate = move |tx: &mut dyn Tx| {
+        let mut user = tx.lock_user(ann)?.unwrap();
+        user.standing = Standing::Deactivated;
+        tx.save_user(&user)
+    };
+    meet(&w, rename, deactivate).await;
+    let saved = w.read(move |tx| tx.user(ann)).await.unwrap();
+    assert_eq!((saved.standing, &saved.display_name[..]), (Standing::Deactivated, "Ann Roe"));
+
+    let login = login(ann);
+    let id = login.id;
+    w.write(move |tx| tx.add_login(&login)).await;
+    let rotate = move |tx: &mut dyn Tx, wait: &dyn Fn()| {
+        let mut login = tx.lock_login(id)?.unwrap();
+        wait();
+        login.refresh_hash = vec![4, 5, 6];
+        tx.save_login(&login)
+    };
+    meet(&w, rotate, move |tx| tx.revoke_logins(ann, None, Timestamp(50)).map(drop)).await;
+    let saved = w.read(move |tx| tx.login(id)).await.unwrap();
+    assert_eq!((saved.revoked_at, saved.refresh_hash), (Some(Timestamp(50)), vec![4, 5, 6]));
 }
 
 async fn codes_are_unique_while_outstanding(w: World) {

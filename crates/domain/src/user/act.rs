@@ -163,7 +163,7 @@ impl Domain {
         let now = self.now();
         self.store
             .write(Key::Any, move |tx| {
-                let mut user = own_account(tx, caller)?;
+                let mut user = changing_account(tx, caller)?;
                 apply(&mut user, change)?;
                 user.updated_at = now;
                 tx.save_user(&user)?;
@@ -184,7 +184,7 @@ impl Domain {
         };
         let (now, new_password) = (self.now(), hashed.is_some());
         let change = self.store.write(Key::Any, move |tx| {
-            let mut user = own_account(tx, caller)?;
+            let mut user = changing_account(tx, caller)?;
             let moved = email.is_some() && email != user.email;
             if moved {
                 user.email = email;
@@ -212,7 +212,7 @@ impl Domain {
         let (domain, now) = (self.clone(), self.now());
         login::finish(async move {
             let ended = domain.store.write(Key::Any, move |tx| {
-                let user = own_account(tx, caller)?;
+                let user = changing_account(tx, caller)?;
                 let ended = login::revoke(tx, user.id, None, now)?;
                 tx.rename_author(user.id, DELETED_NAME)?;
                 tx.save_user(&tombstone(user, now))?;
@@ -228,7 +228,7 @@ impl Domain {
     pub async fn set_active(self: &Arc<Self>, id: UserId, active: bool) -> Result<User> {
         let now = self.now();
         let user = self.store.write(Key::Any, move |tx| {
-            let mut user = tx.user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
+            let mut user = tx.lock_user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
             user.standing = if active { Standing::Active } else { Standing::Deactivated };
             user.updated_at = now;
             tx.save_user(&user)?;
@@ -246,7 +246,7 @@ impl Domain {
         let now = self.now();
         self.store
             .write(Key::Any, move |tx| {
-                let mut user = tx.user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
+                let mut user = tx.lock_user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
                 user.admin = admin;
                 user.updated_at = now;
                 tx.save_user(&user)?;
@@ -351,7 +351,7 @@ fn prove(tx: &mut dyn Tx, channel: Channel, code_hash: &[u8], caller: Option<Cal
     let found = tx.verification(channel, code_hash)?;
     let good = found.filter(|v| v.expires_at > now && caller.is_none_or(|caller| caller.user == v.user));
     let Some(verification) = good else { return Ok(false) };
-    let Some(mut user) = tx.user(verification.user)?.filter(person) else { return Ok(false) };
+    let Some(mut user) = tx.lock_user(verification.user)?.filter(person) else { return Ok(false) };
     match channel {
         Channel::Email => user.email_verified = true,
         Channel::Phone => user.phone_verified = true,
@@ -363,7 +363,16 @@ fn prove(tx: &mut dyn Tx, channel: Channel, code_hash: &[u8], caller: Option<Cal
 }
 
 pub(crate) fn own_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
-    tx.user(caller.user)?.filter(|user| user.standing == Standing::Active).ok_or_else(login::invalid_token)
+    tx.user(caller.user)?.filter(active).ok_or_else(login::invalid_token)
+}
+
+/// As [`own_account`], for who will save it.
+fn changing_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
+    tx.lock_user(caller.user)?.filter(active).ok_or_else(login::invalid_token)
+}
+
+fn active(user: &User) -> bool {
+    user.standing == Standing::Active
 }
 
 fn visible(user: &User) -> bool {

@@ -134,7 +134,8 @@ impl Domain {
         let user = self.store.write(Key::Any, move |tx| {
             tx.add_login(&login)?;
             // The row may have changed while the password was hashed.
-            let mut user = tx.user(user.id)?.filter(|u| u.standing == Standing::Active).ok_or_else(invalid_token)?;
+            let mut user =
+                tx.lock_user(user.id)?.filter(|u| u.standing == Standing::Active).ok_or_else(invalid_token)?;
             user.last_login = Some(now);
             tx.save_user(&user)?;
             Ok(user)
@@ -212,7 +213,7 @@ enum Rotation {
 }
 
 fn rotate(tx: &mut dyn Tx, caller: Caller, spent: &[u8], next: Vec<u8>, now: Timestamp) -> Result<Rotation> {
-    let login = tx.login(caller.login)?.filter(|l| l.user == caller.user && l.revoked_at.is_none());
+    let login = tx.lock_login(caller.login)?.filter(|l| l.user == caller.user && l.revoked_at.is_none());
     let user = tx.user(caller.user)?.filter(|u| u.standing == Standing::Active);
     let (Some(mut login), Some(user)) = (login, user) else { return Ok(Rotation::Unknown) };
     if login.refresh_hash != spent {

@@ -11,6 +11,8 @@ pub trait UserStore {
     /// Stores a new account and gives it its number. A taken address is `Conflict`.
     fn add_user(&mut self, user: &mut User) -> Result<()>;
     fn user(&mut self, id: UserId) -> Result<Option<User>>;
+    /// As `user`, and nobody else changes it until this transaction ends: who saves an account has read it so.
+    fn lock_user(&mut self, id: UserId) -> Result<Option<User>>;
     fn user_by_number(&mut self, number: i64) -> Result<Option<User>>;
     /// Without regard to case.
     fn user_by_email(&mut self, email: &str) -> Result<Option<User>>;
@@ -24,6 +26,8 @@ pub trait UserStore {
 
     fn add_login(&mut self, login: &Login) -> Result<()>;
     fn login(&mut self, id: LoginId) -> Result<Option<Login>>;
+    /// As `login`, and nobody else changes it until this transaction ends: who saves a log-in has read it so.
+    fn lock_login(&mut self, id: LoginId) -> Result<Option<Login>>;
     fn save_login(&mut self, login: &Login) -> Result<()>;
     /// Ends every log-in of the user but `except`; the ids of those ended.
     fn revoke_logins(&mut self, user: UserId, except: Option<LoginId>, now: Timestamp) -> Result<Vec<LoginId>>;

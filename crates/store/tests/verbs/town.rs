@@ -1,0 +1,176 @@
+//! The domain on a fresh Postgres, with stand-ins for its smaller ports.
+
+use crate::{Ear, cluster};
+use async_trait::async_trait;
+use convo_domain::{
+    Asker, Domain, Policy, Ports,
+    clock::{System, Timestamp},
+    error::Result,
+    id::{LoginId, UserId},
+    meeting::Participant,
+    ports::{Agent, AgentFault, CallerClaims, Claims, Courier, Media, Tokens, Turn},
+    room::Room,
+    store::Store,
+    user::{
+        Caller,
+        act::Registration,
+        rules::{Delivery, PasswordRule},
+    },
+};
+use futures_util::{
+    future::BoxFuture,
+    stream::{self, BoxStream, StreamExt},
+};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+pub(super) struct Town {
+    pub(super) domain: Arc<Domain>,
+    url: String,
+    outbox: Arc<Outbox>,
+    _folder: tempfile::TempDir,
+}
+
+pub(super) fn asker() -> Asker {
+    Asker::address(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+impl Town {
+    pub(super) async fn new() -> Self {
+        let (folder, url) = (tempfile::tempdir().unwrap(), cluster::fresh_database());
+        let ear = Arc::new(Ear::default());
+        let store = convo_store::open(Some(&url), folder.path(), ear.clone()).await.unwrap();
+        let outbox = Arc::new(Outbox::default());
+        Self { domain: domain(store, ear, outbox.clone()), url, outbox, _folder: folder }
+    }
+
+    /// Somebody who registered and logged in, with their refresh token.
+    pub(super) async fn person(&self, email: &str, password: &str) -> (Caller, String) {
+        let wish = Registration {
+            first_name: "Ann".into(),
+            last_name: "Lee".into(),
+            display_name: None,
+            email: Some(email.into()),
+            phone: None,
+            password: password.into(),
+            rule: PasswordRule::Length,
+            avatar_url: None,
+        };
+        self.domain.register(wish).await.unwrap();
+        let pair = self.domain.log_in(email, password).await.unwrap();
+        let Some(Claims::Access { caller }) = Plain.read(&pair.access, Timestamp(0)) else { panic!("no token") };
+        (caller.into(), pair.refresh)
+    }
+
+    /// The code of the last mail.
+    pub(super) fn last_code(&self) -> String {
+        let sent = self.outbox.0.lock().unwrap();
+        sent.last().unwrap().lines().nth(4).unwrap().to_owned()
+    }
+
+    /// Runs both at the same time, the second when the first has read all it goes by, but has saved nothing yet.
+    pub(super) async fn meet<A: Send + 'static, B>(
+        &self,
+        table: &str,
+        first: impl Future<Output = A> + Send + 'static,
+        second: impl Future<Output = B>,
+    ) -> (A, B) {
+        let text = linger(table);
+        self.sql(move |db| db.batch_execute(&text).unwrap());
+        let first = tokio::spawn(first);
+        while !self.sql(|db| db.query_one("SELECT is_called FROM saves", &[]).unwrap().get::<_, bool>(0)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let second = second.await;
+        (first.await.unwrap(), second)
+    }
+
+    /// On a thread of its own: the driver's client brings its own runtime, which must not run inside another.
+    fn sql<T: Send + 'static>(&self, work: impl FnOnce(&mut postgres::Client) -> T + Send + 'static) -> T {
+        let url = self.url.clone();
+        let work = move || work(&mut postgres::Client::connect(&url, postgres::NoTls).unwrap());
+        std::thread::spawn(work).join().unwrap()
+    }
+}
+
+/// The next save to the table waits a little before it touches a row.
+fn linger(table: &str) -> String {
+    format!(
+        "DROP SEQUENCE IF EXISTS saves; CREATE SEQUENCE saves; \
+         CREATE OR REPLACE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF nextval('saves') = 1 THEN PERFORM pg_sleep(0.3); END IF; RETURN NULL; END $$; \
+         CREATE OR REPLACE TRIGGER linger BEFORE UPDATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION linger()"
+    )
+}
+
+fn domain(store: Arc<dyn Store>, bus: Arc<Ear>, courier: Arc<Outbox>) -> Arc<Domain> {
+    let ports = Ports {
+        store,
+        bus,
+        clock: Arc::new(System),
+        tokens: Arc::new(Plain),
+        media: Arc::new(Nowhere),
+        courier,
+        agent: Arc::new(Nowhere),
+    };
+    Domain::new(ports, Policy::default())
+}
+
+/// Tokens that say what they are.
+struct Plain;
+
+impl Tokens for Plain {
+    fn access(&self, caller: Caller, _: Timestamp) -> String {
+        format!("{} {}", caller.user.0, caller.login.0)
+    }
+    fn refresh(&self, caller: Caller, id: &str, _: Timestamp) -> String {
+        format!("{} {} {id}", caller.user.0, caller.login.0)
+    }
+    fn meeting(&self, room: &Room, participant: &Participant, _: Timestamp) -> String {
+        format!("{} {}", room.code, participant.id.0)
+    }
+    fn read(&self, token: &str, _: Timestamp) -> Option<Claims> {
+        let mut words = token.split(' ');
+        let (user, login) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let caller = CallerClaims { user: UserId(user), login: LoginId(login) };
+        Some(match words.next() {
+            Some(id) => Claims::Refresh { caller, id: id.into() },
+            None => Claims::Access { caller },
+        })
+    }
+}
+
+#[derive(Default)]
+struct Outbox(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Courier for Outbox {
+    async fn mail(&self, _: &str, _: &str, text: &str) -> Result<()> {
+        self.0.lock().unwrap().push(text.into());
+        Ok(())
+    }
+    async fn text(&self, _: &str, text: &str) -> Result<()> {
+        self.0.lock().unwrap().push(text.into());
+        Ok(())
+    }
+    fn delivery(&self) -> Delivery {
+        Delivery::default()
+    }
+}
+
+struct Nowhere;
+
+impl Media for Nowhere {
+    fn expect(&self, _: &Room) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl Agent for Nowhere {
+    fn answer(&self, _: Vec<Turn>) -> BoxStream<'static, Result<String, AgentFault>> {
+        stream::empty().boxed()
+    }
+}
