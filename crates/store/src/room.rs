@@ -337,6 +337,32 @@ impl RoomStore for Tx<'_> {
         self.sql.row(ONE, values![&id], participant)
     }
 
+    fn lock_participant(&mut self, id: ParticipantId) -> Result<Option<Participant>> {
+        const LOCK: &str = concat!("SELECT ", participant_columns!(), " FROM participants WHERE id = ?1 FOR UPDATE");
+        if self.sql.locks_rows() {
+            return self.sql.row(LOCK, values![&id], participant);
+        }
+        self.participant(id)
+    }
+
+    fn lock_present(&mut self, id: RoomId) -> Result<()> {
+        const LOCK: &str = "SELECT id FROM participants WHERE room = ?1 AND presence <= 1 ORDER BY id FOR UPDATE";
+        if self.sql.locks_rows() {
+            self.sql.execute(LOCK, values![&id])?;
+        }
+        Ok(())
+    }
+
+    fn lock_devices(&mut self, user: UserId) -> Result<()> {
+        // The two halves as the partial indexes have them.
+        const LOCK: &str = "SELECT id FROM participants WHERE user_id = ?1 AND (presence <= 1 OR presence = 2) \
+             ORDER BY id FOR UPDATE";
+        if self.sql.locks_rows() {
+            self.sql.execute(LOCK, values![&user])?;
+        }
+        Ok(())
+    }
+
     fn participant_by_identity(&mut self, id: RoomId, identity: &str) -> Result<Option<Participant>> {
         const ONE: &str =
             concat!("SELECT ", participant_columns!(), " FROM participants WHERE room = ?1 AND identity = ?2");

@@ -102,6 +102,7 @@ contract! {
     the_agent_has_an_account,
     news_of_a_room_wait_for_each_other,
     what_is_locked_is_read_by_the_next_as_it_was_saved,
+    who_is_locked_is_read_by_the_next_as_they_were_saved,
 }
 
 fn user(email: &str) -> User {
@@ -355,6 +356,44 @@ async fn what_is_locked_is_read_by_the_next_as_it_was_saved(w: World) {
     meet(&w, rotate, move |tx| tx.revoke_logins(ann, None, Timestamp(50)).map(drop)).await;
     let saved = w.read(move |tx| tx.login(id)).await.unwrap();
     assert_eq!((saved.revoked_at, saved.refresh_hash), (Some(Timestamp(50)), vec![4, 5, 6]));
+}
+
+async fn who_is_locked_is_read_by_the_next_as_they_were_saved(w: World) {
+    let ann = w.person("ann@example.com").await;
+    let room = w.room("123-456-789", &ann).await.id;
+    let phone = participant(room, Some(ann.id));
+    let (id, ann) = (phone.id, ann.id);
+    w.write(move |tx| tx.add_participant(&phone)).await;
+    let save = move |presence| {
+        move |tx: &mut dyn Tx| {
+            let now = tx.participant(id)?.unwrap();
+            tx.save_participant(&Participant { presence, ..now })
+        }
+    };
+    let come_back = move |tx: &mut dyn Tx, wait: &dyn Fn()| {
+        let found = tx.lock_participant(id)?.unwrap();
+        wait();
+        tx.save_participant(&Participant { presence: Presence::Joined, ..found })
+    };
+    // Of each sort that the lock of all devices means; the other locks what is present.
+    for was in [Presence::Waiting, Presence::Joined, Presence::Left] {
+        w.write(save(was)).await;
+        let revoke = move |tx: &mut dyn Tx| {
+            tx.lock_devices(ann)?;
+            assert_eq!(tx.present_of(ann)?.len(), 1, "{was:?}");
+            save(Presence::Gone)(tx)
+        };
+        meet(&w, come_back, revoke).await;
+        assert_eq!(w.read(move |tx| tx.participant(id)).await.unwrap().presence, Presence::Gone);
+    }
+    w.write(save(Presence::Waiting)).await;
+    let end = move |tx: &mut dyn Tx| {
+        tx.lock_present(room)?;
+        assert_eq!(tx.present(room)?[0].presence, Presence::Joined);
+        save(Presence::Gone)(tx)
+    };
+    meet(&w, come_back, end).await;
+    assert_eq!(w.read(move |tx| tx.participant(id)).await.unwrap().presence, Presence::Gone);
 }
 
 async fn codes_are_unique_while_outstanding(w: World) {

@@ -342,7 +342,10 @@ impl Domain {
         self.store
             .write(Key::Room(id), move |tx| {
                 let mut room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
-                let known = vouched(tx, &room, &identity)?;
+                let known = match vouched(tx, &room, &identity)? {
+                    Some(known) => tx.lock_participant(known.id)?,
+                    None => None,
+                };
                 let (mut participant, new) = match known {
                     Some(participant) => (participant, false),
                     None => (guest(&room, identity, name, now), true),
@@ -391,6 +394,7 @@ impl Domain {
         self.store
             .write(Key::Room(id), move |tx| {
                 let room = tx.room(&RoomRef::Id(id))?.ok_or_else(Error::meeting_not_found)?;
+                seat::hold(tx, actor.party())?;
                 let mine = |p: &Participant| p.party() == actor.party() && which.is_none_or(|id| id == p.id);
                 let mine: Vec<_> = tx.present(room.id)?.into_iter().filter(mine).collect();
                 if mine.is_empty() {
@@ -666,6 +670,7 @@ fn end(tx: &mut dyn Tx, mut room: Room, status: Status, reason: EndReason, now: 
     tx.save_room(&room)?;
     let total = tx.total_participants(room.id)?;
     tx.tell(Tell::event(room.id, Audience::RoomAndDoor, Event::MeetingEnded { reason, room: room.clone() }));
+    tx.lock_present(room.id)?;
     for mut participant in tx.present(room.id)? {
         participant.presence = Presence::Gone;
         participant.left_at = Some(now);

@@ -57,7 +57,7 @@ impl Domain {
         let done = self.store.write(Key::Room(id), move |tx| {
             let (mut room, role) = controlled(tx, caller.user, id)?;
             let found = tx.participant(target)?.filter(|p| p.room == id);
-            let participant = found.ok_or_else(|| Error::not_found("Participant"))?;
+            let participant = locked(tx, found)?.ok_or_else(|| Error::not_found("Participant"))?;
             let participant = apply(tx, &mut room, (caller.user, role), participant, control, &tokens, now)?;
             Ok((room, participant))
         });
@@ -76,7 +76,8 @@ impl Domain {
         self.store
             .write(Key::Room(id), move |tx| {
                 let room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
-                let Some(participant) = tx.participant_by_identity(id, &identity)? else { return Ok(false) };
+                let found = tx.participant_by_identity(id, &identity)?;
+                let Some(participant) = locked(tx, found)? else { return Ok(false) };
                 let is_host = participant.user.is_some() && participant.user == room.host;
                 match is_host {
                     true if participant.presence.present() => seat::vacate(tx, participant, Presence::Gone, now)?,
@@ -111,6 +112,7 @@ impl Domain {
         self.store
             .write(Key::Room(id), move |tx| {
                 controlled(tx, caller.user, id)?;
+                tx.lock_present(id)?;
                 let open = |p: &Participant| p.seated() && p.audio_enabled && !p.role.controls();
                 let loud: Vec<_> = tx.present(id)?.into_iter().filter(open).collect();
                 loud.into_iter().map(|participant| mute(tx, caller.user, participant)).collect()
@@ -124,7 +126,7 @@ impl Domain {
         let now = self.now();
         self.store
             .write(Key::Room(room), move |tx| {
-                let found = tx.participant(me)?.filter(Participant::seated);
+                let found = tx.lock_participant(me)?.filter(Participant::seated);
                 let mut p = found.ok_or_else(|| Error::forbidden("You are not in this meeting"))?;
                 let hand = change.hand_raised.filter(|up| *up != p.hand_raised.is_some());
                 p.display_name = name.unwrap_or(p.display_name);
@@ -163,6 +165,13 @@ fn controlled(tx: &mut dyn Tx, user: UserId, id: RoomId) -> Result<(Room, Role)>
         Some(member) => Ok((room, member.role)),
         None => Err(Error::forbidden("Only a host or co-host may do this")),
     }
+}
+
+/// The participant as they are now, with all their devices locked: some of what hosts do is done to all of them.
+fn locked(tx: &mut dyn Tx, found: Option<Participant>) -> Result<Option<Participant>> {
+    let Some(found) = found else { return Ok(None) };
+    seat::hold(tx, found.party())?;
+    tx.lock_participant(found.id)
 }
 
 fn apply(

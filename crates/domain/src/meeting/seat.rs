@@ -19,6 +19,7 @@ use crate::{
     },
     session::Close,
     store::{Key, Tx},
+    user::Party,
 };
 use std::time::Duration;
 
@@ -93,6 +94,19 @@ pub(crate) fn farewell(how: Presence) -> Close {
     }
 }
 
+/// Locks all that the party has in the meeting, for what is done to all of it.
+pub(crate) fn hold(tx: &mut dyn Tx, party: Party) -> Result<()> {
+    match party {
+        Party::User(user) => tx.lock_devices(user),
+        Party::Guest(id) => tx.lock_participant(id).map(drop),
+    }
+}
+
+/// Whether connecting gives the participant a seat: guests get theirs only then.
+fn takes_seat(participant: &Participant) -> bool {
+    participant.seated() && !participant.counted
+}
+
 /// Whether the room was told of the participant: of guests only once they connect.
 fn heard_of(participant: &Participant) -> bool {
     participant.presence == Presence::Waiting || participant.counted
@@ -104,9 +118,12 @@ impl Domain {
     pub async fn connected(&self, room: RoomId, id: ParticipantId) -> Result<Option<Participant>> {
         self.store
             .write(Key::Room(room), move |tx| {
-                let here = tx.participant(id)?.filter(|p| p.presence.present());
+                if tx.participant(id)?.is_some_and(|p| takes_seat(&p)) {
+                    tx.lock_room(room)?;
+                }
+                let here = tx.lock_participant(id)?.filter(|p| p.presence.present());
                 let Some(mut participant) = here else { return Ok(None) };
-                let first = participant.seated() && !participant.counted;
+                let first = takes_seat(&participant);
                 if first {
                     // A guest takes the seat only now; it may be gone.
                     let head = tx.lock_room(room)?.ok_or_else(Error::meeting_not_found)?;
@@ -131,7 +148,7 @@ impl Domain {
         let now = self.now();
         self.store
             .write(Key::Room(room), move |tx| {
-                let Some(mut participant) = tx.participant(id)?.filter(|p| p.presence.present()) else {
+                let Some(mut participant) = tx.lock_participant(id)?.filter(|p| p.presence.present()) else {
                     return Ok(());
                 };
                 if goodbye {
@@ -149,7 +166,7 @@ impl Domain {
         let expired = self.store.read(move |tx| tx.expired_seats(now)).await?;
         for (room, id) in expired {
             let give_back = self.store.write(Key::Room(room), move |tx| {
-                let still = tx.participant(id)?.filter(|p| p.presence.present());
+                let still = tx.lock_participant(id)?.filter(|p| p.presence.present());
                 match still.filter(|p| p.seat_until.is_some_and(|until| until <= now)) {
                     Some(participant) => vacate(tx, participant, Presence::Left, now),
                     None => Ok(()),
@@ -166,7 +183,7 @@ impl Domain {
         self.store
             .write(Key::Room(room), move |tx| {
                 let mut room = tx.lock_room(room)?.ok_or_else(|| not_found(crate::room::RoomKind::Meeting))?;
-                let found = tx.participant(id)?;
+                let found = tx.lock_participant(id)?;
                 let Some(mut participant) = found.filter(|p| p.room == room.id && p.presence == Presence::Left) else {
                     return Ok(None);
                 };

@@ -67,6 +67,14 @@ pub trait RoomStore {
 
     fn add_participant(&mut self, participant: &Participant) -> Result<()>;
     fn participant(&mut self, id: ParticipantId) -> Result<Option<Participant>>;
+    /// As `participant`, and nobody else changes them until this transaction ends: who saves a participant has locked them,
+    /// and the room, where it is locked too, before.
+    fn lock_participant(&mut self, id: ParticipantId) -> Result<Option<Participant>>;
+    /// Nobody else changes those who wait or are there until this transaction ends.
+    fn lock_present(&mut self, room: RoomId) -> Result<()>;
+    /// Nobody else changes the user's participants, in every room, that wait, are there or may come back until this
+    /// transaction ends. For all locks on participants the order is that of their ids.
+    fn lock_devices(&mut self, user: UserId) -> Result<()>;
     fn participant_by_identity(&mut self, room: RoomId, identity: &str) -> Result<Option<Participant>>;
     fn save_participant(&mut self, participant: &Participant) -> Result<()>;
     /// Those who wait or are there, in order of arrival.

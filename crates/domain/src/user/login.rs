@@ -233,6 +233,7 @@ pub fn revoke(tx: &mut dyn Tx, user: UserId, except: Option<LoginId>, now: Times
     let ended = tx.revoke_logins(user, except, now)?;
     match except {
         None => {
+            tx.lock_devices(user)?;
             for participant in tx.present_of(user)? {
                 seat::vacate(tx, participant, crate::meeting::Presence::Gone, now)?;
             }

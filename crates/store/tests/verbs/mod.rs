@@ -4,12 +4,20 @@
 mod town;
 
 use convo_domain::{
-    error::Kind,
+    Domain,
+    error::{Kind, Result},
+    id::{ParticipantId, RoomId},
+    meeting::{
+        Presence,
+        control::{Control, SelfChange},
+    },
+    room::RoomRef,
     user::{
-        Caller, Channel, Standing,
+        Actor, Caller, Channel, Standing,
         act::{CredentialChange, ProfileChange},
     },
 };
+use std::sync::Arc;
 use town::Town;
 
 const OLD: &str = "OldPassword1";
@@ -136,4 +144,96 @@ async fn a_new_password_stands_though_somebody_logs_in_with_the_old_one() {
     done.unwrap();
     assert!(town.domain.log_in("ann@example.com", OLD).await.is_err());
     town.domain.log_in("ann@example.com", NEW).await.unwrap();
+}
+
+/// Ann's meeting, and Bob in it.
+#[derive(Clone, Copy)]
+struct Scene {
+    ann: Caller,
+    bob: Caller,
+    room: RoomId,
+    bobs: ParticipantId,
+}
+
+impl Town {
+    async fn scene(&self) -> Scene {
+        let (ann, _) = self.person("ann@example.com", OLD).await;
+        let (bob, _) = self.person("bob@example.com", OLD).await;
+        let room = self.meeting(ann).await;
+        self.seat(ann, room).await;
+        Scene { ann, bob, room, bobs: self.seat(bob, room).await }
+    }
+
+    /// Bob logs out while the verb has read him and has not saved him yet: he is out, and his meeting token is dead.
+    async fn out_beside<F>(&self, scene: Scene, verb: impl FnOnce(Arc<Domain>) -> F)
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (_, gone) = self.meet("participants", verb(self.domain.clone()), self.other.log_out(scene.bob)).await;
+        gone.unwrap();
+        let found = self.domain.store.read(move |tx| tx.participant(scene.bobs)).await.unwrap();
+        assert_eq!(found.unwrap().presence, Presence::Gone);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_a_socket_says_goodbye_is_out() {
+    let town = Town::new().await;
+    let scene @ Scene { room, bobs, .. } = town.scene().await;
+    town.out_beside(scene, |domain| async move { domain.disconnected(room, bobs, true).await }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_a_socket_comes_is_out() {
+    let town = Town::new().await;
+    let scene @ Scene { room, bobs, .. } = town.scene().await;
+    town.out_beside(scene, |domain| async move { domain.connected(room, bobs).await.map(drop) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_an_old_token_brings_them_back_is_out() {
+    let town = Town::new().await;
+    let scene @ Scene { room, bobs, .. } = town.scene().await;
+    town.domain.disconnected(room, bobs, true).await.unwrap();
+    let back = |domain: Arc<Domain>| async move { domain.attend_as(bobs, RoomRef::Id(room)).await.map(drop) };
+    town.out_beside(scene, back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_they_raise_a_hand_is_out() {
+    let town = Town::new().await;
+    let scene @ Scene { room, bobs, .. } = town.scene().await;
+    let hand = SelfChange { hand_raised: Some(true), ..Default::default() };
+    town.out_beside(scene, |domain| async move { domain.update_self(room, bobs, hand).await.map(drop) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_the_host_mutes_them_is_out() {
+    let town = Town::new().await;
+    let scene @ Scene { ann, room, bobs, .. } = town.scene().await;
+    let mute = |domain: Arc<Domain>| async move {
+        domain.control(&Actor::User(ann), RoomRef::Id(room), bobs, Control::Mute).await.map(drop)
+    };
+    town.out_beside(scene, mute).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_the_host_mutes_everybody_is_out() {
+    let town = Town::new().await;
+    let scene @ Scene { ann, room, .. } = town.scene().await;
+    let mute =
+        |domain: Arc<Domain>| async move { domain.mute_all(&Actor::User(ann), RoomRef::Id(room)).await.map(drop) };
+    town.out_beside(scene, mute).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_deleted_while_the_meeting_ends_keeps_no_name_there() {
+    let town = Town::new().await;
+    let Scene { ann, bob, room, bobs } = town.scene().await;
+    let domain = town.domain.clone();
+    let end = async move { domain.end_meeting(ann, RoomRef::Id(room)).await.map(drop) };
+    let (_, done) = town.meet("participants", end, town.other.delete_account(bob)).await;
+    done.unwrap();
+    let found = town.domain.store.read(move |tx| tx.participant(bobs)).await.unwrap().unwrap();
+    assert_eq!((found.presence, &found.display_name[..]), (Presence::Gone, "Deleted user"));
 }

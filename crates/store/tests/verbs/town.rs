@@ -6,13 +6,16 @@ use convo_domain::{
     Asker, Domain, Policy, Ports,
     clock::{System, Timestamp},
     error::Result,
-    id::{LoginId, UserId},
-    meeting::Participant,
+    id::{LoginId, ParticipantId, RoomId, UserId},
+    meeting::{
+        Participant,
+        act::{JoinWish, MeetingWish},
+    },
     ports::{Agent, AgentFault, CallerClaims, Claims, Courier, Media, Tokens, Turn},
-    room::Room,
+    room::{Origin, Room, RoomRef, Settings},
     store::Store,
     user::{
-        Caller,
+        Actor, Caller,
         act::Registration,
         rules::{Delivery, PasswordRule},
     },
@@ -29,22 +32,30 @@ use std::{
 
 pub(super) struct Town {
     pub(super) domain: Arc<Domain>,
+    /// A second node on the same database: on one, a room's writes and others may share a connection.
+    pub(super) other: Arc<Domain>,
     url: String,
     outbox: Arc<Outbox>,
     _folder: tempfile::TempDir,
 }
 
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 pub(super) fn asker() -> Asker {
-    Asker::address(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    Asker::address(HERE)
 }
 
 impl Town {
     pub(super) async fn new() -> Self {
         let (folder, url) = (tempfile::tempdir().unwrap(), cluster::fresh_database());
         let ear = Arc::new(Ear::default());
-        let store = convo_store::open(Some(&url), folder.path(), ear.clone()).await.unwrap();
         let outbox = Arc::new(Outbox::default());
-        Self { domain: domain(store, ear, outbox.clone()), url, outbox, _folder: folder }
+        let node = async || {
+            let store = convo_store::open(Some(&url), folder.path(), ear.clone()).await.unwrap();
+            domain(store, ear.clone(), outbox.clone())
+        };
+        let (domain, other) = (node().await, node().await);
+        Self { domain, other, url, outbox, _folder: folder }
     }
 
     /// Somebody who registered and logged in, with their refresh token.
@@ -63,6 +74,26 @@ impl Town {
         let pair = self.domain.log_in(email, password).await.unwrap();
         let Some(Claims::Access { caller }) = Plain.read(&pair.access, Timestamp(0)) else { panic!("no token") };
         (caller.into(), pair.refresh)
+    }
+
+    pub(super) async fn meeting(&self, host: Caller) -> RoomId {
+        let wish = MeetingWish {
+            origin: Origin::Platform,
+            title: "Standup".into(),
+            description: None,
+            start: None,
+            end: None,
+            timezone: None,
+            settings: Settings::open(),
+            passcode: None,
+        };
+        self.domain.create_meeting(host, wish).await.unwrap().id
+    }
+
+    pub(super) async fn seat(&self, who: Caller, room: RoomId) -> ParticipantId {
+        let wish = JoinWish { display_name: None, video_enabled: true, audio_enabled: true, passcode: None };
+        let joined = self.domain.join(Some(&Actor::User(who)), HERE, RoomRef::Id(room), wish).await;
+        joined.unwrap().participant.id
     }
 
     /// The code of the last mail.
