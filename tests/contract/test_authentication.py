@@ -19,6 +19,38 @@ def refreshed(world, token, status=200):
     return world.ask("POST", REFRESH, status, headers={"Authorization": f"Bearer {token}"})
 
 
+async def held_back(world, person, method, path, body):
+    """Sends a request's head; the body goes with the call of what is returned, which gives the status."""
+    host, port = world.server.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {person.token}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    writer.write(head.encode())
+    # The server asks for the body: it has looked at the token.
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+
+    async def send():
+        writer.write(body.encode())
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+        return status
+
+    return send
+
+
+async def test_a_body_that_comes_after_the_log_out_does_nothing(world):
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    joins = await held_back(world, ann, "POST", f"/api/v1/meetings/{room.code}/join", '{"display_name": "Ann"}')
+    changes = await held_back(world, ann, "PUT", f"/api/user/{ann.id}", '{"password": "Another12345"}')
+    late = await held_back(world, ann, "POST", f"/api/v1/meetings/{room.code}/messages", '{"content": "hi"}')
+    in_time = await held_back(world, ann, "POST", f"/api/v1/meetings/{room.code}/messages", '{"content": "in time"}')
+    assert await in_time() == 201
+    await ann.post(LOGOUT)
+    assert [await send() for send in (joins, changes, late)] == [401, 401, 401]
+    await world.ask("POST", "/api/login", 200, json={"email": ann.email, "password": PASSWORD})
+
+
 async def lives_of(person, room):
     return [(await person.via(api).live(room)).events for api in APIS if api != "guest"]
 

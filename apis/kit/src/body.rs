@@ -1,19 +1,23 @@
 //! Bodies, queries and paths, refused in the voice of the API that reads them.
 
-use crate::voice::Voice;
+use crate::{door::Again, voice::Voice};
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::request::Parts,
 };
 use bytes::{Bytes, BytesMut};
 use convo_domain::error::{Error, Kind};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use std::marker::PhantomData;
+use std::{marker::PhantomData, pin::pin, time::Duration};
+use tokio::time::timeout;
 
 /// Bytes of one request body (contract.md, "Errors").
 pub const BODY_BYTES: usize = 1024 * 1024;
 
+/// Over which a body may come.
+const BODY: Duration = Duration::from_secs(60);
 /// Bytes of a body too large that are still read.
 const DRAINED_BYTES: usize = 16 * BODY_BYTES;
 
@@ -35,9 +39,24 @@ impl<S: Send + Sync, T: DeserializeOwned, V: Voice> FromRequest<S> for Body<T, V
     }
 }
 
-/// The whole body. One that is too large is read on for a while and thrown away: a client that is still sending would not
-/// see our answer otherwise, but a broken connection (RFC 9112, 9.6).
+/// The whole body, in time. Whose body has to be waited for is asked again who they are: they may have logged out meanwhile.
 pub async fn read(request: Request) -> Result<Bytes, Error> {
+    let again = request.extensions().get::<Again>().cloned();
+    let mut whole = pin!(gather(request));
+    if let Some(came_with_the_head) = whole.as_mut().now_or_never() {
+        return came_with_the_head;
+    }
+    let late = |_| Error::new(Kind::Malformed, "The body took too long");
+    let bytes = timeout(BODY, whole).await.map_err(late)??;
+    match again {
+        Some(again) => again.look().await.map(|()| bytes),
+        None => Ok(bytes),
+    }
+}
+
+/// One that is too large is read on for a while and thrown away: a client that is still sending would not
+/// see our answer otherwise, but a broken connection (RFC 9112, 9.6).
+async fn gather(request: Request) -> Result<Bytes, Error> {
     let mut body = request.into_body();
     let (mut kept, mut seen) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {

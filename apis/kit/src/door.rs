@@ -48,14 +48,30 @@ impl Identity {
     }
 }
 
+/// Who a request is from was looked up when its head came. Its body may come much later.
+#[derive(Clone)]
+pub(crate) struct Again {
+    app: Shared,
+    token: Arc<str>,
+}
+
+impl Again {
+    /// Whether the token is still good.
+    pub(crate) async fn look(&self) -> Result<()> {
+        self.app.domain.authenticate(&self.token).await.map(drop)
+    }
+}
+
 /// Middleware: looks at the token and at the address.
 pub async fn identify(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let address = client_address(request.headers(), peer, &app.proxies);
     let actor = match bearer(request.headers()) {
         Some(token) => {
-            let token = token.to_owned();
-            Some(app.domain.authenticate(&token).await.map_err(Arc::new))
+            let token: Arc<str> = token.into();
+            let actor = app.domain.authenticate(&token).await.map_err(Arc::new);
+            request.extensions_mut().insert(Again { app, token });
+            Some(actor)
         }
         None => None,
     };
