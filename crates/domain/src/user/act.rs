@@ -8,7 +8,7 @@ use crate::{
     Asker, Domain,
     clock::Timestamp,
     error::{Error, Kind, Result},
-    id::UserId,
+    id::{LoginId, UserId},
     limit,
     room::code,
     store::{Key, Tx},
@@ -182,29 +182,17 @@ impl Domain {
             }
             None => None,
         };
-        let (now, new_password) = (self.now(), hashed.is_some());
-        let change = self.store.write(Key::Any, move |tx| {
-            let mut user = changing_account(tx, caller)?;
-            let moved = email.is_some() && email != user.email;
+        let (domain, now) = (self.clone(), self.now());
+        login::finish(async move {
+            let change = domain.store.write(Key::Any, move |tx| change_credentials(tx, caller, email, hashed, now));
+            let Changed { user, moved, ended } = change.await?;
+            domain.logins.forget(&ended);
             if moved {
-                user.email = email;
-                user.email_verified = false;
+                domain.send_codes(&user).await?;
             }
-            if let Some(hash) = hashed {
-                user.password = hash;
-            }
-            user.updated_at = now;
-            tx.save_user(&user)?;
-            Ok((user, moved))
-        });
-        let (user, moved) = change.await?;
-        if moved {
-            self.send_codes(&user).await?;
-        }
-        if new_password {
-            self.end_logins(user.id, Some(caller.login)).await?;
-        }
-        Ok(user)
+            Ok(user)
+        })
+        .await
     }
 
     /// Deletes the caller's account. Rooms stay readable; the author becomes "Deleted user".
@@ -226,19 +214,21 @@ impl Domain {
 
     /// An operator's switch: nobody logs in to a deactivated account, and who was in is out.
     pub async fn set_active(self: &Arc<Self>, id: UserId, active: bool) -> Result<User> {
-        let now = self.now();
-        let user = self.store.write(Key::Any, move |tx| {
-            let mut user = tx.lock_user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
-            user.standing = if active { Standing::Active } else { Standing::Deactivated };
-            user.updated_at = now;
-            tx.save_user(&user)?;
+        let (domain, now) = (self.clone(), self.now());
+        login::finish(async move {
+            let switch = domain.store.write(Key::Any, move |tx| {
+                let mut user = tx.lock_user(id)?.filter(person).ok_or_else(|| Error::not_found("User"))?;
+                user.standing = if active { Standing::Active } else { Standing::Deactivated };
+                user.updated_at = now;
+                tx.save_user(&user)?;
+                let ended = if active { vec![] } else { login::revoke(tx, id, None, now)? };
+                Ok((user, ended))
+            });
+            let (user, ended) = switch.await?;
+            domain.logins.forget(&ended);
             Ok(user)
-        });
-        let user = user.await?;
-        if !active {
-            self.end_logins(id, None).await?;
-        }
-        Ok(user)
+        })
+        .await
     }
 
     /// Makes an account an operator's, or takes that back.
@@ -288,6 +278,38 @@ fn new_user(wish: &Registration, now: Timestamp) -> Result<User> {
         updated_at: now,
         last_login: None,
     })
+}
+
+struct Changed {
+    user: User,
+    /// To an address that is to be proven.
+    moved: bool,
+    ended: Vec<LoginId>,
+}
+
+fn change_credentials(
+    tx: &mut dyn Tx,
+    caller: Caller,
+    email: Option<String>,
+    password: Option<PasswordHash>,
+    now: Timestamp,
+) -> Result<Changed> {
+    let mut user = changing_account(tx, caller)?;
+    let moved = email.is_some() && email != user.email;
+    if moved {
+        user.email = email;
+        user.email_verified = false;
+    }
+    let ended = match password {
+        Some(hash) => {
+            user.password = hash;
+            login::revoke(tx, user.id, Some(caller.login), now)?
+        }
+        None => vec![],
+    };
+    user.updated_at = now;
+    tx.save_user(&user)?;
+    Ok(Changed { user, moved, ended })
 }
 
 /// A picture's address: http or https, for it ends up in other people's pages.

@@ -176,14 +176,9 @@ impl Domain {
 
     /// Ends all of the user's log-ins on every API: tokens are dead, sockets close, meetings are left.
     pub async fn log_out(self: &Arc<Self>, caller: Caller) -> Result<()> {
-        self.end_logins(caller.user, None).await
-    }
-
-    /// Ends the user's log-ins but `except`.
-    pub(crate) async fn end_logins(self: &Arc<Self>, user: UserId, except: Option<LoginId>) -> Result<()> {
         let (domain, now) = (self.clone(), self.now());
         finish(async move {
-            let ended = domain.store.write(Key::Any, move |tx| revoke(tx, user, except, now)).await?;
+            let ended = domain.store.write(Key::Any, move |tx| revoke(tx, caller.user, None, now)).await?;
             domain.logins.forget(&ended);
             Ok(())
         })

@@ -146,6 +146,30 @@ async fn a_new_password_stands_though_somebody_logs_in_with_the_old_one() {
     town.domain.log_in("ann@example.com", NEW).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_ends_the_other_log_ins_though_its_sender_has_gone() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let elsewhere = town.log_in("ann@example.com", OLD).await;
+    let domain = town.domain.clone();
+    let change = async move { domain.update_credentials(ann, new_password()).await };
+    town.begin("users", change).await.abort();
+    // Waits for the account, and so for the change.
+    town.domain.update_profile(ann, renamed()).await.unwrap();
+    assert!(!town.is_logged_in(elsewhere).await);
+    assert!(town.is_logged_in(ann).await, "but not the one that changed it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deactivation_ends_the_log_ins_though_its_sender_has_gone() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let domain = town.domain.clone();
+    town.begin("users", async move { domain.set_active(ann.user, false).await }).await.abort();
+    town.domain.set_admin(ann.user, false).await.unwrap();
+    assert!(!town.is_logged_in(ann).await);
+}
+
 /// Ann's meeting, and Bob in it.
 #[derive(Clone, Copy)]
 struct Scene {

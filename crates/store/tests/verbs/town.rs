@@ -17,6 +17,7 @@ use convo_domain::{
     user::{
         Actor, Caller,
         act::Registration,
+        login::TokenPair,
         rules::{Delivery, PasswordRule},
     },
 };
@@ -29,6 +30,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::task::JoinHandle;
 
 pub(super) struct Town {
     pub(super) domain: Arc<Domain>,
@@ -72,8 +74,12 @@ impl Town {
         };
         self.domain.register(wish).await.unwrap();
         let pair = self.domain.log_in(email, password).await.unwrap();
-        let Some(Claims::Access { caller }) = Plain.read(&pair.access, Timestamp(0)) else { panic!("no token") };
-        (caller.into(), pair.refresh)
+        (caller(&pair), pair.refresh)
+    }
+
+    /// One more log-in.
+    pub(super) async fn log_in(&self, email: &str, password: &str) -> Caller {
+        caller(&self.domain.log_in(email, password).await.unwrap())
     }
 
     pub(super) async fn meeting(&self, host: Caller) -> RoomId {
@@ -109,14 +115,24 @@ impl Town {
         first: impl Future<Output = A> + Send + 'static,
         second: impl Future<Output = B>,
     ) -> (A, B) {
+        let first = self.begin(table, first).await;
+        let second = second.await;
+        (first.await.unwrap(), second)
+    }
+
+    /// Starts it, and is back when it has read all it goes by, but has saved nothing yet.
+    pub(super) async fn begin<A: Send + 'static>(
+        &self,
+        table: &str,
+        work: impl Future<Output = A> + Send + 'static,
+    ) -> JoinHandle<A> {
         let text = linger(table);
         self.sql(move |db| db.batch_execute(&text).unwrap());
-        let first = tokio::spawn(first);
+        let working = tokio::spawn(work);
         while !self.sql(|db| db.query_one("SELECT is_called FROM saves", &[]).unwrap().get::<_, bool>(0)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let second = second.await;
-        (first.await.unwrap(), second)
+        working
     }
 
     /// On a thread of its own: the driver's client brings its own runtime, which must not run inside another.
@@ -125,6 +141,11 @@ impl Town {
         let work = move || work(&mut postgres::Client::connect(&url, postgres::NoTls).unwrap());
         std::thread::spawn(work).join().unwrap()
     }
+}
+
+fn caller(pair: &TokenPair) -> Caller {
+    let Some(Claims::Access { caller }) = Plain.read(&pair.access, Timestamp(0)) else { panic!("no token") };
+    caller.into()
 }
 
 /// The next save to the table waits a little before it touches a row.
