@@ -64,6 +64,10 @@ pub(crate) fn invalid_token() -> Error {
     Error::unauthenticated("Invalid or expired token")
 }
 
+fn refused() -> Error {
+    Error::unauthenticated("Invalid credentials")
+}
+
 impl Domain {
     /// Whose access token (or, for a guest, meeting token) this is.
     pub async fn authenticate(&self, token: &str) -> Result<Actor> {
@@ -99,7 +103,6 @@ impl Domain {
 
     /// By e-mail address or phone number. Never tells whether there is such an account.
     pub async fn log_in(&self, email_or_phone: &str, secret: &str) -> Result<TokenPair> {
-        let refused = || Error::unauthenticated("Invalid credentials");
         let address = email_or_phone.to_owned();
         let found = self.store.read(move |tx| find_by_address(tx, &address)).await?;
         if secret.len() > crate::limit::PASSWORD_BYTES {
@@ -118,24 +121,24 @@ impl Domain {
         self.open_login(user).await
     }
 
-    async fn open_login(&self, mut user: User) -> Result<TokenPair> {
+    /// For the account as it was when its password was verified.
+    async fn open_login(&self, verified: User) -> Result<TokenPair> {
         let now = self.now();
         let refresh_id = code::hex(16);
         let login = Login {
             id: LoginId::new(),
-            user: user.id,
+            user: verified.id,
             refresh_hash: hash(&refresh_id),
             created_at: now,
             expires_at: now + Duration::from_secs(REFRESH_SECONDS),
             revoked_at: None,
         };
-        let caller = Caller { user: user.id, login: login.id };
-        user.last_login = Some(now);
+        let caller = Caller { user: verified.id, login: login.id };
         let user = self.store.write(Key::Any, move |tx| {
             tx.add_login(&login)?;
             // The row may have changed while the password was hashed.
-            let mut user =
-                tx.lock_user(user.id)?.filter(|u| u.standing == Standing::Active).ok_or_else(invalid_token)?;
+            let still = |u: &User| u.standing == Standing::Active && u.password == verified.password;
+            let mut user = tx.lock_user(verified.id)?.filter(still).ok_or_else(refused)?;
             user.last_login = Some(now);
             tx.save_user(&user)?;
             Ok(user)

@@ -147,6 +147,17 @@ async fn a_new_password_stands_though_somebody_logs_in_with_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_old_password_opens_nothing_any_more_though_it_fitted_a_moment_ago() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let domain = town.domain.clone();
+    let change = async move { domain.update_credentials(ann, new_password()).await };
+    let (changed, opened) = town.meet("users", change, town.domain.log_in("ann@example.com", OLD)).await;
+    changed.unwrap();
+    assert_eq!(opened.err().unwrap().message, "Invalid credentials");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_password_ends_the_other_log_ins_though_its_sender_has_gone() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
