@@ -30,6 +30,8 @@ pub struct Config {
     pub remote_unmute: bool,
     /// The first guess of what a subscriber's link takes, in bits per second.
     pub initial_downlink: u64,
+    /// Lines of a client's description beyond which it is asked for no more; tracks that find none wait until one is free.
+    pub lines: usize,
     /// Clients may ask for failures (`SimulateScenario`), as the SDKs' own suites do.
     pub simulate: bool,
 }
@@ -68,6 +70,7 @@ impl Default for Config {
             resume_timeout: Duration::from_secs(60),
             remote_unmute: false,
             initial_downlink: 2_000_000,
+            lines: 500,
             simulate: false,
         }
     }

@@ -6,7 +6,7 @@ use common::{Frame, World};
 use convo_sfu::Mode;
 use livekit_protocol as proto;
 use proto::{participant_info::State, signal_request::Message as Request, signal_response::Message as Response};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 #[test]
 fn two_people_hear_and_see_each_other() {
@@ -122,4 +122,34 @@ fn five_people_all_hear_each_other() {
             assert!(client.heard_on(line).count() > 40, "{} hears {}", client.identity, world.clients[*other].identity);
         }
     }
+}
+
+#[test]
+fn in_a_room_with_more_tracks_than_lines_the_rest_wait_for_one() {
+    let mut world = World::with(6, |config| config.lines = 20);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.clients[bob].keeps_lines = true;
+    for n in 0..10 {
+        world.publish_audio(ann, &format!("mic{n}"));
+        world.publish_video(ann, &format!("cam{n}"), 1);
+    }
+    world.run(Duration::from_secs(2));
+    let placed = |world: &World| -> BTreeSet<_> { world.clients[bob].mid_to_track.values().cloned().collect() };
+    let asked = |world: &World| {
+        let asked = |r: &&Response| matches!(r, Response::MediaSectionsRequirement(_));
+        world.clients[bob].responses.iter().filter(asked).count()
+    };
+    let (before, questions) = (placed(&world), asked(&world));
+    assert_eq!(before.len(), 19, "all lines but that of the data channels are taken");
+    world.run(Duration::from_secs(2));
+    assert_eq!(asked(&world), questions, "who has all lines is left alone");
+    assert!(!world.clients[bob].closed);
+
+    let unwanted = before.iter().find(|sid| **sid == world.sid(ann, "cam0")).expect("the first have lines").clone();
+    let track_sids = vec![unwanted.clone()];
+    world.signal(bob, Request::Subscription(proto::UpdateSubscription { track_sids, ..Default::default() }));
+    world.run(Duration::from_secs(2));
+    let after = placed(&world);
+    assert_eq!(after.len(), 19, "the one that waited has the line");
+    assert_eq!(before.difference(&after).collect::<Vec<_>>(), [&unwanted]);
 }

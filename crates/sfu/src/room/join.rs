@@ -168,6 +168,7 @@ impl Room {
         person.resume_until = None;
         person.last_signal = cx.now;
         person.awaits_offer = false;
+        person.lines.forget_asked();
         let response = proto::ReconnectResponse {
             ice_servers: join.ice_servers.clone(),
             server_info: Some(cx.config.server.clone()),

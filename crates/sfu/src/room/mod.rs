@@ -116,6 +116,7 @@ pub(crate) struct Participant {
     slots: Vec<negotiate::Slot>,
     /// An offer of the client was asked for and did not come yet (`Mode::Single`).
     awaits_offer: bool,
+    lines: negotiate::Lines,
     negotiation_wanted: bool,
     /// Who may subscribe to this participant's tracks.
     audience: Arc<audience::Audience>,
@@ -146,6 +147,7 @@ impl Participant {
             subscriptions: vec![],
             slots: vec![],
             awaits_offer: false,
+            lines: negotiate::Lines::default(),
             negotiation_wanted: false,
             audience: Arc::new(audience::Audience::everybody()),
             resume_until: None,

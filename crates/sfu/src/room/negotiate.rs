@@ -24,8 +24,39 @@ pub(super) struct Slot {
     told: Option<SubscriptionKey>,
 }
 
-/// More lines than this in one description are an attack.
-const LINES: usize = 500;
+/// So many lines more than a client is asked for are an attack: some are for what it sends, and an offer of its own may
+/// have crossed a question.
+const SPARE: usize = 100;
+
+/// How many lines a client's description has (`Mode::Single`).
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// In its last offer.
+    offered: usize,
+    /// Asked for since.
+    asked: usize,
+    /// Asked for before, and not in the last offer, which may have crossed the question. The next one cannot have.
+    crossed: usize,
+}
+
+impl Lines {
+    fn on_offer(&mut self, lines: usize) {
+        let new = lines.saturating_sub(self.offered);
+        *self = Self { offered: lines, asked: 0, crossed: self.asked.saturating_sub(new) };
+    }
+
+    /// How many of those that are wanted may be asked for, if there may be `most` in all.
+    fn ask(&mut self, wanted: usize, most: usize) -> u32 {
+        let asked = wanted.min(most.saturating_sub(self.offered + self.asked + self.crossed));
+        self.asked += asked;
+        asked as u32
+    }
+
+    /// What was asked for may not have reached the client.
+    pub(super) fn forget_asked(&mut self) {
+        (self.asked, self.crossed) = (0, 0);
+    }
+}
 
 impl Room {
     pub(super) fn want_negotiation(&mut self, key: ParticipantKey) {
@@ -51,10 +82,11 @@ impl Room {
 
     pub(crate) fn on_offer(&mut self, key: ParticipantKey, offer: &proto::SessionDescription, cx: &mut Cx<'_>) {
         let lines = sdp::lines(&offer.sdp);
-        if lines.len() > LINES {
+        if lines.len() > cx.config.lines + SPARE {
             return self.refuse_description(key, "too many lines", cx);
         }
         self.people[key].awaits_offer = false;
+        self.people[key].lines.on_offer(lines.len());
         if self.people[key].mode == Mode::Single {
             self.place(key, &lines);
         }
@@ -170,26 +202,27 @@ impl Room {
         if person.awaits_offer || person.connection.is_none() {
             return;
         }
-        let (mut audio, mut video) = (0_i32, 0_i32);
-        let mut changed = person.slots.iter().any(|slot| slot.told != slot.subscription);
-        for subscription in person.subscriptions.iter().map(|key| &self.subscriptions[*key]) {
-            if subscription.line.is_none() && subscription.wanted() {
-                changed = true;
-                match self.tracks[subscription.track].kind {
-                    MediaKind::Audio => audio += 1,
-                    MediaKind::Video => video += 1,
-                }
-            }
-        }
-        if !changed {
+        let kinds = [MediaKind::Audio, MediaKind::Video];
+        let wanted = kinds.map(|kind| self.without_line(key, kind));
+        let person = &mut self.people[key];
+        let free = kinds.map(|kind| person.slots.iter().filter(|s| s.kind == kind && s.subscription.is_none()).count());
+        let [num_audios, num_videos] =
+            [0, 1].map(|kind| person.lines.ask(wanted[kind].saturating_sub(free[kind]), cx.config.lines));
+        let stale = person.slots.iter().any(|slot| slot.told != slot.subscription);
+        let fits = (0..2).any(|kind| wanted[kind] > 0 && free[kind] > 0);
+        // An offer that gives no track a line would be followed by the next.
+        if !stale && !fits && num_audios + num_videos == 0 {
             return;
         }
-        let free = |kind| person.slots.iter().filter(|s| s.kind == kind && s.subscription.is_none()).count() as i32;
-        let num_audios = (audio - free(MediaKind::Audio)).max(0) as u32;
-        let num_videos = (video - free(MediaKind::Video)).max(0) as u32;
+        person.awaits_offer = true;
         let requirement = proto::MediaSectionsRequirement { num_audios, num_videos };
         self.say(key, Message::MediaSectionsRequirement(requirement), cx);
-        self.people[key].awaits_offer = true;
+    }
+
+    /// Tracks of a kind that wait for a line.
+    fn without_line(&self, key: ParticipantKey, kind: MediaKind) -> usize {
+        let own = self.people[key].subscriptions.iter().map(|key| &self.subscriptions[*key]);
+        own.filter(|s| s.line.is_none() && s.wanted() && self.tracks[s.track].kind == kind).count()
     }
 
     // --- two connections ---
@@ -301,4 +334,28 @@ fn candidate_of(init: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(init).ok()?;
     let candidate = value.get("candidate")?.as_str()?;
     (!candidate.is_empty()).then(|| candidate.strip_prefix("a=").unwrap_or(candidate).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_that_an_offer_crossed_counts_until_the_next_offer() {
+        let mut lines = Lines::default();
+        lines.on_offer(7);
+        assert_eq!(lines.ask(474, 500), 474);
+        // The client publishes before it hears of it: whoever does as they are asked has 500 lines then, not a thousand.
+        lines.on_offer(8);
+        assert_eq!(lines.ask(474, 500), 19);
+        lines.on_offer(501);
+        assert_eq!(lines.ask(1, 500), 0);
+        // One who never heard of it is asked again.
+        let mut lines = Lines::default();
+        lines.on_offer(7);
+        assert_eq!(lines.ask(400, 500), 400);
+        lines.on_offer(8);
+        lines.on_offer(9);
+        assert_eq!(lines.ask(400, 500), 400);
+    }
 }

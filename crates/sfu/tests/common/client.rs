@@ -103,7 +103,7 @@ pub struct Client {
     /// By our own id of the track.
     pub published: HashMap<String, proto::TrackInfo>,
     pub mid_to_track: HashMap<String, String>,
-    /// Lines that carried a track stay ready for another one, as browsers keep them.
+    /// Lines that carry no track, or no more, stay ready for one, as browsers keep them.
     pub keeps_lines: bool,
     lines: BTreeSet<String>,
     pub heard: Vec<Heard>,
@@ -225,7 +225,7 @@ impl Client {
         let kinds = if self.mode == Mode::Single { &[MediaKind::Audio, MediaKind::Video][..] } else { &[] };
         for kind in kinds {
             for _ in 0..3 {
-                sdp.add_media(*kind, Direction::RecvOnly, None, None, None);
+                self.lines.insert(sdp.add_media(*kind, Direction::RecvOnly, None, None, None).to_string());
             }
         }
         for (label, ordered) in [("_reliable", true), ("_lossy", false)] {
