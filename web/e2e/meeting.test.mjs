@@ -43,6 +43,12 @@ async function say(page, words, to) {
 const reads = async (page, words) =>
   (await openPanel(page, 'Chat')).getByText(words, { exact: true }).waitFor();
 
+async function endForEveryone(page) {
+  await page.getByRole('button', { name: 'Leave the meeting' }).click();
+  await page.getByRole('menuitem', { name: 'End for everyone' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'End for everyone' }).click();
+}
+
 test('from registration to a meeting of three who see each other move and write', async () => {
   const ann = await convo.open();
   await ann.goto('/register');
@@ -88,9 +94,7 @@ test('from registration to a meeting of three who see each other move and write'
   assert.match(await bob.getByRole('definition').nth(1).textContent(), /^[23]$/);
   await tile(ann, 'Bob').waitFor({ state: 'detached' });
 
-  await ann.getByRole('button', { name: 'Leave the meeting' }).click();
-  await ann.getByRole('menuitem', { name: 'End for everyone' }).click();
-  await ann.getByRole('dialog').getByRole('button', { name: 'End for everyone' }).click();
+  await endForEveryone(ann);
   for (const page of [ann, cem, dan])
     await page.getByRole('heading', { name: 'The meeting has ended' }).waitFor();
   await done(ann, bob, cem, dan);
@@ -291,6 +295,19 @@ test('a lost network is told, survived, and nothing said meanwhile is lost', asy
   bob.wrongs = bob.wrongs.filter(
     (wrong) => !/ERR_INTERNET_DISCONNECTED|WebSocket|WS closed|Failed to fetch/.test(wrong),
   );
+  await done(ann, bob);
+});
+
+test('who comes back to a meeting that has ended meanwhile is told so', async () => {
+  const bob = await convo.open();
+  const ann = await meet(convo, bob);
+  await bob.context().setOffline(true);
+  await bob.getByText('Connection lost.').waitFor({ timeout: 60_000 });
+  await endForEveryone(ann);
+  await bob.context().setOffline(false);
+  await bob.getByRole('heading', { name: 'The meeting has ended' }).waitFor();
+  // Without a network, and when they are refused, the browser and livekit-client say so for each try.
+  bob.wrongs = bob.wrongs.filter((wrong) => !wrong.startsWith('console: '));
   await done(ann, bob);
 });
 

@@ -1,3 +1,4 @@
+import { ApiError } from './errors';
 import type { Http } from './http';
 import type { Tokens } from './tokens';
 
@@ -75,6 +76,16 @@ export class PlatformApi {
 
   join(id: string, as: JoinRequest): Promise<Joined> {
     return this.http.request(`/api/v1/meetings/${encodeURIComponent(id)}/join`, { method: 'POST', body: as });
+  }
+
+  /** Asks, by its address, whether the meeting's WebSocket would open to a meeting token, and throws why not. */
+  async mayAttend(id: string, token: string): Promise<void> {
+    try {
+      await this.http.request(`/ws/meetings/${encodeURIComponent(id)}`, { query: { token }, as: 'nobody' });
+    } catch (error) {
+      // It would: all that is wrong is that this is no WebSocket.
+      if (!(error instanceof ApiError && error.code === 'BAD_REQUEST')) throw error;
+    }
   }
 
   /** Without `participantId` all of the person's devices leave. A guest brings the meeting token. */

@@ -1,10 +1,12 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ApiError } from '../api/errors';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ApiError, type ErrorCode } from '../api/errors';
 import { backoff } from './backoff';
 import { Line, type Socket } from './line';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+
+const problem = (status: number, code: ErrorCode) => new ApiError({ status, code, message: '' });
 
 /** A socket that does what the test says. */
 class FakeSocket implements Socket {
@@ -34,7 +36,7 @@ class FakeSocket implements Socket {
   }
 }
 
-async function line(address: () => Promise<string> = async () => 'ws://x') {
+async function line(address: () => Promise<string> = async () => 'ws://x', refused?: () => Promise<void>) {
   const sockets: FakeSocket[] = [];
   const frames: unknown[] = [];
   const onOpen = vi.fn();
@@ -43,7 +45,8 @@ async function line(address: () => Promise<string> = async () => 'ws://x') {
     sockets.push(socket);
     return socket;
   };
-  const line = new Line({ address, onOpen, onFrame: (frame) => frames.push(frame), connect });
+  const onFrame = (frame: unknown) => frames.push(frame);
+  const line = new Line({ address, onOpen, onFrame, connect, ...(refused ? { refused } : {}) });
   await vi.advanceTimersByTimeAsync(0);
   const last = () => {
     const socket = sockets.at(-1);
@@ -81,12 +84,76 @@ test.each([1000, 4401, 4403])('after code %i it stays closed', async (code) => {
 });
 
 test('an address that is refused for good ends it; one that cannot be had now does not', async () => {
-  const refused = await line(() =>
-    Promise.reject(new ApiError({ status: 403, code: 'MEETING_LOCKED', message: '' })),
-  );
+  const refused = await line(() => Promise.reject(problem(403, 'MEETING_LOCKED')));
   expect(refused.line.state.get()).toEqual({ status: 'closed', code: 403, reason: 'MEETING_LOCKED' });
-  const later = await line(() => Promise.reject(new ApiError({ status: 0, code: 'NETWORK', message: '' })));
+  const later = await line(() => Promise.reject(problem(0, 'NETWORK')));
   expect(later.line.state.get().status).toBe('waiting');
+});
+
+test('a connection that is refused for good ends it, with the reason', async () => {
+  const why = problem(400, 'MEETING_ENDED');
+  const { line: it, last, sockets } = await line(undefined, () => Promise.reject(why));
+  last().closes(1006);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(it.state.get()).toEqual({ status: 'closed', code: 400, reason: 'MEETING_ENDED' });
+  expect(sockets.length).toBe(1);
+});
+
+test.each([
+  ['the door would open', () => Promise.resolve()],
+  ['there is no network', () => Promise.reject(problem(0, 'NETWORK'))],
+  ['the server fails', () => Promise.reject(problem(500, 'INTERNAL_ERROR'))],
+  ['the server is busy', () => Promise.reject(problem(429, 'RATE_LIMIT_EXCEEDED'))],
+  ['it collides with another', () => Promise.reject(problem(409, 'CONFLICT'))],
+  ['somebody else answers', () => Promise.reject(problem(200, 'UNREADABLE'))],
+  ['the question itself breaks', () => Promise.reject(new Error())],
+])('a connection that fails is tried again when %s', async (_, refused) => {
+  const { line: it, last, sockets } = await line(undefined, refused);
+  last().closes(1006);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(it.state.get()).toMatchObject({ status: 'waiting', attempt: 1 });
+  await vi.advanceTimersByTimeAsync(1000);
+  last().opens();
+  expect([sockets.length, it.state.get().status]).toEqual([2, 'open']);
+});
+
+test('why a connection was lost that had opened is not asked, why it does not come back is', async () => {
+  const refused = vi.fn(async () => {});
+  const { last } = await line(undefined, refused);
+  last().opens();
+  last().closes(1006);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(refused).not.toHaveBeenCalled();
+  last().closes(1006);
+  expect(refused).toHaveBeenCalledTimes(1);
+});
+
+describe('an answer that is long in coming', () => {
+  async function late() {
+    let refuse = (): void => {};
+    const refused = () =>
+      new Promise<void>((_, no) => (refuse = () => no(problem(403, 'INSUFFICIENT_PERMISSIONS'))));
+    const made = await line(undefined, refused);
+    made.last().closes(1006);
+    await vi.advanceTimersByTimeAsync(1000);
+    return { ...made, refuse: () => refuse() };
+  }
+
+  test('ends a try that is under way', async () => {
+    const { line: it, last, sockets, refuse } = await late();
+    refuse();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(it.state.get()).toMatchObject({ status: 'closed', code: 403 });
+    expect([sockets.length, last().closed]).toEqual([2, 1000]);
+  });
+
+  test('is out of date when the connection stands', async () => {
+    const { line: it, last, refuse } = await late();
+    last().opens();
+    refuse();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(it.state.get().status).toBe('open');
+  });
 });
 
 test('a connection that gives no sign of life is given up', async () => {

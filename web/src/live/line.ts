@@ -7,7 +7,10 @@ export type LineState =
   | { status: 'open' }
   /** Not connected; the next try is at `retryAt`, in milliseconds since 1970. */
   | { status: 'waiting'; attempt: number; retryAt: number }
-  /** Over, and not tried again: closed by us, or by the server for good. */
+  /**
+   * Over, and not tried again: closed by us, or by the server for good. By close code and reason, or where the server
+   * refused the connection, by HTTP status and `error_code`.
+   */
   | { status: 'closed'; code: number; reason: string };
 
 /** What of a `WebSocket` is used; tests bring their own. */
@@ -17,8 +20,13 @@ export type Socket = Pick<
 >;
 
 export interface LineOptions {
-  /** The address, asked for anew before each try: tickets are good once. An `ApiError` that is not transient ends the line. */
+  /** The address, asked for anew before each try: tickets are good once. An `ApiError` for good ends the line. */
   address: () => Promise<string>;
+  /**
+   * Asked when a socket closes that never opened: a browser tells its page nothing of why it was refused. Throws an
+   * `ApiError` where the server says why, which ends the line if it is for good. An `address` that says so needs none.
+   */
+  refused?: () => Promise<void>;
   /** Called on each connection, before any frame: says what was missed. */
   onOpen?: () => void;
   onFrame: (frame: Record<string, unknown>) => void;
@@ -41,6 +49,7 @@ export class Line {
   private readonly $state = atom<LineState>({ status: 'connecting' });
   private socket: Socket | null = null;
   private attempt = 0;
+  private asking = false;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setTimeout> | undefined;
   private readonly now: () => number;
@@ -65,7 +74,6 @@ export class Line {
 
   close(): void {
     this.end(1000, 'closed');
-    this.socket?.close(1000);
   }
 
   /** The network is back, or somebody looks again: no more waiting, and a look whether the connection still lives. */
@@ -83,7 +91,7 @@ export class Line {
       address = await this.options.address();
     } catch (error) {
       if (this.over) return;
-      if (error instanceof ApiError && !error.transient) this.end(error.status, error.code);
+      if (isFinal(error)) this.end(error.status, error.code);
       else this.later();
       return;
     }
@@ -109,8 +117,26 @@ export class Line {
     if (socket !== this.socket || this.over) return;
     this.socket = null;
     clearTimeout(this.watchdog);
-    if (FINAL.has(code)) this.end(code, reason);
-    else this.later();
+    if (FINAL.has(code)) {
+      this.end(code, reason);
+      return;
+    }
+    const neverOpened = this.$state.get().status === 'connecting';
+    this.later();
+    if (neverOpened) void this.askWhy();
+  }
+
+  /** The next try does not wait for the answer, which may be long in coming; if it opens, the answer is out of date. */
+  private async askWhy(): Promise<void> {
+    if (this.asking) return;
+    this.asking = true;
+    try {
+      await this.options.refused?.();
+    } catch (error) {
+      if (isFinal(error) && this.$state.get().status !== 'open') this.end(error.status, error.code);
+    } finally {
+      this.asking = false;
+    }
   }
 
   private later(): void {
@@ -143,11 +169,18 @@ export class Line {
     globalThis.removeEventListener?.('online', this.hurry);
     globalThis.document?.removeEventListener('visibilitychange', this.hurry);
     this.$state.set({ status: 'closed', code, reason });
+    this.socket?.close(1000);
   }
 
   private get over(): boolean {
     return this.$state.get().status === 'closed';
   }
+}
+
+/** A refusal that another try would meet again: not that nobody answers, that a server fails, or somebody in between. */
+function isFinal(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError) || error.transient || error.code === 'CONFLICT') return false;
+  return error.status >= 400 && error.status < 500;
 }
 
 function parse(data: unknown): Record<string, unknown> | null {

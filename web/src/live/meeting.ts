@@ -1,5 +1,5 @@
 import type { ReadableAtom } from 'nanostores';
-import type { Participant } from '../api/platform';
+import type { Participant, PlatformApi } from '../api/platform';
 import { Emitter } from '../store/emitter';
 import { CatchUp } from './catchup';
 import { Line, type LineState, socketAddress } from './line';
@@ -104,6 +104,7 @@ export class MeetingLine {
 
   /** `since`: the last message's `seq` already known, if the history was read. */
   constructor(
+    api: Pick<PlatformApi, 'mayAttend'>,
     code: string,
     token: () => Promise<string>,
     since?: number,
@@ -113,6 +114,7 @@ export class MeetingLine {
     this.line = new Line({
       address: async () =>
         socketAddress(`/ws/meetings/${encodeURIComponent(code)}`, { token: await token() }),
+      refused: async () => api.mayAttend(code, await token()),
       onFrame: (frame) => this.hear(frame as { type: keyof MeetingEvents | 'pong'; data: never }),
       ...(connect ? { connect } : {}),
     });

@@ -214,10 +214,38 @@ test('denied one is told, and can ask again', async () => {
   visit.dispose();
 });
 
-test('denied while the connection was down, the closed line says so', async () => {
+test('denied one may hear it by the close of the line alone', async () => {
   const visit = await waiting();
   line.state.set({ status: 'closed', code: 4403, reason: 'denied' });
   expect(visit.$phase.get().at).toBe('denied');
+  visit.dispose();
+});
+
+test.each([
+  ['denied', 403, 'INSUFFICIENT_PERMISSIONS', { at: 'denied' }],
+  ['the meeting ended', 400, 'MEETING_ENDED', { at: 'nowhere', problem: { key: 'error.meetingEnded' } }],
+  ['it is gone', 404, 'MEETING_NOT_FOUND', { at: 'nowhere', problem: { key: 'error.meetingNotFound' } }],
+  ['the token is spent', 401, 'AUTHENTICATION_REQUIRED', { at: 'lobby' }],
+])('%s while the connection was down: the line may not come back, and one is told', async (...row) => {
+  const [, code, reason, phase] = row;
+  const visit = await waiting();
+  line.state.set({ status: 'waiting', attempt: 1, retryAt: 0 });
+  line.state.set({ status: 'closed', code, reason });
+  expect(visit.$phase.get()).toEqual(phase);
+  expect(visit.$problem.get()).toBe(null);
+  visit.dispose();
+});
+
+test.each([
+  [401, 'AUTHENTICATION_REQUIRED'],
+  [4401, 'logged out'],
+])('who is logged out at the door (%i) is told before it', async (code, reason) => {
+  status = 'waiting';
+  const visit = make(ME);
+  await visit.join();
+  line.state.set({ status: 'closed', code, reason });
+  expect(visit.$phase.get().at).toBe('lobby');
+  expect(visit.$problem.get()).toEqual({ key: 'error.session' });
   visit.dispose();
 });
 

@@ -48,12 +48,12 @@ interface Services {
 /** What a visit is made of; tests bring their own. */
 export interface Parts {
   devices: Devices;
-  line: (code: string, token: () => Promise<string>) => MeetingLine;
+  line: (...args: ConstructorParameters<typeof MeetingLine>) => MeetingLine;
   call: (...args: ConstructorParameters<typeof Call>) => Call;
 }
 
 const REAL: Omit<Parts, 'devices'> = {
-  line: (code, token) => new MeetingLine(code, token),
+  line: (...args) => new MeetingLine(...args),
   call: (...args) => new Call(...args),
 };
 
@@ -241,7 +241,7 @@ export class Visit {
   /** At the door: the meeting's line tells when it opens. */
   private wait(ticket: Ticket): void {
     this.phase.set({ at: 'waiting', ticket });
-    const line = this.parts.line(ticket.code, async () => ticket.token);
+    const line = this.parts.line(this.services.api.platform, ticket.code, async () => ticket.token);
     this.doorLine = line;
     // A line says what was on its way after it is closed too, and is kept for a little after one went in.
     const waits = () => line === this.doorLine && this.phase.get().at === 'waiting';
@@ -256,9 +256,15 @@ export class Visit {
       if (waits()) this.leaveDoor({ at: 'nowhere', problem: text('error.meetingEnded') });
     });
     line.state.listen((state) => {
-      if (state.status !== 'closed' || !waits()) return;
-      this.leaveDoor(state.code === 4403 ? { at: 'denied' } : { at: 'lobby' });
+      if (state.status === 'closed' && waits()) this.turnedAway(ticket, state.code, state.reason);
     });
+  }
+
+  /** The line of the waiting room was closed, or could not come back. */
+  private turnedAway({ userId }: Ticket, code: number, reason: string): void {
+    const loggedOut = code === 4401 || reason === 'AUTHENTICATION_REQUIRED';
+    if (loggedOut && userId !== null) this.problem.set(text('error.session'));
+    this.leaveDoor(TURNED_AWAY[code] ?? TURNED_AWAY[reason] ?? { at: 'lobby' });
   }
 
   private async comeBack(): Promise<void> {
@@ -304,3 +310,11 @@ export class Visit {
 const BY_LINK = /^[a-z]{3}-[a-z]{4}-[a-z]{3}$/;
 
 const GONE = new Set<string>(['MEETING_ENDED', 'MEETING_NOT_FOUND', 'RESOURCE_NOT_FOUND']);
+
+/** Where the code leads that the line of the waiting room was closed with, or what one was told who could not come back. */
+const TURNED_AWAY: Record<string, Phase> = {
+  4403: { at: 'denied' },
+  INSUFFICIENT_PERMISSIONS: { at: 'denied' },
+  MEETING_ENDED: { at: 'nowhere', problem: text('error.meetingEnded') },
+  MEETING_NOT_FOUND: { at: 'nowhere', problem: text('error.meetingNotFound') },
+};

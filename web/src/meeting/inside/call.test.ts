@@ -179,10 +179,29 @@ test.each([
 test.each([
   [4401, 'loggedOut'],
   [4403, 'removed'],
-  [404, 'failed'],
 ] as const)('a line closed with %i is the end', (code, why) => {
   line.state.set({ status: 'closed', code, reason: '' });
   expect(over).toMatchObject([{ why }]);
+});
+
+test.each([
+  [400, 'MEETING_ENDED', 'ended'],
+  [404, 'MEETING_NOT_FOUND', 'ended'],
+  [403, 'INSUFFICIENT_PERMISSIONS', 'removed'],
+  [401, 'AUTHENTICATION_REQUIRED', 'loggedOut'],
+  [403, 'MEETING_FULL', 'failed'],
+] as const)('a line that may not come back after a break, %i %s, is the end: %s', (code, reason, why) => {
+  line.state.set({ status: 'waiting', attempt: 1, retryAt: 0 });
+  line.state.set({ status: 'closed', code, reason });
+  expect(over).toMatchObject([{ why }]);
+  expect(media.closed).toBe(true);
+});
+
+test('a guest whose token is spent was not logged out', () => {
+  call.leave();
+  make({ ...TICKET, userId: null });
+  line.state.set({ status: 'closed', code: 401, reason: 'AUTHENTICATION_REQUIRED' });
+  expect(over.at(-1)).toMatchObject({ why: 'failed' });
 });
 
 test('a lost connection of either kind is shown', () => {

@@ -81,7 +81,7 @@ export class Call {
     const { ticket } = options;
     this.ticket = ticket;
     this.devices = services.devices;
-    this.line = parts.line ?? new MeetingLine(ticket.code, async () => ticket.token);
+    this.line = parts.line ?? new MeetingLine(services.api.platform, ticket.code, async () => ticket.token);
     this.media = parts.media ?? this.makeMedia();
     this.members = new Members(this.line.events, ticket.participantId);
     this.hosting = new Hosting(services, ticket.code, this.line.events, this.members);
@@ -281,12 +281,17 @@ export class Call {
       if (!mine) this.tell(text('meeting.saidMessage', { name, text: content }));
     });
     state.listen((now) => {
-      if (now.status !== 'closed') return;
-      this.finish(({ 4401: 'loggedOut', 4403: 'removed', 1000: 'left' } as const)[now.code] ?? 'failed');
+      if (now.status === 'closed') this.finish(this.whyClosed(now.code, now.reason));
     });
     this.media.events.on('expelled', (why) => this.finish(why));
     this.media.events.on('deviceFailed', (failure) => this.deviceFailed(failure));
     this.tellDevices();
+  }
+
+  private whyClosed(code: number, reason: string): Farewell['why'] {
+    const why = CLOSED[code] ?? CLOSED[reason] ?? 'failed';
+    // Nobody logs a guest out: their token is spent.
+    return why === 'loggedOut' && this.ticket.userId === null ? 'failed' : why;
   }
 
   private tell(what: Text): void {
@@ -339,3 +344,14 @@ export class Call {
     this.options.onOver(farewell);
   }
 }
+
+/** Why the meeting's line is over, by the code it was closed with, or by what one was told who could not come back. */
+const CLOSED: Record<string, Farewell['why']> = {
+  1000: 'left',
+  4401: 'loggedOut',
+  4403: 'removed',
+  AUTHENTICATION_REQUIRED: 'loggedOut',
+  INSUFFICIENT_PERMISSIONS: 'removed',
+  MEETING_ENDED: 'ended',
+  MEETING_NOT_FOUND: 'ended',
+};
