@@ -250,6 +250,15 @@ async def test_the_sockets_path_tells_a_page_why_it_may_not_come_in(world):
     await ann.post(f"{MEETINGS}/{room.code}/participants/{bens['participant_id']}/remove")
     await told(bens["meeting_token"], 403)
     await told("nonsense", 401)
+    # Who left and was removed on another device would be let in by no door.
+    cem = await world.person("Cem Kaya")
+    cems = [await join(cem, room) for _ in range(2)]
+    anns = await socket(world, room, ann.token)
+    await (await socket(world, room, cems[0]["meeting_token"])).close()
+    await anns.expect_type("participant_left", user_id=cem.id)
+    await told(cems[0]["meeting_token"], 400)
+    await ann.post(f"{MEETINGS}/{room.code}/participants/{cems[1]['participant_id']}/remove")
+    await told(cems[0]["meeting_token"], 403)
     await ann.post(f"{MEETINGS}/{room.code}/end")
     assert "ended" in (await told(ann.token, 400))["detail"]
 

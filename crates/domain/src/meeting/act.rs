@@ -292,12 +292,17 @@ impl Domain {
         let found = self.store.read(move |tx| {
             let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
             let taken = tx.live_count(room.id)?;
-            Ok((room, tx.participant(id)?, taken))
+            let participant = tx.participant(id)?.filter(|p| p.room == room.id);
+            let back = match participant.as_ref().filter(|p| p.presence == Presence::Left) {
+                Some(left) => Some(seat::way_back(tx, &room, left)?),
+                None => None,
+            };
+            Ok((room, participant, back, taken))
         });
-        let (room, participant, taken) = found.await?;
-        let participant = participant.filter(|p| p.room == room.id).ok_or_else(dead)?;
+        let (room, participant, back, taken) = found.await?;
+        let participant = participant.ok_or_else(dead)?;
         open(&room)?;
-        if participant.seated() && !participant.counted {
+        if matches!(back, Some(Door::Seat(_))) || (participant.seated() && !participant.counted) {
             // Said early, while there is still a status to say it with; the seat is given by `connected`.
             rules::free_seat(&room, taken)?;
         }

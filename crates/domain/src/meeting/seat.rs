@@ -208,7 +208,7 @@ impl Domain {
 }
 
 /// To the seat that one had, or to the door for who never had one. They knew the passcode when they came.
-fn way_back(tx: &mut dyn Tx, room: &Room, participant: &Participant) -> Result<Door> {
+pub(super) fn way_back(tx: &mut dyn Tx, room: &Room, participant: &Participant) -> Result<Door> {
     open(room)?;
     let seated_before = match participant.user {
         None => participant.counted,
