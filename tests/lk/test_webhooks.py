@@ -84,6 +84,25 @@ async def test_what_is_refused_is_sent_again_in_its_order(serve_media, new_lk, r
     assert receiver.names("one") == ["room_started", "room_finished"]
 
 
+async def test_who_never_answers_holds_up_nobody_else(serve_media, new_lk, receiver):
+    given_up = []
+
+    async def swallow(reader, _):
+        with contextlib.suppress(ConnectionError):
+            given_up.append(await reader.read(-1))
+
+    black_hole = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{black_hole.sockets[0].getsockname()[1]}/hook"
+    world = await serve_media(CONVO_WEBHOOK_URLS=f"{url},{receiver.url}")
+    rounds = 4
+    for _ in range(rounds):
+        await make_and_delete(world, new_lk, "one")
+    await receiver.until(lambda: len(receiver.taken) == 2 * rounds)
+    assert given_up == [], "the first that is not answered is still waited for"
+    assert receiver.names("one") == ["room_started", "room_finished"] * rounds
+    black_hole.close()
+
+
 async def test_a_restart_loses_none(serve_media, new_lk, receiver):
     world = await serve_media(CONVO_WEBHOOK_URLS=receiver.url)
     receiver.refusing = True

@@ -14,20 +14,22 @@ use livekit_protocol::{self as proto, WebhookEvent};
 use reqwest::{Client, header, redirect};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::sync::{
-    Notify,
     mpsc::{UnboundedReceiver, UnboundedSender},
+    watch,
 };
 
 /// Recorded in one transaction at most.
 const RECORDED: usize = 64;
-/// Under way at once.
+/// Under way at once, to one address.
 const SENT: i64 = 16;
 /// How long an address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The queue is looked at this often without being told: tries fall due, another process replays.
 const LOOK: Duration = Duration::from_secs(2);
+/// What was done long ago is forgotten this often.
+const FORGET: Duration = Duration::from_secs(3600);
 /// Seconds that a signature is good.
 const SIGNATURE: i64 = 300;
 /// The store did not answer; it is asked again after this.
@@ -36,12 +38,13 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The addresses.
 pub(crate) struct Webhooks {
     urls: Vec<String>,
-    news: Notify,
+    /// Something was stored.
+    news: watch::Sender<()>,
 }
 
 impl Webhooks {
     pub(crate) fn new(urls: Vec<String>) -> Self {
-        Self { urls, news: Notify::new() }
+        Self { urls, news: watch::Sender::new(()) }
     }
 
     /// Hands an event to [`record`].
@@ -64,52 +67,72 @@ pub(crate) async fn record(doors: House, mut recorded: UnboundedReceiver<News>) 
             tokio::time::sleep(RETRY).await;
         }
         batch.clear();
-        doors.webhooks.news.notify_one();
+        doors.webhooks.news.send_replace(());
     }
 }
 
-/// Sends what is due, as long as the server runs; also what was left from before a restart.
+/// Sends what is due, as long as the server runs; also what was left from before a restart, to whichever address. Each has a
+/// sender of its own: one that takes long to answer keeps nobody else waiting.
 pub(crate) async fn send(doors: House) {
     let client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).user_agent("Convo").build();
     let Ok(client) = client else { return tracing::error!("there is no HTTP client for webhooks") };
-    let mut forgotten = doors.app.domain.now();
-    loop {
-        if !send_due(&doors, &client).await {
-            let _ = tokio::time::timeout(LOOK, doors.webhooks.news.notified()).await;
+    let left = loop {
+        match doors.app.domain.news_addresses().await {
+            Ok(left) => break left,
+            Err(error) => tracing::warn!(%error, "webhooks could not be read"),
         }
-        let now = doors.app.domain.now();
-        if now.seconds_since(forgotten) > 3600 {
-            forgotten = now;
-            if let Err(error) = doors.app.domain.forget_news().await {
-                tracing::warn!(%error, "old webhooks could not be forgotten");
-            }
+        tokio::time::sleep(RETRY).await;
+    };
+    let urls: BTreeSet<String> = doors.webhooks.urls.iter().cloned().chain(left).collect();
+    for url in urls {
+        tokio::spawn(send_to(doors.clone(), client.clone(), url));
+    }
+    loop {
+        tokio::time::sleep(FORGET).await;
+        if let Err(error) = doors.app.domain.forget_news().await {
+            tracing::warn!(%error, "old webhooks could not be forgotten");
         }
     }
 }
 
-/// One round: of each room and address the first that is due. Whether there was something.
-async fn send_due(doors: &House, client: &Client) -> bool {
-    let due = match doors.app.domain.due_news(SENT).await {
+async fn send_to(doors: House, client: Client, url: String) {
+    let mut news = doors.webhooks.news.subscribe();
+    loop {
+        if !send_due(&doors, &client, &url).await {
+            let _ = tokio::time::timeout(LOOK, news.changed()).await;
+        }
+    }
+}
+
+/// One round: of each room the first that is due. Whether there was something, and what became of it is stored: what is not would
+/// be sent again at once.
+async fn send_due(doors: &House, client: &Client, url: &str) -> bool {
+    let due = match doors.app.domain.due_news(url, SENT).await {
         Ok(due) => due,
         Err(error) => {
             tracing::warn!(%error, "webhooks could not be read");
             return false;
         }
     };
-    let any = !due.is_empty();
+    let mut all_stored = !due.is_empty();
     let mut sending: FuturesUnordered<_> = due.into_iter().map(|delivery| deliver(doors, client, delivery)).collect();
-    while sending.next().await.is_some() {}
-    any
+    while let Some(stored) = sending.next().await {
+        all_stored &= stored;
+    }
+    all_stored
 }
 
-async fn deliver(doors: &Doors, client: &Client, delivery: Delivery) {
+/// Whether what became of it is stored.
+async fn deliver(doors: &Doors, client: &Client, delivery: Delivery) -> bool {
     let outcome = post(doors, client, &delivery).await;
     if let Err(error) = &outcome {
         tracing::info!(url = delivery.url, event = delivery.event, id = delivery.id, error, "a webhook was not taken");
     }
-    if let Err(error) = doors.app.domain.settle_news(delivery, outcome).await {
+    let settled = doors.app.domain.settle_news(delivery, outcome).await;
+    if let Err(error) = &settled {
         tracing::warn!(%error, "what became of a webhook could not be stored");
     }
+    settled.is_ok()
 }
 
 async fn post(doors: &Doors, client: &Client, delivery: &Delivery) -> Result<(), String> {

@@ -40,14 +40,19 @@ impl WebhookStore for Tx<'_> {
         Ok(())
     }
 
-    fn due_deliveries(&mut self, now: Timestamp, most: i64) -> Result<Vec<Delivery>> {
+    fn due_deliveries(&mut self, url: &str, now: Timestamp, most: i64) -> Result<Vec<Delivery>> {
         const DUE: &str = concat!(
             "SELECT ",
             columns!(),
-            " FROM deliveries d WHERE done_at IS NULL AND due_at <= ?1 AND number = (SELECT MIN(number) \
-             FROM deliveries WHERE done_at IS NULL AND url = d.url AND room = d.room) ORDER BY number LIMIT ?2"
+            " FROM deliveries d WHERE done_at IS NULL AND url = ?1 AND due_at <= ?2 AND number = (SELECT MIN(number) \
+             FROM deliveries WHERE done_at IS NULL AND url = d.url AND room = d.room) ORDER BY number LIMIT ?3"
         );
-        self.sql.rows(DUE, values![now, most], delivery)
+        self.sql.rows(DUE, values![url, now, most], delivery)
+    }
+
+    fn delivery_addresses(&mut self) -> Result<Vec<String>> {
+        const OPEN: &str = "SELECT DISTINCT url FROM deliveries WHERE done_at IS NULL";
+        self.sql.rows(OPEN, values![], |row| row.req_text(0))
     }
 
     fn save_delivery(&mut self, d: &Delivery) -> Result<()> {

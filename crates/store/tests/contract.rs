@@ -718,10 +718,22 @@ async fn news_of_a_room_wait_for_each_other(w: World) {
         })
         .await
         .unwrap();
-    let due = async |now| w.store.read(move |tx| tx.due_deliveries(Timestamp(now), 10)).await.unwrap();
+    let due = async |now| {
+        let both = w.store.read(move |tx| {
+            let mut both = tx.due_deliveries("http://one", Timestamp(now), 10)?;
+            both.extend(tx.due_deliveries("http://two", Timestamp(now), 10)?);
+            Ok(both)
+        });
+        let mut both = both.await.unwrap();
+        both.sort_by_key(|delivery| delivery.number);
+        both
+    };
     let names = |due: &[Delivery]| due.iter().map(|d| (d.id.clone(), d.url.clone())).collect::<Vec<_>>();
     let pair = |id: &str, url: &str| (id.to_owned(), format!("http://{url}"));
     assert_eq!(due(9).await, []);
+    let mut addresses = w.read(|tx| tx.delivery_addresses()).await;
+    addresses.sort_unstable();
+    assert_eq!(addresses, ["http://one", "http://two"]);
     let first = due(10).await;
     assert_eq!(names(&first), [pair("EV_1", "one"), pair("EV_1", "two"), pair("EV_3", "one"), pair("EV_3", "two")]);
     assert_eq!((&first[0].body[..], first[0].attempts), ("{\"id\":\"EV_1\"}", 0));

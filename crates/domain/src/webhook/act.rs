@@ -19,10 +19,15 @@ impl Domain {
             .await
     }
 
-    /// What to send now, at most `most`.
-    pub async fn due_news(&self, most: i64) -> Result<Vec<Delivery>> {
-        let now = self.now();
-        self.store.read(move |tx| tx.due_deliveries(now, most)).await
+    /// What to send to the address now, at most `most`.
+    pub async fn due_news(&self, url: &str, most: i64) -> Result<Vec<Delivery>> {
+        let (url, now) = (url.to_owned(), self.now());
+        self.store.read(move |tx| tx.due_deliveries(&url, now, most)).await
+    }
+
+    /// Addresses for which something is outstanding.
+    pub async fn news_addresses(&self) -> Result<Vec<String>> {
+        self.store.read(|tx| tx.delivery_addresses()).await
     }
 
     /// After a try that ended so.

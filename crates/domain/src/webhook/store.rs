@@ -5,8 +5,10 @@ use crate::{clock::Timestamp, error::Result};
 
 pub trait WebhookStore {
     fn add_delivery(&mut self, news: &News, url: &str, now: Timestamp) -> Result<()>;
-    /// Of each room and address the first that is outstanding, if it is due, oldest first.
-    fn due_deliveries(&mut self, now: Timestamp, most: i64) -> Result<Vec<Delivery>>;
+    /// For the address, of each room the first that is outstanding, if it is due, oldest first.
+    fn due_deliveries(&mut self, url: &str, now: Timestamp, most: i64) -> Result<Vec<Delivery>>;
+    /// Addresses for which something is outstanding.
+    fn delivery_addresses(&mut self) -> Result<Vec<String>>;
     /// What a try changed.
     fn save_delivery(&mut self, delivery: &Delivery) -> Result<()>;
     /// Outstanding ones and those given up, or really all; newest first.
