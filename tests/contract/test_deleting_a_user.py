@@ -25,6 +25,18 @@ async def test_the_messages_stay_and_the_author_is_gone(world):
     assert "Ann" not in page and ann.email not in page
 
 
+async def test_who_left_before_is_forgotten_there_too(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("chatrooms", ann, ben)
+    await ann.via("chatrooms").post(room, "I was here")
+    await ann.post(f"/api/chatroom/{room.id}/leave")
+    people = (await ben.get(f"/api/chatroom/{room.id}/")).get("members", [])
+    assert ann.id not in str(people)
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    (shown,) = await ben.via("chatrooms").history(room)
+    assert_like(shown.raw, {"sender": {"name": DELETED}})
+
+
 async def test_a_deleted_persons_tokens_are_dead_everywhere(world):
     ann = await world.person("Ann Lee")
     await ann.request("DELETE", f"/api/user/{ann.id}")

@@ -257,7 +257,7 @@ impl RoomStore for Tx<'_> {
     }
 
     fn member(&mut self, id: RoomId, user: UserId) -> Result<Option<Member>> {
-        const ONE: &str = "SELECT role, standing, since FROM members WHERE room = ?1 AND user_id = ?2";
+        const ONE: &str = "SELECT role, standing, since FROM members WHERE room = ?1 AND user_id = ?2 AND standing < 2";
         self.sql.row(ONE, values![&id, &user], |row| {
             Ok(Member {
                 room: id,
@@ -271,7 +271,7 @@ impl RoomStore for Tx<'_> {
 
     fn visitor(&mut self, id: RoomId, user: UserId) -> Result<Option<Visitor>> {
         const ONE: &str = "SELECT u.display_name, u.number, u.standing, m.role, m.standing, m.since FROM users u \
-             LEFT JOIN members m ON m.room = ?1 AND m.user_id = u.id WHERE u.id = ?2";
+             LEFT JOIN members m ON m.room = ?1 AND m.user_id = u.id AND m.standing < 2 WHERE u.id = ?2";
         self.sql.row(ONE, values![&id, &user], |row| {
             let member = match row.int(3)? {
                 None => None,
@@ -290,13 +290,16 @@ impl RoomStore for Tx<'_> {
 
     fn put_member(&mut self, m: &Member) -> Result<()> {
         const PUT: &str = "INSERT INTO members (room, user_id, role, standing, since) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (room, user_id) DO UPDATE SET role = excluded.role, standing = excluded.standing";
+             ON CONFLICT (room, user_id) DO UPDATE SET role = excluded.role, standing = excluded.standing, \
+             since = CASE WHEN members.standing = 2 THEN excluded.since ELSE members.since END";
         let values = values![&m.room, &m.user, m.role.code(), m.standing.code(), m.since];
         self.sql.execute(PUT, values).map(drop)
     }
 
+    /// The row stays, as one that is no member (2): what they wrote here is found by it when their account is deleted.
     fn drop_member(&mut self, id: RoomId, user: UserId) -> Result<()> {
-        self.sql.execute("DELETE FROM members WHERE room = ?1 AND user_id = ?2", values![&id, &user]).map(drop)
+        const LEFT: &str = "UPDATE members SET standing = 2 WHERE room = ?1 AND user_id = ?2";
+        self.sql.execute(LEFT, values![&id, &user]).map(drop)
     }
 
     fn people(&mut self, id: RoomId) -> Result<Vec<Person>> {
