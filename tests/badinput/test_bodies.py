@@ -229,6 +229,7 @@ async def test_ids_in_paths(scene):
         ("platform", "GET", "/api/v1/meetings/{}"),
         ("platform", "GET", "/api/v1/meetings/{}/messages"),
         ("platform", "POST", "/api/v1/meetings/{}/leave"),
+        ("platform", "POST", "/api/v1/meetings/{}/join"),
         ("guest", "GET", "/api/v1/meetings/{}/info"),
         ("convo", "GET", "/api/meetings/{}"),
         ("convo", "GET", "/api/messages/{}"),

@@ -2,7 +2,7 @@
 //! the answer, errors included, is in that API's voice.
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -45,9 +45,10 @@ pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
 async fn join(
     State(app): State<Shared>,
     identity: axum::Extension<Identity>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    let Ok(Path(id)) = id else { return convo_platform::voice(Error::not_found("Meeting")) };
     let parsed = body::read(request).await.and_then(|bytes| body::json::<Option<Map<String, Value>>>(&bytes));
     // Every field of a join may be left out, and so may its body.
     let parsed = parsed.map(|body| Value::Object(body.unwrap_or_default()));
