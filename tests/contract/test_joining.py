@@ -233,6 +233,22 @@ async def test_waiting_and_being_admitted(world):
     await live.expect_type("chat_message", content="welcome")
 
 
+async def test_a_device_comes_back_in_the_role_that_its_owner_has_now(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room()
+    anns = await socket(world, room, (await join(ann, room))["meeting_token"])
+    away, here = await join(ben, room), await join(ben, room)
+    device = await socket(world, room, away["meeting_token"])
+    for order, role in (("co-host", "co_host"), ("revoke-co-host", "participant")):
+        await device.close()
+        await anns.expect_type("participant_left")
+        await ann.post(f"{MEETINGS}/{room.code}/participants/{here['participant_id']}/{order}")
+        anns.seen.clear()
+        device = await socket(world, room, away["meeting_token"])
+        assert_like(await anns.expect_type("participant_joined", user_id=ben.id), {"role": role})
+        anns.seen.clear()
+
+
 async def test_the_sockets_path_tells_a_page_why_it_may_not_come_in(world):
     """Browsers close such a socket with 1006, and say no more."""
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")

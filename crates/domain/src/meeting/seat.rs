@@ -188,7 +188,8 @@ impl Domain {
                     return Ok(None);
                 };
                 match way_back(tx, &room, &participant)? {
-                    Door::Seat(_) => {
+                    Door::Seat(role) => {
+                        participant.role = role;
                         take(tx, &mut room, &mut participant, now)?;
                         tx.save_participant(&participant)?;
                         if participant.counted {
@@ -210,18 +211,19 @@ impl Domain {
 /// To the seat that one had, or to the door for who never had one. They knew the passcode when they came.
 pub(super) fn way_back(tx: &mut dyn Tx, room: &Room, participant: &Participant) -> Result<Door> {
     open(room)?;
-    let seated_before = match participant.user {
-        None => participant.counted,
-        Some(user) => match tx.member(room.id, user)?.map(|member| member.standing) {
-            Some(MemberStanding::In) => true,
+    let role = match participant.user {
+        None => participant.counted.then_some(participant.role),
+        Some(user) => match tx.member(room.id, user)? {
+            // As it is now: they may have been made co-host, or no longer be it, on another device.
+            Some(member) if member.standing == MemberStanding::In => Some(member.role),
             // Removed while away: the old token opens nothing.
-            Some(MemberStanding::Removed) => return Err(Error::forbidden("You were removed from this meeting")),
-            None => false,
+            Some(_) => return Err(Error::forbidden("You were removed from this meeting")),
+            None => None,
         },
     };
-    match seated_before {
-        true => Ok(Door::Seat(participant.role)),
-        false => rules::door(room, None, room.passcode.as_deref()),
+    match role {
+        Some(role) => Ok(Door::Seat(role)),
+        None => rules::door(room, None, room.passcode.as_deref()),
     }
 }
 
