@@ -60,7 +60,9 @@ fn read(field: &'static str, text: &str) -> Result<(Timestamp, bool)> {
         let date = Date::parse(text, &Iso8601::PARSING).map_err(|_| bad())?;
         (date.with_time(Time::MIDNIGHT).assume_utc(), true)
     };
-    if !(1..=9999).contains(&moment.to_offset(time::UtcOffset::UTC).year()) {
+    // With an offset, the last and first hours that can be written lie in years that cannot.
+    let in_utc = moment.checked_to_offset(time::UtcOffset::UTC).ok_or_else(bad)?;
+    if !(1..=9999).contains(&in_utc.year()) {
         return Err(bad());
     }
     let start = i64::try_from(moment.unix_timestamp_nanos() / 1_000).map_err(|_| bad())?;
@@ -104,5 +106,19 @@ mod tests {
         for bad in ["", "yesterday", "2024-13-01", "1705315800", "2024-01-15T25:00:00Z"] {
             assert_eq!(parse("t", bad).unwrap_err().field, Some("t"), "{bad}");
         }
+    }
+
+    #[test]
+    fn years_have_four_digits_in_utc_too() {
+        for bad in [
+            "9999-12-31T23:59:59-01:00",
+            "0001-01-01T00:00:00+01:00",
+            "-9999-01-01T00:00:00+01:00",
+            "-009999-01-01T00:00:00+01:00",
+            "0000-01-01",
+        ] {
+            assert_eq!(parse("t", bad).unwrap_err().field, Some("t"), "{bad}");
+        }
+        assert_eq!(rfc3339(parse("t", "9999-12-31T23:59:59+01:00").unwrap()), "9999-12-31T22:59:59Z");
     }
 }
