@@ -10,6 +10,9 @@ use crate::{
     text,
 };
 
+/// RFC 3339 writes years in four digits.
+const YEAR_10000: Timestamp = Timestamp(253_402_300_800_000_000);
+
 /// Whose wrong passcodes are counted: one caller's for one meeting, and everybody's for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Guesser {
@@ -89,6 +92,10 @@ pub fn schedule(start: Option<Timestamp>, end: Option<Timestamp>) -> Result<()> 
     match (start, end) {
         (Some(start), Some(end)) if end <= start => {
             Err(Error::invalid("scheduled_end_time", "scheduled_end_time must be after scheduled_start_time"))
+        }
+        // Nobody may write it; a long meeting could be moved there.
+        (_, Some(end)) if end >= YEAR_10000 => {
+            Err(Error::invalid("scheduled_end_time", "scheduled_end_time must be before the year 10000"))
         }
         _ => Ok(()),
     }
@@ -226,6 +233,15 @@ mod tests {
         assert_eq!(moved(&room, Some(at(16)), None), (Some(at(16)), Some(at(17))));
         assert_eq!(moved(&room, None, Some(at(18))), (Some(at(15)), Some(at(18))));
         assert_eq!(moved(&room, Some(at(17)), Some(at(18))), (Some(at(17)), Some(at(18))));
+    }
+
+    #[test]
+    fn a_moved_meeting_ends_before_the_year_10000() {
+        let year = |year: i64| Timestamp::from_seconds((year - 1970) * 31_556_952);
+        let room = room(|r| (r.scheduled_start, r.scheduled_end) = (Some(year(2000)), Some(year(9999))));
+        let (start, end) = moved(&room, Some(year(9000)), None);
+        assert_eq!(schedule(start, end).unwrap_err().field, Some("scheduled_end_time"));
+        assert!(schedule(Some(year(9000)), Some(year(9999))).is_ok());
     }
 
     #[test]
