@@ -134,15 +134,15 @@ impl Domain {
     /// Proves an address. Where a token comes along, the code must be its owner's.
     pub async fn verify(&self, channel: Channel, secret: &str, actor: Option<&Actor>, asker: Asker) -> Result<()> {
         let now = self.now();
-        self.codes.check(&asker, limit::CODE_GUESSES, now)?;
         let caller = actor.map(Actor::account).transpose()?;
         let code_hash = login::hash(secret.trim());
-        let proven = self.store.write(Key::Any, move |tx| prove(tx, channel, &code_hash, caller, now)).await?;
-        if !proven {
-            self.codes.wrong(asker, now);
+        self.codes.take(asker, limit::CODE_GUESSES, now)?;
+        let proven = self.store.write(Key::Any, move |tx| prove(tx, channel, &code_hash, caller, now)).await;
+        if let Ok(false) = proven {
             return Err(Error::invalid("verification_code", "Invalid or expired verification code"));
         }
-        Ok(())
+        self.codes.give_back(&asker, now);
+        proven.map(drop)
     }
 
     pub async fn user(&self, id: UserId) -> Result<User> {

@@ -15,6 +15,7 @@ struct Window {
     wrong: u32,
 }
 
+const WINDOW: Duration = Duration::from_secs(limit::GUESS_SECONDS);
 /// Keys at most; above, the oldest windows go. An attacker with that many addresses meets the per-meeting bound first.
 const KEYS: usize = 100_000;
 
@@ -27,31 +28,53 @@ impl<K: Hash + Eq + Clone> Default for Guesses<K> {
 impl<K: Hash + Eq + Clone> Guesses<K> {
     /// Refuses when `key` has guessed wrong `most` times in the running window.
     pub fn check(&self, key: &K, most: u32, now: Timestamp) -> Result<(), Error> {
-        let windows = self.windows.lock();
-        match windows.get(key) {
-            Some(window) if window.ends > now && window.wrong >= most => {
-                let wait = window.ends.seconds_since(now) as u64 + 1;
-                Err(Error::too_many("Too many wrong guesses; try again later", wait))
-            }
-            _ => Ok(()),
-        }
+        check(&self.windows.lock(), key, most, now)
     }
 
     pub fn wrong(&self, key: K, now: Timestamp) {
-        let mut windows = self.windows.lock();
-        if windows.len() >= KEYS {
-            windows.retain(|_, window| window.ends > now);
-        }
-        if windows.len() >= KEYS {
-            windows.clear();
-        }
-        let fresh = Window { ends: now + Duration::from_secs(limit::GUESS_SECONDS), wrong: 0 };
-        let window = windows.entry(key).or_insert(fresh);
-        if window.ends <= now {
-            *window = Window { ends: now + Duration::from_secs(limit::GUESS_SECONDS), wrong: 0 };
-        }
-        window.wrong += 1;
+        count(&mut self.windows.lock(), key, now);
     }
+
+    /// Checks, and counts the guess as wrong until it is known: however many come at once, `most` are let through.
+    pub fn take(&self, key: K, most: u32, now: Timestamp) -> Result<(), Error> {
+        let mut windows = self.windows.lock();
+        check(&windows, &key, most, now)?;
+        count(&mut windows, key, now);
+        Ok(())
+    }
+
+    /// The guess that was taken at `taken` was not wrong.
+    pub fn give_back(&self, key: &K, taken: Timestamp) {
+        let mut windows = self.windows.lock();
+        // A window that began since has not counted it.
+        if let Some(window) = windows.get_mut(key).filter(|window| window.ends <= taken + WINDOW) {
+            window.wrong = window.wrong.saturating_sub(1);
+        }
+    }
+}
+
+fn check<K: Hash + Eq>(windows: &HashMap<K, Window>, key: &K, most: u32, now: Timestamp) -> Result<(), Error> {
+    match windows.get(key) {
+        Some(window) if window.ends > now && window.wrong >= most => {
+            let wait = window.ends.seconds_since(now) as u64 + 1;
+            Err(Error::too_many("Too many wrong guesses; try again later", wait))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn count<K: Hash + Eq>(windows: &mut HashMap<K, Window>, key: K, now: Timestamp) {
+    if windows.len() >= KEYS {
+        windows.retain(|_, window| window.ends > now);
+    }
+    if windows.len() >= KEYS {
+        windows.clear();
+    }
+    let window = windows.entry(key).or_insert(Window { ends: now + WINDOW, wrong: 0 });
+    if window.ends <= now {
+        *window = Window { ends: now + WINDOW, wrong: 0 };
+    }
+    window.wrong += 1;
 }
 
 #[cfg(test)]
@@ -69,5 +92,25 @@ mod tests {
         assert_eq!(guesses.check(&"ann", 10, start).unwrap_err().retry_after, Some(601));
         guesses.check(&"bob", 10, start).unwrap();
         guesses.check(&"ann", 10, start + Duration::from_secs(600)).unwrap();
+    }
+
+    #[test]
+    fn a_guess_that_was_right_leaves_room_for_another() {
+        let guesses = Guesses::default();
+        let start = Timestamp::from_seconds(1_000);
+        for _ in 0..10 {
+            guesses.take("ann", 10, start).unwrap();
+        }
+        assert_eq!(guesses.take("ann", 10, start).unwrap_err().retry_after, Some(601));
+        guesses.give_back(&"ann", start);
+        guesses.take("ann", 10, start).unwrap();
+        guesses.take("ann", 10, start).unwrap_err();
+
+        let next = start + WINDOW;
+        for _ in 0..10 {
+            guesses.take("ann", 10, next).unwrap();
+        }
+        guesses.give_back(&"ann", start);
+        guesses.take("ann", 10, next).unwrap_err();
     }
 }

@@ -85,7 +85,7 @@ async fn who_is_deactivated_while_their_profile_is_saved_stays_it() {
 async fn who_is_deactivated_while_their_address_is_proven_stays_it() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
-    let (domain, code) = (town.domain.clone(), town.last_code());
+    let (domain, code) = (town.domain.clone(), town.code("ann@example.com").await);
     let (_, done) = town
         .meet(
             "users",
@@ -179,6 +179,29 @@ async fn a_deactivation_ends_the_log_ins_though_its_sender_has_gone() {
     town.begin("users", async move { domain.set_active(ann.user, false).await }).await.abort();
     town.domain.set_admin(ann.user, false).await.unwrap();
     assert!(!town.is_logged_in(ann).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_codes_are_guessed_also_when_all_come_at_once() {
+    let town = Town::new().await;
+    town.person("ann@example.com", OLD).await;
+    let guess = async |n: u32| {
+        let answer = town.domain.verify(Channel::Email, &format!("wrong {n}"), None, town::asker()).await;
+        answer.unwrap_err().kind
+    };
+    let answers = futures_util::future::join_all((0..30).map(guess)).await;
+    assert_eq!(answers.iter().filter(|kind| **kind == Kind::Invalid).count(), 10);
+    assert_eq!(answers.iter().filter(|kind| **kind == Kind::TooMany).count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_code_is_no_guess() {
+    let town = Town::new().await;
+    for n in 0..11 {
+        let email = format!("ann{n}@example.com");
+        town.person(&email, OLD).await;
+        town.domain.verify(Channel::Email, &town.code(&email).await, None, town::asker()).await.unwrap();
+    }
 }
 
 /// Ann's meeting, and Bob in it.

@@ -26,6 +26,7 @@ use futures_util::{
     stream::{self, BoxStream, StreamExt},
 };
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},
     time::Duration,
@@ -102,10 +103,15 @@ impl Town {
         joined.unwrap().participant.id
     }
 
-    /// The code of the last mail.
-    pub(super) fn last_code(&self) -> String {
-        let sent = self.outbox.0.lock().unwrap();
-        sent.last().unwrap().lines().nth(4).unwrap().to_owned()
+    /// The code that was mailed there last.
+    pub(super) async fn code(&self, email: &str) -> String {
+        loop {
+            let mailed = self.outbox.0.lock().unwrap().get(email).cloned();
+            if let Some(text) = mailed {
+                return text.lines().nth(4).unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Runs both at the same time, the second when the first has read all it goes by, but has saved nothing yet.
@@ -171,6 +177,24 @@ fn domain(store: Arc<dyn Store>, bus: Arc<Ear>, courier: Arc<Outbox>) -> Arc<Dom
     Domain::new(ports, Policy::default())
 }
 
+/// What was sent last to each address.
+#[derive(Default)]
+struct Outbox(Mutex<HashMap<String, String>>);
+
+#[async_trait]
+impl Courier for Outbox {
+    async fn mail(&self, to: &str, _: &str, text: &str) -> Result<()> {
+        self.text(to, text).await
+    }
+    async fn text(&self, to: &str, text: &str) -> Result<()> {
+        self.0.lock().unwrap().insert(to.into(), text.into());
+        Ok(())
+    }
+    fn delivery(&self) -> Delivery {
+        Delivery::default()
+    }
+}
+
 /// Tokens that say what they are.
 struct Plain;
 
@@ -192,24 +216,6 @@ impl Tokens for Plain {
             Some(id) => Claims::Refresh { caller, id: id.into() },
             None => Claims::Access { caller },
         })
-    }
-}
-
-#[derive(Default)]
-struct Outbox(Mutex<Vec<String>>);
-
-#[async_trait]
-impl Courier for Outbox {
-    async fn mail(&self, _: &str, _: &str, text: &str) -> Result<()> {
-        self.0.lock().unwrap().push(text.into());
-        Ok(())
-    }
-    async fn text(&self, _: &str, text: &str) -> Result<()> {
-        self.0.lock().unwrap().push(text.into());
-        Ok(())
-    }
-    fn delivery(&self) -> Delivery {
-        Delivery::default()
     }
 }
 
