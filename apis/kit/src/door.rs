@@ -87,15 +87,26 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The client's address: the peer's, or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is
-/// not a trusted proxy itself.
+/// not a trusted proxy itself. Behind a hop that cannot be read, nothing is believed: whoever is there may have written
+/// what stands before it.
 pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, proxies: &Proxies) -> IpAddr {
-    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();
-    if !proxies.trust(peer) {
-        return peer;
+    let mut client = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_canonical();
+    let lines = headers.get_all("x-forwarded-for").iter().rev().map(|line| line.to_str().unwrap_or_default());
+    let mut hops = lines.flat_map(|line| line.rsplit(',')).map_while(hop);
+    while proxies.trust(client) {
+        let Some(before) = hops.next() else { break };
+        client = before;
     }
-    let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
-    let hops: Vec<IpAddr> = lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-    hops.into_iter().rev().map(|hop: IpAddr| hop.to_canonical()).find(|hop| !proxies.trust(*hop)).unwrap_or(peer)
+    client
+}
+
+/// An address as proxies write it: some with the port, and then IPv6 in brackets.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    let found = text.parse().ok().or_else(with_port).or_else(bracketed)?;
+    Some(found.to_canonical())
 }
 
 fn identity(parts: &Parts) -> Result<Identity> {
@@ -197,5 +208,30 @@ mod tests {
         assert_eq!(from("8.8.8.8"), "8.8.8.8");
         assert_eq!(from("10.0.0.1"), "9.9.9.9");
         assert_eq!(client_address(&headers(&[]), Some("10.0.0.1".parse().unwrap()), &proxies).to_string(), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_proxy_wrote_is_read_from_its_end_and_no_further_than_it_can_be() {
+        let proxies = Proxies(vec![("10.0.0.0".parse().unwrap(), 8)]);
+        for (hops, client) in [
+            ("1.1.1.1, 9.9.9.9:1234", "9.9.9.9"),
+            ("1.1.1.1, [2001:db8::9]:1234", "2001:db8::9"),
+            ("1.1.1.1, [2001:db8::9]", "2001:db8::9"),
+            ("1.1.1.1, 2001:db8::9", "2001:db8::9"),
+            ("1.1.1.1, 9.9.9.9, 10.0.0.2:1234", "9.9.9.9"),
+            ("1.1.1.1, [::ffff:9.9.9.9]:1234", "9.9.9.9"),
+            ("1.1.1.1, unknown", "10.0.0.1"),
+            ("1.1.1.1, unknown, 10.0.0.2", "10.0.0.2"),
+            ("1.1.1.1,", "10.0.0.1"),
+            ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ] {
+            let given = headers(&[("x-forwarded-for", hops)]);
+            let found = client_address(&given, Some("10.0.0.1".parse().unwrap()), &proxies);
+            assert_eq!(found.to_string(), client, "{hops}");
+        }
+        // What cannot be read as text is no reason to believe the line before.
+        let mut given = headers(&[("x-forwarded-for", "1.1.1.1")]);
+        given.append("x-forwarded-for", axum::http::HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(client_address(&given, Some("10.0.0.1".parse().unwrap()), &proxies).to_string(), "10.0.0.1");
     }
 }
