@@ -115,3 +115,21 @@ fn fewer_frames_come_before_no_picture() {
     let (all, upper) = pictures(&world);
     assert!(all > 50 && upper < 10, "{all} pictures on a narrow link, {upper} of the upper layer");
 }
+
+/// While the picture is paused nothing else tells of the link: it is tried, whatever was known of it last.
+#[test]
+fn a_picture_that_a_tunnel_took_away_comes_back() {
+    for before in [15_037, 15_333, 15_629] {
+        let mut world = World::new(54);
+        let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+        world.publish_video(ann, "cam", 1);
+        world.run(Duration::from_millis(before));
+        world.weather(bob, Weather::tunnel());
+        world.run(Duration::from_secs(2));
+        world.weather(bob, Weather::default());
+        world.run(Duration::from_secs(60));
+        let sid = world.sid(ann, "cam");
+        let packets = layers_since(&world, bob, &sid, world.now - Duration::from_secs(5)).len();
+        assert!(packets > 850, "of 900 packets came {packets}");
+    }
+}

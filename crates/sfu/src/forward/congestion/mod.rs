@@ -11,7 +11,7 @@
 //! | [`probe`] | Did the link become wider than what is sent over it? |
 //!
 //! Times are microseconds: of sending since the estimator began, of arrival on the receiver's own clock. Nothing here is
-//! called without feedback but [`Estimator::on_sent`], once per packet.
+//! called without feedback but [`Estimator::on_sent`], once per packet, and [`Estimator::probe`].
 
 mod aimd;
 mod history;
@@ -33,6 +33,9 @@ use trend::Trend;
 
 /// An estimate never falls lower, in bits per second: one voice, so that there is something to learn from.
 pub const LEAST: f64 = 30_000.0;
+
+/// Feedback this old, in microseconds, says nothing of how the link is now.
+const STALE: u64 = 2_000_000;
 
 /// What the delay of the packets says of the link (section 5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Estimator {
     rtt: Duration,
     /// Number of the last feedback, and the sequence number behind its last.
     answered: Option<(u8, u16)>,
+    /// When it last said that something arrived.
+    heard: u64,
     /// Packets of which is known what became of them, and of these the lost ones, since they were asked for.
     fates: (u32, u32),
     /// What all that is sent would take, in bits per second: there is no use in knowing of more.
@@ -84,6 +89,7 @@ impl Estimator {
             prober: Prober::default(),
             rtt: Duration::from_millis(100),
             answered: None,
+            heard: 0,
             fates: (0, 0),
             desired: 0.0,
         }
@@ -128,6 +134,7 @@ impl Estimator {
             }
         }
         if let Some(newest) = newest {
+            self.heard = at;
             self.conclude(at, newest, usage);
         }
     }
@@ -171,7 +178,9 @@ impl Estimator {
     /// The packets to send at once, if it is time to find out whether the link takes more.
     pub fn probe(&mut self, now: Instant) -> Option<Cluster> {
         let at = self.micros(now);
-        if self.loss.is_heavy() || self.trend.usage() == Usage::Over || !self.history.is_answered() {
+        // While everything is paused nothing is said either: what was too much then may fit again.
+        let full = at < self.heard + STALE && (self.loss.is_heavy() || self.trend.usage() == Usage::Over);
+        if full || !self.history.is_answered() {
             return None;
         }
         self.prober.start(at, self.bound(), self.desired)

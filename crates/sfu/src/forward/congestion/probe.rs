@@ -23,6 +23,8 @@ const WAIT: (u64, u64) = (2_000_000, 16_000_000);
 const FELT: u64 = 300_000;
 /// An answer that has not come by then will not.
 const PATIENCE: u64 = 500_000;
+/// Without any feedback since, a train was lost whole.
+const LOST: u64 = 1_000_000;
 
 /// A train of packets to send together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,9 @@ impl Default for Prober {
 
 impl Prober {
     pub(super) fn start(&mut self, at: u64, estimate: f64, desired: f64) -> Option<Cluster> {
+        if let Some(train) = self.train.take_if(|train| at >= train.started + LOST) {
+            self.back_off(train.started + LOST);
+        }
         let target = (estimate * STEP).min(desired * ROOM);
         if self.train.is_some() || at < self.not_before || target <= estimate {
             return None;
@@ -102,9 +107,14 @@ impl Prober {
             (self.wait, self.not_before) = (WAIT.0, at);
             return Some(rate);
         }
+        self.back_off(at);
+        Some(rate * FULL).filter(|rate| *rate > estimate)
+    }
+
+    /// After a train that did not get through.
+    fn back_off(&mut self, at: u64) {
         self.not_before = at + self.wait;
         self.wait = (self.wait * 2).min(WAIT.1);
-        Some(rate * FULL).filter(|rate| *rate > estimate)
     }
 
     /// The link was too full, and less is sent over it now: whether more fits is asked after a while.

@@ -180,6 +180,15 @@ fn trains_that_do_not_get_through_become_rare() {
     assert_eq!(waits, [0, 2, 4, 8, 16]);
 }
 
+#[test]
+fn a_train_that_nothing_is_heard_of_is_not_waited_for_for_ever() {
+    let mut prober = Prober::default();
+    assert!(prober.start(0, 1e6, 8e6).is_some());
+    let mut next = || (1..).map(|n| n * 100 * MS).find(|at| prober.start(*at, 1e6, 8e6).is_some()).unwrap();
+    assert_eq!(next(), 3_000 * MS, "lost after a second, and two more until the next");
+    assert_eq!(next(), 8_000 * MS, "which is rarer");
+}
+
 /// A link in virtual time: `width` bits per second with a queue, `delay` each way, feedback every 50 ms.
 struct Link {
     began: Instant,
@@ -269,6 +278,37 @@ fn who_sends_little_finds_out_by_probing() {
     estimator.set_desired(3_000_000);
     link.run(&mut estimator, 2, |_| 200e3);
     assert!(estimator.estimate() >= 3_600_000, "{}", estimator.estimate());
+}
+
+#[test]
+fn a_queue_of_long_ago_does_not_keep_from_trying() {
+    let mut link = Link::new(Instant::now());
+    link.width = 1e6;
+    let mut estimator = Estimator::new(link.began, 2_000_000);
+    estimator.set_desired(4_000_000);
+    link.run(&mut estimator, 2, |_| 2e6);
+    assert_eq!(estimator.trend.usage(), Usage::Over);
+    assert_eq!(estimator.probe(link.at() + Duration::from_millis(1_900)), None);
+    assert!(estimator.probe(link.at() + Duration::from_secs(4)).is_some());
+}
+
+#[test]
+fn loss_of_long_ago_does_not_keep_from_trying() {
+    let now = Instant::now();
+    let mut estimator = Estimator::new(now, 1_000_000);
+    estimator.set_desired(4_000_000);
+    let at = |ms: u64| now + Duration::from_millis(ms);
+    (0..100).for_each(|seq| estimator.on_sent(at(10 * u64::from(seq)), seq, 100, false));
+    // Every other packet is lost.
+    let reports = (0..100).map(|seq| Report { seq, arrived: (seq % 2 == 1).then_some(u64::from(seq) * 10 * MS) });
+    estimator.on_feedback(at(1_000), 1, reports);
+    assert!(estimator.loss.is_heavy());
+    assert_eq!(estimator.probe(at(2_900)), None);
+    let train = estimator.probe(at(3_000)).expect("it says nothing of now");
+    // Nothing is heard of this one either.
+    (0..train.packets as u16).for_each(|n| estimator.on_sent(at(3_000), 100 + n, 295, true));
+    assert_eq!(estimator.probe(at(3_900)), None);
+    assert!(estimator.probe(at(33_000)).is_some());
 }
 
 #[test]
