@@ -57,6 +57,19 @@ fn what_was_overtaken_and_a_clock_that_was_set_say_nothing() {
 }
 
 #[test]
+fn what_was_overtaken_by_a_group_that_was_released_together_says_nothing() {
+    let mut trend = Trend::default();
+    travel(&mut trend, 0, 10, 10, 0);
+    // Three that the network held and let go together; the one between them comes later.
+    for (sent, arrived) in [(100, 640), (110, 641), (130, 642)] {
+        trend.on_arrival(sent * MS, arrived * MS);
+    }
+    assert_eq!(trend.on_arrival(120 * MS, 660 * MS), None);
+    assert_eq!(trend.on_arrival(160 * MS, 670 * MS), Some(Usage::Normal));
+    assert_eq!(trend.on_arrival(170 * MS, 680 * MS), Some(Usage::Normal));
+}
+
+#[test]
 fn the_rate_that_arrives_is_of_half_a_second() {
     let mut received = Received::default();
     assert_eq!(received.rate(), None);

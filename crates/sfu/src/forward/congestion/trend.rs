@@ -94,6 +94,9 @@ impl Trend {
             group.last_arrived = group.last_arrived.max(arrived);
             return None;
         }
+        if sent < group.last_sent {
+            return None; // Overtaken by what was released together.
+        }
         let full = std::mem::replace(group, Group { first_sent: sent, last_sent: sent, last_arrived: arrived });
         let before = self.before.replace(full)?;
         let apart = full.last_arrived as i64 - before.last_arrived as i64;
