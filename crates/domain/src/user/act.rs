@@ -118,17 +118,23 @@ impl Domain {
         Err(Error::unavailable("no free verification code"))
     }
 
-    /// Sends the codes again, where they are still missing. Says nothing of whether there is such an account.
+    /// Sends the codes again, where they are still missing. Says nothing of whether there is such an account, not by its
+    /// time either: nobody waits for the sending.
     pub async fn resend_codes(self: &Arc<Self>, email_or_phone: &str) -> Result<()> {
         let address = email_or_phone.to_owned();
         let user = self.store.read(move |tx| match rules::email(&address) {
             Ok(email) => tx.user_by_email(&email),
             Err(_) => rules::phone(&address).map_or(Ok(None), |phone| tx.user_by_phone(&phone)),
         });
-        match user.await?.filter(|user| user.standing == Standing::Active) {
-            Some(user) => self.send_codes(&user).await,
-            None => Ok(()),
+        if let Some(user) = user.await?.filter(active) {
+            let domain = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = domain.send_codes(&user).await {
+                    tracing::error!(?error, "a verification code could not be made");
+                }
+            });
         }
+        Ok(())
     }
 
     /// Proves an address. Where a token comes along, the code must be its owner's.

@@ -17,7 +17,7 @@ use convo_domain::{
         act::{CredentialChange, ProfileChange},
     },
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use town::Town;
 
 const OLD: &str = "OldPassword1";
@@ -201,6 +201,22 @@ async fn a_right_code_is_no_guess() {
         let email = format!("ann{n}@example.com");
         town.person(&email, OLD).await;
         town.domain.verify(Channel::Email, &town.code(&email).await, None, town::asker()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_code_is_answered_at_once_account_or_not() {
+    let town = Town::new().await;
+    town.person("ann@example.com", OLD).await;
+    let first = town.code("ann@example.com").await;
+    let held = town.hold("verifications");
+    for email in ["ann@example.com", "nobody@example.com"] {
+        let answer = tokio::time::timeout(Duration::from_secs(5), town.domain.resend_codes(email)).await;
+        answer.expect(email).unwrap();
+    }
+    drop(held);
+    while town.code("ann@example.com").await == first {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -28,7 +28,7 @@ use futures_util::{
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 use tokio::task::JoinHandle;
@@ -139,6 +139,20 @@ impl Town {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         working
+    }
+
+    /// Nobody gets at the table until what is returned is dropped.
+    pub(super) fn hold(&self, table: &str) -> mpsc::Sender<()> {
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        let (url, (locked, has_locked), (held, end)) = (self.url.clone(), mpsc::channel(), mpsc::channel());
+        std::thread::spawn(move || {
+            let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+            client.batch_execute(&lock).unwrap();
+            locked.send(()).unwrap();
+            let _ = end.recv();
+        });
+        has_locked.recv().unwrap();
+        held
     }
 
     /// On a thread of its own: the driver's client brings its own runtime, which must not run inside another.
