@@ -4,6 +4,7 @@ mod common;
 
 use common::{Name, Weather, World};
 use livekit_protocol as proto;
+use proto::{signal_request::Message as Request, signal_response::Message as Response};
 use std::time::Duration;
 
 /// What an SDK cuts a file into.
@@ -61,6 +62,20 @@ fn who_is_named_often_hears_it_once() {
     assert_eq!(numbers(&world, bob, "_reliable"), [1]);
     assert_eq!(numbers(&world, cid, "_reliable"), [2, 0]);
     assert!(world.clients[ann].data.is_empty());
+}
+
+#[test]
+fn who_asks_for_a_data_track_often_is_answered_once() {
+    let mut world = World::new(85);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let publish = proto::PublishDataTrackRequest { pub_handle: 1, name: "positions".into(), ..Default::default() };
+    world.signal(ann, Request::PublishDataTrackRequest(publish));
+    let track_sid = world.clients[bob].people["ann"].data_tracks[0].sid.clone();
+    let wish = proto::update_data_subscription::Update { track_sid, subscribe: true, ..Default::default() };
+    let updates = vec![wish; 100_000];
+    world.signal(bob, Request::UpdateDataSubscription(proto::UpdateDataSubscription { updates }));
+    let answers = world.clients[bob].responses.iter().filter(|r| matches!(r, Response::DataTrackSubscriberHandles(_)));
+    assert_eq!(answers.count(), 1);
 }
 
 #[test]

@@ -246,12 +246,13 @@ impl Room {
         update: &proto::UpdateDataSubscription,
         cx: &mut Cx<'_>,
     ) {
-        for wish in &update.updates {
-            let Some(index) = self.data_tracks.iter().position(|t| t.info.sid == wish.track_sid) else { continue };
-            if wish.subscribe {
-                self.subscribe_data(key, index, cx);
-            } else {
-                self.data_tracks[index].subscribers.retain(|(k, _)| *k != key);
+        // The last wish for each counts, or one message would be answered a hundred thousand times.
+        let wishes: HashMap<_, _> = update.updates.iter().map(|wish| (&wish.track_sid, wish.subscribe)).collect();
+        for index in 0..self.data_tracks.len() {
+            match wishes.get(&self.data_tracks[index].info.sid) {
+                Some(true) => self.subscribe_data(key, index, cx),
+                Some(false) => self.data_tracks[index].subscribers.retain(|(k, _)| *k != key),
+                None => {}
             }
         }
     }
