@@ -500,3 +500,28 @@ fn after_any_number_of_packets_a_permission_that_comes_back_brings_them_back() {
         assert!(heard > enough, "{cid}: {heard} packets in a second");
     }
 }
+
+#[test]
+fn an_announcement_that_says_too_much_is_refused() {
+    use proto::request_response::Reason;
+    let mut world = World::new(37);
+    let ann = world.enter("ann");
+    let track = |cid: &str, layers: usize, name: usize| proto::AddTrackRequest {
+        cid: cid.into(),
+        name: "n".repeat(name),
+        r#type: proto::TrackType::Video.into(),
+        layers: vec![proto::VideoLayer { width: 1, ..Default::default() }; layers],
+        ..Default::default()
+    };
+    for (cid, layers, name) in [("a", 100_000, 1), ("b", 1, 1 << 20), ("c", 3, 1_000)] {
+        world.signal(ann, Request::AddTrack(track(cid, layers, name)));
+    }
+    world.run(Duration::from_millis(100));
+    let answered = |message: &Response| match message {
+        Response::RequestResponse(refused) => Some(refused.reason()),
+        Response::TrackPublished(taken) => (taken.cid == "c").then_some(Reason::Ok),
+        _ => None,
+    };
+    let answers: Vec<_> = world.clients[ann].responses.iter().filter_map(answered).collect();
+    assert_eq!(answers, [Reason::InvalidRequest, Reason::InvalidRequest, Reason::Ok]);
+}

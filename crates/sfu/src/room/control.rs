@@ -6,6 +6,7 @@ use crate::{
     io::{Answer, Ask, AskId, Refusal},
     peer::Lane,
 };
+use std::collections::HashSet;
 
 type Answered = Result<Answer, Refusal>;
 
@@ -245,9 +246,10 @@ impl Room {
             self.on_subscription(key, subscription, cx);
         }
         let disabled: Vec<_> = self.people[key].subscriptions.clone();
+        let named: HashSet<&String> = state.track_sids_disabled.iter().collect();
         for subscription in disabled {
             let s = &mut self.subscriptions[subscription];
-            s.disabled = state.track_sids_disabled.contains(&self.tracks[s.track].info.sid);
+            s.disabled = named.contains(&self.tracks[s.track].info.sid);
         }
         self.refresh_pictures(key, cx);
     }

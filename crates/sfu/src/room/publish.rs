@@ -5,16 +5,22 @@ use crate::{
     forward::Codec,
     sdp::{Edit, Line, LineKind},
 };
+use prost::Message as _;
 use proto::{TrackSource, TrackType, video_layer};
+use std::collections::BTreeSet;
 use str0m::{
     format::PayloadParams,
     media::{MediaKind, Mid, Pt},
 };
 
+/// Bytes of one announcement: everybody in the room is told all of it.
+const ANNOUNCEMENT: usize = 16 << 10;
 /// Tracks announced and not yet offered, a participant.
 pub(super) const PENDING: usize = 20;
 /// Tracks of one participant.
 pub(super) const TRACKS: usize = 60;
+/// Features of a sound's; LiveKit knows seven.
+const FEATURES: usize = 32;
 /// Codecs that a track may be published in besides its first.
 const BACKUPS: usize = 2;
 
@@ -153,6 +159,7 @@ impl Room {
                 Some((Reason::NotAllowed, "does not have permission to publish"))
             }
             () if request.cid.is_empty() => Some((Reason::InvalidRequest, "a track needs a client id")),
+            () if request.encoded_len() > ANNOUNCEMENT => Some((Reason::InvalidRequest, "too much is said of a track")),
             () if again => Some((Reason::Queued, "track is already being published")),
             () if person.pending.len() >= PENDING || person.tracks.len() >= TRACKS => {
                 Some((Reason::LimitExceeded, "too many tracks"))
@@ -429,7 +436,8 @@ impl Room {
     ) {
         let found = self.people[key].tracks.iter().copied().find(|t| self.tracks[*t].info.sid == update.track_sid);
         if let Some(track) = found {
-            self.tracks[track].info.audio_features = update.features.clone();
+            let features: BTreeSet<i32> = update.features.iter().copied().collect();
+            self.tracks[track].info.audio_features = features.into_iter().take(FEATURES).collect();
             self.changed(key, cx);
         }
     }

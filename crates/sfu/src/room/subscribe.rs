@@ -7,7 +7,11 @@ use crate::forward::{
 };
 use crate::{downlink::Packet, rtp::Extensions};
 use proto::VideoQuality;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use str0m::media::{MediaKind, Mid, Pt};
 
 /// A key frame for another layer of a picture that is there is asked for no more often.
@@ -485,11 +489,12 @@ impl Room {
         settings: &proto::UpdateTrackSettings,
         cx: &mut Cx<'_>,
     ) {
+        let named: HashSet<&String> = settings.track_sids.iter().collect();
         let chosen: Vec<_> = self.people[key]
             .subscriptions
             .iter()
             .copied()
-            .filter(|s| settings.track_sids.contains(&self.tracks[self.subscriptions[*s].track].info.sid))
+            .filter(|s| named.contains(&self.tracks[self.subscriptions[*s].track].info.sid))
             .collect();
         for subscription in chosen {
             let s = &mut self.subscriptions[subscription];
