@@ -305,6 +305,7 @@ fn change_credentials(
     if moved {
         user.email = email;
         user.email_verified = false;
+        tx.drop_verification(Channel::Email, user.id)?;
     }
     let ended = match password {
         Some(hash) => {
@@ -380,6 +381,10 @@ fn prove(tx: &mut dyn Tx, channel: Channel, code_hash: &[u8], caller: Option<Cal
     let good = found.filter(|v| v.expires_at > now && caller.is_none_or(|caller| caller.user == v.user));
     let Some(verification) = good else { return Ok(false) };
     let Some(mut user) = tx.lock_user(verification.user)?.filter(person) else { return Ok(false) };
+    // Whoever had the account before us may have used the code, or changed the address that it was sent to.
+    if tx.verification(channel, code_hash)?.is_none() {
+        return Ok(false);
+    }
     match channel {
         Channel::Email => user.email_verified = true,
         Channel::Phone => user.phone_verified = true,

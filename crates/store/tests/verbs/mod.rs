@@ -182,6 +182,20 @@ async fn a_deactivation_ends_the_log_ins_though_its_sender_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_code_for_the_old_address_does_not_prove_the_new_one() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let (domain, code) = (town.domain.clone(), town.code("ann@example.com").await);
+    let moved = CredentialChange { email: Some("ann@example.org".into()), password: None };
+    let change = async move { domain.update_credentials(ann, moved).await };
+    let verify = town.domain.verify(Channel::Email, &code, None, town::asker());
+    let (changed, proven) = town.meet("users", change, verify).await;
+    changed.unwrap();
+    assert_eq!(proven.unwrap_err().field, Some("verification_code"));
+    assert!(!town.domain.user(ann.user).await.unwrap().email_verified);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_codes_are_guessed_also_when_all_come_at_once() {
     let town = Town::new().await;
     town.person("ann@example.com", OLD).await;
