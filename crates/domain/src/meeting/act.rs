@@ -25,7 +25,7 @@ use crate::{
     text,
     user::{
         Actor, Caller,
-        act::{own_account, timezone},
+        act::{locked_account, own_account, timezone},
         guess::Guesses,
     },
 };
@@ -579,7 +579,8 @@ fn come_in(
     guard: impl FnOnce(&mut dyn FnMut() -> Result<Door>) -> Result<Door>,
     now: Timestamp,
 ) -> Result<Participant> {
-    let user = caller.map(|caller| own_account(tx, caller)).transpose()?;
+    // Locked: who is put out of all meetings in this moment is put out of this one too.
+    let user = caller.map(|caller| locked_account(tx, caller)).transpose()?;
     let member = match &user {
         Some(user) => tx.member(room.id, user.id)?,
         None => None,

@@ -169,7 +169,7 @@ impl Domain {
         let now = self.now();
         self.store
             .write(Key::Any, move |tx| {
-                let mut user = changing_account(tx, caller)?;
+                let mut user = locked_account(tx, caller)?;
                 apply(&mut user, change)?;
                 user.updated_at = now;
                 tx.save_user(&user)?;
@@ -206,7 +206,7 @@ impl Domain {
         let (domain, now) = (self.clone(), self.now());
         login::finish(async move {
             let ended = domain.store.write(Key::Any, move |tx| {
-                let user = changing_account(tx, caller)?;
+                let user = locked_account(tx, caller)?;
                 let ended = login::revoke(tx, user.id, None, now)?;
                 tx.rename_author(user.id, DELETED_NAME)?;
                 tx.save_user(&tombstone(user, now))?;
@@ -300,7 +300,7 @@ fn change_credentials(
     password: Option<PasswordHash>,
     now: Timestamp,
 ) -> Result<Changed> {
-    let mut user = changing_account(tx, caller)?;
+    let mut user = locked_account(tx, caller)?;
     let moved = email.is_some() && email != user.email;
     if moved {
         user.email = email;
@@ -399,8 +399,8 @@ pub(crate) fn own_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
     tx.user(caller.user)?.filter(active).ok_or_else(login::invalid_token)
 }
 
-/// As [`own_account`], for who will save it.
-fn changing_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
+/// As [`own_account`], and it stays as it is until this transaction ends.
+pub(crate) fn locked_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
     tx.lock_user(caller.user)?.filter(active).ok_or_else(login::invalid_token)
 }
 

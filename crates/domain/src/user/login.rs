@@ -181,8 +181,12 @@ impl Domain {
     pub async fn log_out(self: &Arc<Self>, caller: Caller) -> Result<()> {
         let (domain, now) = (self.clone(), self.now());
         finish(async move {
-            let ended = domain.store.write(Key::Any, move |tx| revoke(tx, caller.user, None, now)).await?;
-            domain.logins.forget(&ended);
+            let ended = domain.store.write(Key::Any, move |tx| {
+                // First, so that what the person opens in this moment ends too.
+                tx.lock_user(caller.user)?;
+                revoke(tx, caller.user, None, now)
+            });
+            domain.logins.forget(&ended.await?);
             Ok(())
         })
         .await

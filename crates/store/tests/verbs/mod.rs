@@ -315,6 +315,33 @@ async fn who_logs_out_while_the_host_mutes_everybody_is_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_deactivated_while_they_join_is_out() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let (domain, room) = (town.domain.clone(), town.meeting(ann).await);
+    // The first to come starts the meeting, and so saves the room.
+    let join = async move { domain.join(Some(&Actor::User(ann)), town::HERE, RoomRef::Id(room), town::wish()).await };
+    let (joined, done) = town.meet("rooms", join, town.other.set_active(ann.user, false)).await;
+    done.unwrap();
+    let id = joined.ok().unwrap().participant.id;
+    let found = town.domain.store.read(move |tx| tx.participant(id)).await.unwrap();
+    assert_eq!(found.unwrap().presence, Presence::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_while_they_join_is_out() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let (domain, room) = (town.domain.clone(), town.meeting(ann).await);
+    let join = async move { domain.join(Some(&Actor::User(ann)), town::HERE, RoomRef::Id(room), town::wish()).await };
+    let (joined, gone) = town.meet("rooms", join, town.other.log_out(ann)).await;
+    gone.unwrap();
+    let id = joined.ok().unwrap().participant.id;
+    let found = town.domain.store.read(move |tx| tx.participant(id)).await.unwrap();
+    assert_eq!(found.unwrap().presence, Presence::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_deleted_while_the_meeting_ends_keeps_no_name_there() {
     let town = Town::new().await;
     let Scene { ann, bob, room, bobs } = town.scene().await;

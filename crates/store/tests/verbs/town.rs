@@ -42,7 +42,11 @@ pub(super) struct Town {
     _folder: tempfile::TempDir,
 }
 
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+pub(super) fn wish() -> JoinWish {
+    JoinWish { display_name: None, video_enabled: true, audio_enabled: true, passcode: None }
+}
 
 pub(super) fn asker() -> Asker {
     Asker::address(HERE)
@@ -98,8 +102,7 @@ impl Town {
     }
 
     pub(super) async fn seat(&self, who: Caller, room: RoomId) -> ParticipantId {
-        let wish = JoinWish { display_name: None, video_enabled: true, audio_enabled: true, passcode: None };
-        let joined = self.domain.join(Some(&Actor::User(who)), HERE, RoomRef::Id(room), wish).await;
+        let joined = self.domain.join(Some(&Actor::User(who)), HERE, RoomRef::Id(room), wish()).await;
         joined.unwrap().participant.id
     }
 
