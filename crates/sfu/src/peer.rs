@@ -280,11 +280,6 @@ impl Peer {
         }
     }
 
-    /// The answer to the last offer will not come.
-    pub(crate) fn forget_offer(&mut self) {
-        self.pending = None;
-    }
-
     /// Whether an offer of ours waits for its answer.
     pub(crate) fn offering(&self) -> bool {
         self.pending.is_some()

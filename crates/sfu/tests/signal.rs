@@ -240,6 +240,38 @@ fn after_a_tunnel_the_client_resumes_and_misses_nothing_reliable() {
 }
 
 #[test]
+fn an_answer_that_is_lost_with_the_connection_is_asked_for_again() {
+    for begun in [false, true] {
+        let mut world = World::new(38);
+        let ann = world.enter("ann");
+        let bob = world.join_with("bob", |join| join.mode = Mode::Dual);
+        if begun {
+            world.publish_audio(ann, "mic");
+            world.run(Duration::from_secs(1));
+        }
+        // He takes in what he is offered, and nobody hears that he did.
+        world.clients[bob].loses_answers = true;
+        world.publish_video(ann, "cam", 1);
+        world.run(Duration::from_millis(300));
+        let lost = world.clients[bob].connection;
+        world.input(Input::Disconnect { connection: lost });
+        world.clients[bob].loses_answers = false;
+        assert!(world.resume(bob));
+        world.run(Duration::from_secs(2));
+        let line = world.clients[bob].line_of(&world.sid(ann, "cam")).expect("he was offered it");
+        let seen = world.clients[bob].heard_on(line).count();
+        assert!(seen > 100, "{seen} packets of the picture, begun: {begun}");
+        world.clients[ann].send("_reliable", &text("hi", &[]));
+        world.run(Duration::from_secs(1));
+        assert_eq!(texts(&world, bob), ["hi"]);
+        // And what comes afterwards is offered.
+        world.publish_audio(ann, "late");
+        world.run(Duration::from_secs(1));
+        assert!(world.clients[bob].line_of(&world.sid(ann, "late")).is_some());
+    }
+}
+
+#[test]
 fn media_follow_a_client_to_another_network() {
     let mut world = World::new(43);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));

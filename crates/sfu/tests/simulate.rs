@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Frame, Name, SERVER, World, joining};
-use convo_sfu::{Input, LocalAddress};
+use common::{Frame, Name, SERVER, World};
+use convo_sfu::LocalAddress;
 use livekit_protocol as proto;
 use proto::{
     CandidateProtocol, signal_request::Message as Request, signal_response::Message as Response,
@@ -47,19 +47,6 @@ fn offered(world: &World, name: Name) -> Vec<String> {
     protocols.sort();
     protocols.dedup();
     protocols
-}
-
-/// A new signalling connection for the session; whether it is still there when all is said.
-fn resume(world: &mut World, name: Name) -> bool {
-    let connection = world.connection();
-    let client = &mut world.clients[name];
-    (client.connection, client.closed) = (connection, false);
-    client.responses.clear();
-    let mut join = joining(&client.identity);
-    join.request.reconnect = true;
-    join.request.participant_sid = client.joined.as_ref().unwrap().participant.as_ref().unwrap().sid.clone();
-    world.input(Input::Connect { connection, join: Box::new(join) });
-    !world.clients[name].closed
 }
 
 #[test]
@@ -107,10 +94,10 @@ fn a_resume_breaks_off_once() {
         let ann = world.enter("ann");
         simulate(&mut world, ann, scenario);
         assert!(!world.clients[ann].closed, "only when it resumes");
-        assert!(!resume(&mut world, ann));
+        assert!(!world.resume(ann));
         let heard = world.clients[ann].responses.iter().any(|r| matches!(r, Response::Reconnect(_)));
         assert_eq!(heard, said, "{scenario:?}");
-        assert!(resume(&mut world, ann), "{scenario:?}: the next one holds");
+        assert!(world.resume(ann), "{scenario:?}: the next one holds");
     }
 }
 

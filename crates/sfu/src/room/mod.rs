@@ -117,6 +117,9 @@ pub(crate) struct Participant {
     /// An offer of the client was asked for and did not come yet (`Mode::Single`).
     awaits_offer: bool,
     lines: negotiate::Lines,
+    /// Our offer that waits for its answer, and whether ICE restarts after it (`Mode::Dual`).
+    unanswered: Option<proto::SessionDescription>,
+    restarts: bool,
     negotiation_wanted: bool,
     /// Who may subscribe to this participant's tracks.
     audience: Arc<audience::Audience>,
@@ -148,6 +151,8 @@ impl Participant {
             slots: vec![],
             awaits_offer: false,
             lines: negotiate::Lines::default(),
+            unanswered: None,
+            restarts: false,
             negotiation_wanted: false,
             audience: Arc::new(audience::Audience::everybody()),
             resume_until: None,

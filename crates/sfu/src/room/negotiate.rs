@@ -275,6 +275,7 @@ impl Room {
             mid_to_track_id: self.mid_to_track(key),
             ..Default::default()
         };
+        self.people[key].unanswered = Some(description.clone());
         self.say(key, Message::Offer(description), cx);
         self.learn_ufrag(key, Target::Subscriber, cx);
     }
@@ -285,22 +286,27 @@ impl Room {
             return self.refuse_description(key, &error.to_string(), cx);
         }
         self.learn_ufrag(key, Target::Subscriber, cx);
+        self.people[key].unanswered = None;
         self.bind_slots(key, cx);
+        if std::mem::take(&mut self.people[key].restarts) {
+            self.offer_with(key, true, cx);
+        }
         self.want_negotiation(key);
     }
 
     /// The client resumes: its network may be another. (With one connection it restarts ICE itself.)
     pub(super) fn restart_subscriber(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
-        if self.people[key].mode == Mode::Dual {
-            let person = &mut self.people[key];
-            person.subscriber.as_mut().map(Peer::forget_offer);
-            // Lines of an offer that was never answered do not exist.
-            for slot in person.slots.extract_if(.., |slot| slot.told.is_none()) {
-                if let Some(subscription) = slot.subscription.and_then(|s| self.subscriptions.get_mut(s)) {
-                    subscription.line = None;
-                }
+        if self.people[key].mode != Mode::Dual {
+            return;
+        }
+        // The answer was lost, or the offer. The client may have taken it in: its lines can't be called otherwise any more, so it
+        // is repeated as it was, and ICE restarts after it.
+        match self.people[key].unanswered.clone() {
+            Some(offer) => {
+                self.people[key].restarts = true;
+                self.say(key, Message::Offer(offer), cx);
             }
-            self.offer_with(key, true, cx);
+            None => self.offer_with(key, true, cx),
         }
     }
 

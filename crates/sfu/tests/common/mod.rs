@@ -132,6 +132,19 @@ impl World {
         ConnectionId(self.next_connection)
     }
 
+    /// A new signalling connection for the session; whether it is still there when all is said.
+    pub fn resume(&mut self, name: Name) -> bool {
+        let connection = self.connection();
+        let client = &mut self.clients[name];
+        (client.connection, client.closed) = (connection, false);
+        client.responses.clear();
+        let mut join = joining(&client.identity);
+        join.request.reconnect = true;
+        join.request.participant_sid = client.joined.as_ref().unwrap().participant.as_ref().unwrap().sid.clone();
+        self.input(Input::Connect { connection, join: Box::new(join) });
+        !self.clients[name].closed
+    }
+
     pub fn signal(&mut self, name: Name, message: proto::signal_request::Message) {
         let connection = self.clients[name].connection;
         let request = Box::new(proto::SignalRequest { message: Some(message) });
