@@ -249,6 +249,22 @@ async def test_a_device_comes_back_in_the_role_that_its_owner_has_now(world):
         anns.seen.clear()
 
 
+async def test_who_is_admitted_while_their_socket_opens_hears_of_it(world):
+    """As by a host that lets everybody in: the answer to their coming may be faster than their socket."""
+    ann, room, _ = await waiting_room(world)
+
+    async def come(number):
+        guest = await world.guest(room, f"Guest {number}")
+        url = f"{world.server.ws_url}/ws/meetings/{room.code}?token={guest.token}"
+        admit = ann.post(f"{MEETINGS}/{room.code}/participants/{guest.answer['participant_id']}/admit")
+        live, _ = await asyncio.gather(WebSocket.open(url), admit)
+        world.opened.append(live)
+        admitted = await live.expect_type("participant_admitted")
+        await socket(world, room, admitted.get("meeting_token") or admitted["token"])
+
+    await asyncio.gather(*map(come, range(40)))
+
+
 async def test_the_sockets_path_tells_a_page_why_it_may_not_come_in(world):
     """Browsers close such a socket with 1006, and say no more."""
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")

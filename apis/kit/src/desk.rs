@@ -73,7 +73,7 @@ struct Frame {
 impl Desk {
     /// The socket of one meeting.
     pub async fn of_meeting(app: Shared, slot: usize, address: IpAddr, who: Attendance) -> Result<Arc<Self>> {
-        let Attendance { actor, room, participant } = who;
+        let Attendance { actor, room, participant, door } = who;
         let id = room.id;
         let owner = owner(&actor, participant.as_ref());
         let desk = Self::new(app, Dialect::Meeting, slot, address, owner, Some(actor.clone()), Some(id));
@@ -84,6 +84,9 @@ impl Desk {
                 // What happened between the door and here was told to nobody.
                 let now = now.ok_or_else(|| Error::forbidden("You are not in this meeting any more"))?;
                 desk.take_seat(&now, room.number, room.seq).await?;
+                if door && now.seated() {
+                    desk.app.domain.tell_admitted(&now).await?;
+                }
             }
             None => drop(desk.hear(&actor, RoomRef::Id(id)).await?),
         }

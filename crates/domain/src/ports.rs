@@ -31,9 +31,19 @@ pub trait Tokens: Send + Sync + 'static {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claims {
-    Access { caller: CallerClaims },
-    Refresh { caller: CallerClaims, id: String },
-    Meeting { room_code: String, participant: ParticipantId },
+    Access {
+        caller: CallerClaims,
+    },
+    Refresh {
+        caller: CallerClaims,
+        id: String,
+    },
+    /// `door`: of the waiting room alone.
+    Meeting {
+        room_code: String,
+        participant: ParticipantId,
+        door: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -133,7 +133,8 @@ impl Jwt {
         let livekit = &self.livekit;
         let claims = jsonwebtoken::decode::<Meeting>(token, &livekit.check, &livekit.rules).ok()?.claims;
         let participant = ParticipantId::parse(&claims.jti)?;
-        Some(Good { claims: Claims::Meeting { room_code: claims.video.room, participant }, until: claims.exp })
+        let door = !claims.video.room_join;
+        Some(Good { claims: Claims::Meeting { room_code: claims.video.room, participant, door }, until: claims.exp })
     }
 }
 

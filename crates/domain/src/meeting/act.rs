@@ -120,6 +120,8 @@ pub struct Attendance {
     pub room: Room,
     /// `None`: a member who listens to a room that is no meeting.
     pub participant: Option<Participant>,
+    /// By the waiting room's token: who was let in by now is yet to get the meeting's.
+    pub door: bool,
 }
 
 impl Domain {
@@ -252,7 +254,10 @@ impl Domain {
     pub async fn attend(&self, token: &str, address: IpAddr, by: RoomRef) -> Result<Attendance> {
         let dead = || Error::unauthenticated("Invalid or expired token");
         match self.tokens.read(token, self.now()).ok_or_else(dead)? {
-            Claims::Meeting { participant, .. } => self.attend_as(participant, by).await,
+            Claims::Meeting { participant, door, .. } => {
+                let attendance = self.attend_as(participant, by).await?;
+                Ok(Attendance { door, ..attendance })
+            }
             Claims::Access { caller } => {
                 let caller = self.check_login(caller.into()).await?;
                 self.attend_with_account(caller, address, by).await
@@ -283,7 +288,7 @@ impl Domain {
             Presence::Left => self.reseat(room.id, id).await?.ok_or_else(dead)?,
             _ => participant,
         };
-        Ok(Attendance { actor: actor_of(&participant), room, participant: Some(participant) })
+        Ok(Attendance { actor: actor_of(&participant), room, participant: Some(participant), door: false })
     }
 
     /// Whether the participant of a meeting token may come in now; changes nothing.
@@ -328,15 +333,15 @@ impl Domain {
             .await?;
         if room.kind != RoomKind::Meeting {
             let entry = self.entry(&actor, room.id, RoomKind::Meeting).await?;
-            return Ok(Attendance { actor, room: entry.room, participant: None });
+            return Ok(Attendance { actor, room: entry.room, participant: None, door: false });
         }
         if let Some(participant) = mine {
-            return Ok(Attendance { actor, room, participant: Some(participant) });
+            return Ok(Attendance { actor, room, participant: Some(participant), door: false });
         }
         self.entry(&actor, room.id, RoomKind::Meeting).await?;
         let wish = JoinWish { display_name: None, video_enabled: true, audio_enabled: true, passcode: None };
         let joined = self.join(Some(&actor), address, RoomRef::Id(room.id), wish).await?;
-        Ok(Attendance { actor, room: joined.room, participant: Some(joined.participant) })
+        Ok(Attendance { actor, room: joined.room, participant: Some(joined.participant), door: false })
     }
 
     /// Seats whom the operator's own token names, by identity: a guest, or whoever has that identity already. The operator
@@ -370,7 +375,7 @@ impl Domain {
                     true => tx.add_participant(&participant)?,
                     false => tx.save_participant(&participant)?,
                 }
-                Ok(Attendance { actor: actor_of(&participant), room, participant: Some(participant) })
+                Ok(Attendance { actor: actor_of(&participant), room, participant: Some(participant), door: false })
             })
             .await
     }

@@ -105,6 +105,13 @@ impl Domain {
             .await
     }
 
+    /// Who was let in before their socket listened hears it now.
+    pub async fn tell_admitted(&self, participant: &Participant) -> Result<()> {
+        let room = self.room(RoomRef::Id(participant.room), RoomKind::Meeting).await?;
+        self.bus.tell(vec![admitted(&room, participant, &*self.tokens, self.now())]);
+        Ok(())
+    }
+
     /// Mutes everybody but hosts and co-hosts; those muted.
     pub async fn mute_all(&self, actor: &Actor, by: RoomRef) -> Result<Vec<Participant>> {
         let id = self.find_room(by, RoomKind::Meeting).await?;
@@ -167,6 +174,13 @@ fn controlled(tx: &mut dyn Tx, user: UserId, id: RoomId) -> Result<(Room, Role)>
     }
 }
 
+/// To who was let in: the token that opens the meeting.
+fn admitted(room: &Room, participant: &Participant, tokens: &dyn Tokens, now: Timestamp) -> Tell {
+    let token = tokens.meeting(room, participant, now);
+    let event = Event::Admitted { participant: participant.clone(), token };
+    Tell::event(room.id, Audience::Participant(participant.id), event)
+}
+
 /// The participant as they are now, with all their devices locked: some of what hosts do is done to all of them.
 fn locked(tx: &mut dyn Tx, found: Option<Participant>) -> Result<Option<Participant>> {
     let Some(found) = found else { return Ok(None) };
@@ -195,9 +209,7 @@ fn apply(
             seat::take(tx, room, &mut p, now)?;
             p.counted = true;
             tx.save_participant(&p)?;
-            let token = tokens.meeting(room, &p, now);
-            let admitted = Event::Admitted { participant: p.clone(), token };
-            tx.tell(Tell::event(room.id, Audience::Participant(p.id), admitted));
+            tx.tell(admitted(room, &p, &**tokens, now));
             tx.tell(Tell::Reseat(room.id, p.id, seat::seat_of(&p)));
             tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(p.clone())));
             Ok(p)
