@@ -40,6 +40,20 @@ impl Town {
         let login = self.domain.store.read(move |tx| tx.login(caller.login)).await.unwrap().unwrap();
         login.revoked_at.is_none()
     }
+
+    /// The other is done, and well, while the verb has read the account and has not saved it yet.
+    async fn done_beside<F, T>(&self, verb: impl FnOnce(Arc<Domain>) -> F, other: impl Future<Output = Result<T>>)
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (_, done) = self.meet("users", verb(self.domain.clone()), other).await;
+        done.unwrap();
+    }
+
+    async fn done_beside_a_saved_profile<T>(&self, whose: Caller, other: impl Future<Output = Result<T>>) {
+        let save = move |domain: Arc<Domain>| async move { domain.update_profile(whose, renamed()).await.map(drop) };
+        self.done_beside(save, other).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,15 +83,7 @@ async fn a_refresh_token_is_traded_once_also_when_both_come_at_once() {
 async fn who_is_deactivated_while_their_profile_is_saved_stays_it() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
-    let domain = town.domain.clone();
-    let (_, done) = town
-        .meet(
-            "users",
-            async move { domain.update_profile(ann, renamed()).await.map(drop) },
-            town.domain.set_active(ann.user, false),
-        )
-        .await;
-    done.unwrap();
+    town.done_beside_a_saved_profile(ann, town.domain.set_active(ann.user, false)).await;
     assert_eq!(town.standing(ann).await, Standing::Deactivated);
 }
 
@@ -85,15 +91,9 @@ async fn who_is_deactivated_while_their_profile_is_saved_stays_it() {
 async fn who_is_deactivated_while_their_address_is_proven_stays_it() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
-    let (domain, code) = (town.domain.clone(), town.code("ann@example.com").await);
-    let (_, done) = town
-        .meet(
-            "users",
-            async move { domain.verify(Channel::Email, &code, None, town::asker()).await },
-            town.domain.set_active(ann.user, false),
-        )
-        .await;
-    done.unwrap();
+    let code = town.code("ann@example.com").await;
+    let prove = |domain: Arc<Domain>| async move { domain.verify(Channel::Email, &code, None, town::asker()).await };
+    town.done_beside(prove, town.domain.set_active(ann.user, false)).await;
     assert_eq!(town.standing(ann).await, Standing::Deactivated);
 }
 
@@ -101,15 +101,7 @@ async fn who_is_deactivated_while_their_address_is_proven_stays_it() {
 async fn who_is_deleted_while_their_profile_is_saved_stays_it() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
-    let domain = town.domain.clone();
-    let (_, done) = town
-        .meet(
-            "users",
-            async move { domain.update_profile(ann, renamed()).await.map(drop) },
-            town.domain.delete_account(ann),
-        )
-        .await;
-    done.unwrap();
+    town.done_beside_a_saved_profile(ann, town.domain.delete_account(ann)).await;
     assert_eq!(town.standing(ann).await, Standing::Deleted);
 }
 
@@ -117,15 +109,7 @@ async fn who_is_deleted_while_their_profile_is_saved_stays_it() {
 async fn a_new_password_stands_though_the_profile_is_saved_beside_it() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
-    let domain = town.domain.clone();
-    let (_, done) = town
-        .meet(
-            "users",
-            async move { domain.update_profile(ann, renamed()).await.map(drop) },
-            town.domain.update_credentials(ann, new_password()),
-        )
-        .await;
-    done.unwrap();
+    town.done_beside_a_saved_profile(ann, town.domain.update_credentials(ann, new_password())).await;
     assert!(town.domain.log_in("ann@example.com", OLD).await.is_err());
 }
 
@@ -133,15 +117,8 @@ async fn a_new_password_stands_though_the_profile_is_saved_beside_it() {
 async fn a_new_password_stands_though_somebody_logs_in_with_the_old_one() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;
-    let domain = town.domain.clone();
-    let (_, done) = town
-        .meet(
-            "users",
-            async move { domain.log_in("ann@example.com", OLD).await.map(drop) },
-            town.domain.update_credentials(ann, new_password()),
-        )
-        .await;
-    done.unwrap();
+    let log_in = |domain: Arc<Domain>| async move { domain.log_in("ann@example.com", OLD).await.map(drop) };
+    town.done_beside(log_in, town.domain.update_credentials(ann, new_password())).await;
     assert!(town.domain.log_in("ann@example.com", OLD).await.is_err());
     town.domain.log_in("ann@example.com", NEW).await.unwrap();
 }
