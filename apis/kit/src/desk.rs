@@ -23,7 +23,7 @@ use convo_domain::{
         seat::seat_of,
     },
     message::{Draft, Message, MessageKind, draft::To},
-    room::{RoomKind, RoomRef},
+    room::{Room, RoomKind, RoomRef},
     session::{Owner, Session},
     user::{Actor, Party},
 };
@@ -83,9 +83,10 @@ impl Desk {
                 let now = desk.app.domain.connected(id, participant.id).await?;
                 // What happened between the door and here was told to nobody.
                 let now = now.ok_or_else(|| Error::forbidden("You are not in this meeting any more"))?;
-                desk.take_seat(&now, room.number, room.seq).await?;
-                if door && now.seated() {
-                    desk.app.domain.tell_admitted(&now).await?;
+                if let Err(error) = desk.welcome(&now, &room, door).await {
+                    // Connected already: the seat is not to be kept for a socket that does not come about.
+                    Arc::new(desk).gone(false).await;
+                    return Err(error);
                 }
             }
             None => drop(desk.hear(&actor, RoomRef::Id(id)).await?),
@@ -113,6 +114,15 @@ impl Desk {
         let frames = Frames::new(app.domain.now());
         let (actor, rooms, fresh) = (RwLock::new(actor), RwLock::default(), Mutex::default());
         Self { app, dialect, slot, address, session, actor, rooms, fresh, settled, frames }
+    }
+
+    /// `door`: they came by the waiting room's token.
+    async fn welcome(&self, participant: &Participant, room: &Room, door: bool) -> Result<()> {
+        self.take_seat(participant, room.number, room.seq).await?;
+        match door && participant.seated() {
+            true => self.app.domain.tell_admitted(participant).await,
+            false => Ok(()),
+        }
     }
 
     async fn take_seat(&self, participant: &Participant, number: i64, seq: i64) -> Result<()> {
