@@ -416,3 +416,17 @@ for (const colorScheme of ['light', 'dark']) {
     await done(ann, bob);
   });
 }
+
+test('a private message goes to nobody else when its recipient has left', async () => {
+  const bob = await convo.open();
+  const ann = await meet(convo, bob);
+  const panel = await openPanel(ann, 'Chat');
+  await panel.getByLabel('To').selectOption({ label: 'Bob' });
+  await panel.getByLabel('Message').fill('for Bob alone');
+  await bob.getByRole('button', { name: 'Leave the meeting' }).click();
+  await tile(ann, 'Bob').waitFor({ state: 'detached' });
+  await panel.getByText('Bob is no longer here. Choose who shall read this.').waitFor();
+  await panel.getByLabel('Message').press('Enter');
+  assert.equal(await panel.getByLabel('Message').inputValue(), 'for Bob alone');
+  await done(ann, bob);
+});
