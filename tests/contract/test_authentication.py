@@ -124,6 +124,55 @@ async def test_the_reuse_of_a_spent_refresh_token_revokes_its_session(world):
     await other.get("/api/v1/auth/me")
 
 
+class InMeetings:
+    """A session that is in one meeting, and has been in another."""
+
+    async def enter(self, person, here, before):
+        self.http, driver = person.world.http, person.via("platform")
+        self.places = [(room, (await driver.join(room))["meeting_token"]) for room in (here, before)]
+        self.socket, left = [(await driver.live(room, token)).events for room, token in self.places]
+        await left.close()
+        return self
+
+    async def statuses(self):
+        """What LiveKit's door and the socket's say to the tokens."""
+        for room, token in self.places:
+            yield (await self.http.get("/rtc/validate", params={"access_token": token})).status_code
+            yield (await self.http.get(f"/ws/meetings/{room.code}", params={"token": token})).status_code
+
+    async def ended(self):
+        await self.socket.closed()
+        assert [status async for status in self.statuses()] == [401] * 4
+
+    async def goes_on(self):
+        # To plain HTTP the socket's door says that it is one.
+        assert [status async for status in self.statuses()] == [200, 400] * 2
+        await self.socket.settled()
+
+
+async def in_meetings(world, *people):
+    rooms = [await world.shared_room("platform", people[0]) for _ in range(2)]
+    return [await InMeetings().enter(person, *rooms) for person in people]
+
+
+async def test_the_reuse_of_a_spent_refresh_token_ends_its_meetings(world):
+    ann = await world.person()
+    stolen, other = await in_meetings(world, ann, await ann.on_another_device())
+    await refreshed(world, ann.refresh_token)
+    await stolen.goes_on()
+    await refreshed(world, ann.refresh_token, 401)
+    await stolen.ended()
+    await other.goes_on()
+
+
+async def test_changing_the_password_ends_the_meetings_of_the_other_sessions(world):
+    ann = await world.person()
+    mine, other = await in_meetings(world, ann, await ann.on_another_device())
+    await ann.put(f"/api/user/{ann.id}", {"password": "AnotherPassword1"})
+    await other.ended()
+    await mine.goes_on()
+
+
 async def test_logout_ends_every_session_on_every_api(world):
     ann = await world.person()
     others = [await ann.on_another_device(api) for api in APIS if api != "guest"]

@@ -7,11 +7,12 @@ use convo_domain::{
     error::{Error, Result},
 };
 
-const ALL: [(i64, &str); 4] = [
+const ALL: [(i64, &str); 5] = [
     (1, include_str!("../migrations/0001_start.sql")),
     (2, include_str!("../migrations/0002_webhooks.sql")),
     (3, include_str!("../migrations/0003_tokens_of_those_who_left.sql")),
     (4, include_str!("../migrations/0004_departures.sql")),
+    (5, include_str!("../migrations/0005_log_in_of_a_participant.sql")),
 ];
 
 /// The words in which the databases differ.

@@ -8,7 +8,7 @@ use crate::{
 use convo_domain::{
     clock::Timestamp,
     error::Result,
-    id::{ParticipantId, RoomId, UserId},
+    id::{LoginId, ParticipantId, RoomId, UserId},
     meeting::{Participant, Presence},
     page::{Page, Window},
     room::{
@@ -76,7 +76,7 @@ fn room(row: &dyn Row) -> Result<Room> {
 macro_rules! participant_columns {
     () => {
         "id, room, user_id, identity, display_name, role, presence, joined_at, left_at, video_enabled, \
-         audio_enabled, hand_raised, counted, seat_until"
+         audio_enabled, hand_raised, counted, seat_until, login"
     };
 }
 
@@ -96,6 +96,7 @@ fn participant(row: &dyn Row) -> Result<Participant> {
         hand_raised: row.opt_time(11)?,
         counted: row.flag(12)?,
         seat_until: row.opt_time(13)?,
+        login: row.uuid(14)?.map(LoginId),
     })
 }
 
@@ -314,7 +315,7 @@ impl RoomStore for Tx<'_> {
         const ADD: &str = concat!(
             "INSERT INTO participants (",
             participant_columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
         );
         let values = values![
             &p.id,
@@ -331,6 +332,7 @@ impl RoomStore for Tx<'_> {
             p.hand_raised,
             p.counted,
             p.seat_until,
+            p.login.as_ref(),
         ];
         self.sql.execute(ADD, values).map(drop)
     }
@@ -430,9 +432,14 @@ impl RoomStore for Tx<'_> {
         })
     }
 
-    fn forget_left(&mut self, user: UserId) -> Result<()> {
-        const FORGET: &str = "UPDATE participants SET presence = ?2 WHERE user_id = ?1 AND presence = 2";
-        self.sql.execute(FORGET, values![&user, Presence::Gone.code()]).map(drop)
+    fn forget_left(&mut self, user: UserId, login: Option<LoginId>) -> Result<()> {
+        const ALL: &str = "UPDATE participants SET presence = ?2 WHERE user_id = ?1 AND presence = 2";
+        const ONE: &str = "UPDATE participants SET presence = ?2 WHERE user_id = ?1 AND presence = 2 AND login = ?3";
+        let gone = Presence::Gone.code();
+        match login {
+            None => self.sql.execute(ALL, values![&user, gone]).map(drop),
+            Some(login) => self.sql.execute(ONE, values![&user, gone, &login]).map(drop),
+        }
     }
 
     fn live_count(&mut self, id: RoomId) -> Result<i64> {

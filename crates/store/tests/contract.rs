@@ -204,6 +204,7 @@ fn participant(room: RoomId, user: Option<UserId>) -> Participant {
         hand_raised: Some(Timestamp(6)),
         counted: true,
         seat_until: Some(Timestamp(100)),
+        login: user.map(|user| LoginId(user.0)),
     }
 }
 
@@ -510,8 +511,14 @@ async fn members_and_participants_come_and_go(w: World) {
     assert_eq!(w.read(move |tx| tx.live_count(id)).await, 2);
     let present = w.read(move |tx| tx.present(id)).await;
     assert_eq!(present.iter().map(|p| p.id).collect::<Vec<_>>(), [on_phone.id, guest.id]);
-    w.write(move |tx| tx.forget_left(bob.id)).await;
     let presence = async |id| w.read(move |tx| tx.participant(id)).await.unwrap().presence;
+    w.write(move |tx| tx.forget_left(bob.id, Some(LoginId::new()))).await;
+    assert_eq!(presence(on_laptop.id).await, Presence::Left, "it came by another log-in");
+    w.write(move |tx| tx.forget_left(bob.id, on_laptop.login)).await;
+    assert_eq!(presence(on_laptop.id).await, Presence::Gone);
+    let again = on_laptop.clone();
+    w.write(move |tx| tx.save_participant(&again)).await;
+    w.write(move |tx| tx.forget_left(bob.id, None)).await;
     assert_eq!(presence(on_laptop.id).await, Presence::Gone);
     assert_eq!(presence(on_phone.id).await, Presence::Joined, "who is there is not meant");
     w.write(move |tx| tx.drop_member(id, bob.id)).await;

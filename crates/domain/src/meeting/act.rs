@@ -11,7 +11,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, Kind, Result},
     event::{Audience, EndReason, Event},
-    id::{ParticipantId, RoomId, UserId},
+    id::{LoginId, ParticipantId, RoomId, UserId},
     limit,
     ports::Claims,
     room::{
@@ -326,8 +326,9 @@ impl Domain {
             .read(move |tx| {
                 let room = tx.room(&by)?.ok_or_else(Error::meeting_not_found)?;
                 let mine = tx.present_of(caller.user)?.into_iter().filter(|p| p.room == room.id);
-                // A join that still waits for its socket, rather than a device that is connected.
-                let mine = mine.max_by_key(|p| (p.seat_until.is_some(), p.joined_at));
+                // Of this device, if it can be told; a join that still waits for its socket, rather than one connected.
+                let rank = |p: &Participant| (p.login == Some(caller.login), p.seat_until.is_some(), p.joined_at);
+                let mine = mine.max_by_key(rank);
                 Ok((room, mine))
             })
             .await?;
@@ -599,6 +600,7 @@ fn come_in(
         id: ParticipantId::new(),
         room: room.id,
         user: user.map(|u| u.id),
+        login: caller.map(|caller| caller.login),
         identity: rules::identity(&name, &code::hex(4)),
         display_name: name,
         role: Role::Participant,
@@ -651,6 +653,7 @@ fn guest(room: &Room, identity: String, display_name: String, now: Timestamp) ->
         id: ParticipantId::new(),
         room: room.id,
         user: None,
+        login: None,
         identity,
         display_name,
         role: Role::Participant,
@@ -668,7 +671,8 @@ fn guest(room: &Room, identity: String, display_name: String, now: Timestamp) ->
 
 fn actor_of(participant: &Participant) -> Actor {
     match participant.user {
-        Some(user) => Actor::User(Caller { user, login: crate::id::LoginId(participant.id.0) }),
+        // Who came before log-ins were noted has none; then nothing else is of it.
+        Some(user) => Actor::User(Caller { user, login: participant.login.unwrap_or(LoginId(participant.id.0)) }),
         None => Actor::Guest(crate::user::Guest { participant: participant.id, room: participant.room }),
     }
 }

@@ -7,7 +7,7 @@ pub mod seat;
 
 use crate::{
     clock::Timestamp,
-    id::{ParticipantId, RoomId, UserId},
+    id::{LoginId, ParticipantId, RoomId, UserId},
     room::Role,
     user::Party,
 };
@@ -19,6 +19,8 @@ pub struct Participant {
     pub room: RoomId,
     /// `None`: a guest.
     pub user: Option<UserId>,
+    /// By which log-in the account came; what ends that ends this. `None`: a guest, or one of an earlier version.
+    pub login: Option<LoginId>,
     /// LiveKit identity, `{name}_{8 hex}`: unique in the room.
     pub identity: String,
     pub display_name: String,

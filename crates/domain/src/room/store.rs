@@ -4,7 +4,7 @@ use super::{Member, Role, Room, RoomKind, RoomRef, Status};
 use crate::{
     clock::Timestamp,
     error::Result,
-    id::{ParticipantId, RoomId, UserId},
+    id::{LoginId, ParticipantId, RoomId, UserId},
     meeting::{Participant, Presence},
     page::{Page, Window},
     user::Standing,
@@ -85,8 +85,9 @@ pub trait RoomStore {
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
     /// Those, in every room, that went for good since then, and how.
     fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>>;
-    /// Those of the user, in every room, that left and could come back by their tokens: they are gone for good.
-    fn forget_left(&mut self, user: UserId) -> Result<()>;
+    /// Those of the user, in every room, that left and could come back by their tokens: they are gone for good. With a
+    /// log-in, only those who came by it.
+    fn forget_left(&mut self, user: UserId, login: Option<LoginId>) -> Result<()>;
     /// Seats taken: by accounts from their join on, by guests once they are connected.
     fn live_count(&mut self, room: RoomId) -> Result<i64>;
     /// People that ever were there; one with two devices is one.

@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, Result},
     id::{LoginId, UserId},
-    meeting::seat,
+    meeting::{Participant, Presence, seat},
     ports::{Claims, REFRESH_SECONDS},
     room::code,
     session::Close,
@@ -215,13 +215,13 @@ enum Rotation {
 }
 
 fn rotate(tx: &mut dyn Tx, caller: Caller, spent: &[u8], next: Vec<u8>, now: Timestamp) -> Result<Rotation> {
+    let user = tx.lock_user(caller.user)?.filter(|u| u.standing == Standing::Active);
     let login = tx.lock_login(caller.login)?.filter(|l| l.user == caller.user && l.revoked_at.is_none());
-    let user = tx.user(caller.user)?.filter(|u| u.standing == Standing::Active);
     let (Some(mut login), Some(user)) = (login, user) else { return Ok(Rotation::Unknown) };
     if login.refresh_hash != spent {
         login.revoked_at = Some(now);
         tx.save_login(&login)?;
-        tx.tell(Tell::Close(Whose::Login(login.id), Close::Revoked));
+        put_out(tx, caller.user, Some(&[login.id]), now)?;
         return Ok(Rotation::Reused);
     }
     login.refresh_hash = next;
@@ -230,23 +230,31 @@ fn rotate(tx: &mut dyn Tx, caller: Caller, spent: &[u8], next: Vec<u8>, now: Tim
     Ok(Rotation::Done(Box::new(user)))
 }
 
-/// Ends log-ins in the store. With all of them go the meetings that the user is in: their tokens die too.
+/// Ends the user's log-ins, or all but one, with what was opened by them.
 pub fn revoke(tx: &mut dyn Tx, user: UserId, except: Option<LoginId>, now: Timestamp) -> Result<Vec<LoginId>> {
     let ended = tx.revoke_logins(user, except, now)?;
-    match except {
+    put_out(tx, user, except.map(|_| &ended[..]), now)?;
+    Ok(ended)
+}
+
+/// What was opened by log-ins that ended: sockets close, meetings are left and their tokens are dead. `None`: by any.
+fn put_out(tx: &mut dyn Tx, user: UserId, ended: Option<&[LoginId]>, now: Timestamp) -> Result<()> {
+    let over = |p: &Participant| ended.is_none_or(|ended| p.login.is_none_or(|login| ended.contains(&login)));
+    tx.lock_devices(user)?;
+    for participant in tx.present_of(user)?.into_iter().filter(over) {
+        seat::vacate(tx, participant, Presence::Gone, now)?;
+    }
+    match ended {
         None => {
-            tx.lock_devices(user)?;
-            for participant in tx.present_of(user)? {
-                seat::vacate(tx, participant, crate::meeting::Presence::Gone, now)?;
-            }
-            tx.forget_left(user)?;
+            tx.forget_left(user, None)?;
             tx.tell(Tell::Close(Whose::User(user), Close::Revoked));
         }
-        Some(_) => {
-            for id in &ended {
-                tx.tell(Tell::Close(Whose::Login(*id), Close::Revoked));
+        Some(ended) => {
+            for login in ended {
+                tx.forget_left(user, Some(*login))?;
+                tx.tell(Tell::Close(Whose::Login(*login), Close::Revoked));
             }
         }
     }
-    Ok(ended)
+    Ok(())
 }
