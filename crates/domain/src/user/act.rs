@@ -399,9 +399,14 @@ pub(crate) fn own_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
     tx.user(caller.user)?.filter(active).ok_or_else(login::invalid_token)
 }
 
-/// As [`own_account`], and it stays as it is until this transaction ends.
+/// As [`own_account`], and it stays as it is until this transaction ends. The log-in is looked at again: it may have ended
+/// since the caller showed their token.
 pub(crate) fn locked_account(tx: &mut dyn Tx, caller: Caller) -> Result<User> {
-    tx.lock_user(caller.user)?.filter(active).ok_or_else(login::invalid_token)
+    let user = tx.lock_user(caller.user)?.filter(active).ok_or_else(login::invalid_token)?;
+    match tx.login(caller.login)?.filter(|login| login.revoked_at.is_none()) {
+        Some(_) => Ok(user),
+        None => Err(login::invalid_token()),
+    }
 }
 
 fn active(user: &User) -> bool {

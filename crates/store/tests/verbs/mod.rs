@@ -329,3 +329,15 @@ async fn who_is_deleted_while_the_meeting_ends_keeps_no_name_there() {
     let found = town.domain.store.read(move |tx| tx.participant(bobs)).await.unwrap().unwrap();
     assert_eq!((found.presence, &found.display_name[..]), (Presence::Gone, "Deleted user"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logged_out_before_their_join_began_is_not_let_in() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let room = town.meeting(ann).await;
+    // What the door had found good a moment before.
+    let actor = Actor::User(town.domain.check_login(ann).await.unwrap());
+    town.domain.log_out(ann).await.unwrap();
+    let joined = town.domain.join(Some(&actor), town::HERE, RoomRef::Id(room), town::wish()).await;
+    assert_eq!(joined.err().unwrap().kind, Kind::Unauthenticated);
+}
