@@ -63,6 +63,23 @@ async def test_several_destinations_are_as_many_private_messages(world, ann, roo
     assert heard == [["for two", "for all"], ["for two", "for all"], ["for all"]]
 
 
+async def test_of_several_destinations_those_there_hear_it_once(world, ann, room, connect):
+    bob = await world.person("Bob")
+    here = [await join(person, room) for person in (ann, bob, bob)]
+    hers, *his = [await connect(joined) for joined in here]
+    gone = (await join(await world.person("Cid"), room))["identity"]
+    to = ["nobody_00000000", *(client.room.local_participant.identity for client in his)]
+    await hers.room.local_participant.send_text("for Bob", topic="lk.chat", destination_identities=[gone, *to])
+    for client in his:
+        await client.until(lambda client=client: client.chats)
+    await ann.via("platform").post(room, "for all")
+    for client in his:
+        await client.until(lambda client=client: client.chats and client.chats[-1][1] == "for all")
+        assert [text for _, text, _ in client.chats] == ["for Bob", "for all"]
+    history = await bob.via("platform").history(room)
+    assert sorted(post.text for post in history) == ["for Bob", "for all"]
+
+
 async def test_the_operators_guest_is_seen_and_can_be_removed(ann, room, connect, token):
     await connect(await join(ann, room))
     robot = await connect(token("robot", room.code))

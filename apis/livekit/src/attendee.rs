@@ -285,23 +285,39 @@ impl Attendee {
         }
     }
 
-    /// One message for everybody, or one for each destination: private messages have one recipient.
+    /// One message for everybody, or one for each person it is for: private messages have one recipient.
     async fn try_post(&mut self, chat: &Chat) -> Result<()> {
         let Some(me) = &self.me else { return Ok(()) };
         let actor = me.actor.clone();
         if chat.destinations.is_empty() {
             return self.post_one(&actor, chat, chat.id.clone(), None).await;
         }
-        for identity in chat.destinations.iter().take(chat::DESTINATIONS) {
-            let found = self.host.app.domain.participant_named(self.room.id, identity).await?;
-            let to = found.ok_or_else(|| Error::not_found("Participant"))?.id;
+        let there = self.there(chat).await?;
+        if there.is_empty() {
+            return Err(Error::not_found("Participant"));
+        }
+        for to in there {
             let id = match &chat.destinations[..] {
                 [_] => chat.id.clone(),
-                _ => format!("{}/{identity}", chat.id),
+                _ => format!("{}/{}", chat.id, to.identity),
             };
-            self.post_one(&actor, chat, id, Some(To::Participant(to))).await?;
+            self.post_one(&actor, chat, id, Some(To::Participant(to.id))).await?;
         }
         Ok(())
+    }
+
+    /// The people a message is for that are there, each once: all their devices hear what is for one.
+    async fn there(&self, chat: &Chat) -> Result<Vec<Participant>> {
+        let mut there: Vec<Participant> = vec![];
+        for identity in chat.destinations.iter().take(chat::DESTINATIONS) {
+            let found = self.host.app.domain.participant_named(self.room.id, identity).await?;
+            if let Some(found) = found.filter(Participant::seated)
+                && there.iter().all(|other| other.party() != found.party())
+            {
+                there.push(found);
+            }
+        }
+        Ok(there)
     }
 
     async fn post_one(&mut self, actor: &Actor, chat: &Chat, id: String, to: Option<To>) -> Result<()> {
