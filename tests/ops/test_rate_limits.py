@@ -90,6 +90,18 @@ async def test_the_error_of_the_platform(world):
     assert_like(answer.json(), {"detail": TEXT, "error_code": "RATE_LIMIT_EXCEEDED", "timestamp": TEXT})
 
 
+async def test_the_error_of_a_path_that_two_documents_share(world):
+    ann = await person(world)
+    body = {"meeting_id": 1, "content": "x"}
+
+    async def send():
+        return await ann.request("POST", "/api/messages", json=body)
+
+    refused = (await budget(send, *CHAT)).json()
+    # Whose the body is has not been looked at: both shapes.
+    assert_like(refused, {"detail": TEXT, "error_code": "RATE_LIMIT_EXCEEDED", "error": {"status": 429}})
+
+
 async def test_meeting_operations(world):
     ann = await person(world)
     turn = iter(range(1000))

@@ -25,12 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
     let joining = OpenApiRouter::new().routes(routes!(join));
     let posting = OpenApiRouter::new().routes(routes!(post_message));
-    limited(app, Class::Meeting, convo_platform::voice, joining).merge(limited(
-        app,
-        Class::Chat,
-        convo_conversations::voice,
-        posting,
-    ))
+    limited(app, Class::Meeting, convo_platform::voice, joining).merge(limited(app, Class::Chat, nobodys, posting))
 }
 
 /// Join a meeting. `platform.md`: with an account, as `{display_name?, video_enabled?, audio_enabled?, passcode?}`;
