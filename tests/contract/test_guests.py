@@ -230,6 +230,26 @@ async def test_a_meeting_of_the_simple_api_is_open(world):
     await live.expect_post("heard")
 
 
+@pytest.mark.parametrize("close", ["lock", "passcode", "waiting room"])
+async def test_a_meeting_of_the_simple_api_that_its_host_closed_is_open_no_more(world, close):
+    ann, ben, eve = await world.person("Ann Lee"), await world.person("Ben Hall"), await world.person("Eve Stone")
+    room = await ann.via("convo").create_room()
+    await ben.via("convo").post(room, "while it was open")
+    match close:
+        case "lock":
+            await ann.post(f"{MEETINGS}/{room.id}/lock")
+        case "passcode":
+            await ann.put(f"{MEETINGS}/{room.id}", {"settings": {"require_password": True}})
+        case "waiting room":
+            await ann.put(f"{MEETINGS}/{room.id}", {"settings": {"waiting_room_enabled": True}})
+    posted = {"content": "let me in", "meeting_id": room.number}
+    assert_like(await eve.post("/api/messages", posted, 403), DETAIL)
+    assert_like(await eve.get(f"/api/messages/{room.number}", 403), DETAIL)
+    assert (await eve.get(MEETINGS))["meetings"] == []
+    # Who had come stays.
+    await ben.via("convo").post(room, "still here")
+
+
 @pytest.mark.parametrize("kind", ["platform", "chatrooms"])
 async def test_the_integer_of_a_room_made_elsewhere_opens_nothing(world, kind):
     ann, eve = await world.person("Ann Lee"), await world.person("Eve Stone")

@@ -16,7 +16,10 @@ pub fn admit(room: &Room, member: Option<&Member>) -> Result<Admission> {
     match member.map(|m| m.standing) {
         Some(MemberStanding::In) => Ok(Admission::In),
         Some(MemberStanding::Removed) => Err(Error::forbidden("You were removed from this meeting")),
-        None if room.origin == Origin::Convo => Ok(Admission::JoinsByUse),
+        None if room.origin == Origin::Convo && room.locked => {
+            Err(Error::new(Kind::MeetingLocked, "Meeting is locked"))
+        }
+        None if room.origin == Origin::Convo && !asks_at_the_door(room) => Ok(Admission::JoinsByUse),
         // Its very existence is the members' business.
         None if room.kind == RoomKind::Conversation => Err(Error::not_found("Conversation")),
         None => Err(Error::forbidden(match room.kind {
@@ -24,6 +27,11 @@ pub fn admit(room: &Room, member: Option<&Member>) -> Result<Admission> {
             _ => "You have not joined this meeting",
         })),
     }
+}
+
+/// Whether its host has closed what was open to everybody: in comes then who joins, by the passcode or the waiting room.
+fn asks_at_the_door(room: &Room) -> bool {
+    room.passcode.is_some() || room.settings.waiting_room_enabled
 }
 
 /// Whether the room takes messages now.
