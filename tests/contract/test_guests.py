@@ -117,6 +117,15 @@ async def wrong_guess(speaker, room, number):
     return (await speaker.request("POST", f"{MEETINGS}/{room.code}/join", json=body)).status_code
 
 
+async def test_who_brings_no_passcode_does_not_guess(world):
+    ann = await world.person("Ann Lee")
+    room = await ann.via("platform").create_room(require_password=True)
+    path = f"{MEETINGS}/{room.code}/join"
+    for body in [{"user_name": "Gus"}, {"user_name": "Gus", "passcode": ""}] * 6:
+        await world.nobody.post(path, body, 403)
+    await world.nobody.post(path, {"user_name": "Gus", "passcode": room.raw["passcode"]})
+
+
 async def test_ten_wrong_passcodes_then_not_even_the_right_one(world):
     ann, eve, ben = [await world.person(name) for name in ("Ann Lee", "Eve Stone", "Ben Hall")]
     room = await ann.via("platform").create_room(require_password=True)

@@ -592,8 +592,10 @@ fn come_in(
         None => None,
     };
     let mut ask = || rules::door(room, member.as_ref(), wish.passcode.as_deref());
+    // Who brings none does not guess: clients ask their person for it when the door has asked them.
+    let guesses = wish.passcode.as_deref().is_some_and(|passcode| !passcode.is_empty());
     let asks_passcode = room.passcode.is_some() && member.is_none();
-    let decision = if asks_passcode { guard(&mut ask)? } else { ask()? };
+    let decision = if asks_passcode && guesses { guard(&mut ask)? } else { ask()? };
     let name = name.or_else(|| user.as_ref().map(|u| u.display_name.clone()));
     let name = text::required("display_name", name)?;
     let mut participant = Participant {
