@@ -20,6 +20,9 @@ async def test_who_knows_the_link_joins_reads_and_deletes(world):
     await world.nobody.get(f"{MEETINGS}/{room.code}/info")
     await world.nobody.get(f"{MEETINGS}/{room.code}/participants")
     await world.nobody.delete(f"{MEETINGS}/{room.code}")
+    # It is gone, for deleting as for reading.
+    await world.nobody.get(f"{MEETINGS}/{room.code}/info", 404)
+    await world.nobody.delete(f"{MEETINGS}/{room.code}", 404)
 
 
 async def test_a_meeting_made_with_a_token_belongs_to_its_maker(world):

@@ -460,8 +460,7 @@ impl Domain {
         let (now, anonymous) = (self.now(), actor.is_none());
         self.store
             .write(Key::Room(id), move |tx| {
-                let room = tx.lock_room(id)?.filter(|r| r.kind == RoomKind::Meeting);
-                let room = room.ok_or_else(Error::meeting_not_found)?;
+                let room = tx.lock_room(id)?.filter(shown_by_code).ok_or_else(Error::meeting_not_found)?;
                 match room.host {
                     None => {}
                     Some(host) if caller.is_some_and(|c| c.user == host) => {}
