@@ -251,10 +251,11 @@ impl RoomStore for Tx<'_> {
         Ok(found)
     }
 
-    fn abandoned(&mut self, ended_before: Timestamp) -> Result<Vec<RoomId>> {
-        const OVER: &str = "SELECT r.id FROM rooms r WHERE r.status = ?1 AND r.scheduled_end < ?2 AND NOT EXISTS \
-             (SELECT 1 FROM participants p WHERE p.room = r.id AND p.presence <= 1)";
-        self.sql.rows(OVER, values![Status::Active.code(), ended_before], |row| Ok(RoomId(row.req_uuid(0)?)))
+    fn abandoned(&mut self, quiet_since: Timestamp) -> Result<Vec<RoomId>> {
+        const OVER: &str = "SELECT r.id FROM rooms r WHERE r.status = ?1 AND r.scheduled_end < ?2 AND \
+             r.last_activity < ?2 AND NOT EXISTS \
+             (SELECT 1 FROM participants p WHERE p.room = r.id AND (p.presence <= 1 OR p.left_at >= ?2))";
+        self.sql.rows(OVER, values![Status::Active.code(), quiet_since], |row| Ok(RoomId(row.req_uuid(0)?)))
     }
 
     fn member(&mut self, id: RoomId, user: UserId) -> Result<Option<Member>> {

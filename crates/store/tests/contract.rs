@@ -98,6 +98,7 @@ contract! {
     a_failed_job_leaves_nothing_and_tells_nothing,
     writes_of_one_room_keep_the_order_of_their_calls,
     seats_run_out,
+    a_meeting_is_abandoned_when_nothing_happens_in_it,
     a_deleted_author_keeps_no_name,
     the_agent_has_an_account,
     news_of_a_room_wait_for_each_other,
@@ -690,6 +691,34 @@ async fn seats_run_out(w: World) {
     w.write(|tx| tx.unseat_all(Timestamp(200))).await;
     assert_eq!(w.read(move |tx| tx.participant(connected.id)).await.unwrap().seat_until, Some(Timestamp(200)));
     assert_eq!(w.read(move |tx| tx.participant(waiting.id)).await.unwrap().seat_until, Some(Timestamp(100)));
+}
+
+async fn a_meeting_is_abandoned_when_nothing_happens_in_it(w: World) {
+    let ann = w.person("a@example.com").await;
+    let mut held = room("123-456-789", Some(ann.id));
+    let id = held.id;
+    (held.scheduled_end, held.last_activity) = (Some(Timestamp(1_000)), Timestamp(900));
+    let mut visit = Participant { seat_until: None, ..participant(id, Some(ann.id)) };
+    let visitor = visit.clone();
+    w.write(move |tx| {
+        tx.add_room(&mut held)?;
+        held.status = Status::Active;
+        tx.save_room(&held)?;
+        tx.add_participant(&visitor)
+    })
+    .await;
+    let abandoned = async |since| w.read(move |tx| tx.abandoned(Timestamp(since))).await;
+    assert_eq!(abandoned(5_000).await, [], "she is there");
+    (visit.presence, visit.left_at) = (Presence::Left, Some(Timestamp(3_000)));
+    w.write(move |tx| tx.save_participant(&visit)).await;
+    assert_eq!(abandoned(3_000).await, [], "she has just left");
+    assert_eq!(abandoned(3_001).await, [id]);
+    let mut posted = message(id, Party::User(ann.id), "by REST");
+    posted.created_at = Timestamp(4_000);
+    w.post(posted).await;
+    assert_eq!(abandoned(3_001).await, [], "she has written since");
+    assert_eq!(abandoned(4_001).await, [id]);
+    assert_eq!(abandoned(1_000).await, [], "its time is not over");
 }
 
 async fn a_deleted_author_keeps_no_name(w: World) {

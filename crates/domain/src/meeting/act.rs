@@ -479,7 +479,7 @@ impl Domain {
             .await
     }
 
-    /// Ends meetings that nobody is in and whose time is long over.
+    /// Ends meetings whose time is over and in which nothing has happened for an hour.
     pub async fn end_abandoned(&self) -> Result<()> {
         let now = self.now();
         let quiet = std::time::Duration::from_secs(3600);

@@ -54,8 +54,8 @@ pub trait RoomStore {
     fn chatrooms(&mut self) -> Result<Vec<Room>>;
     /// The last message numbers of the given rooms.
     fn seqs(&mut self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>>;
-    /// Meetings that are active though nobody is there and their time is over.
-    fn abandoned(&mut self, ended_before: Timestamp) -> Result<Vec<RoomId>>;
+    /// Meetings that are active though their time was over before `quiet_since`, and that nobody is in, was in or wrote in since.
+    fn abandoned(&mut self, quiet_since: Timestamp) -> Result<Vec<RoomId>>;
 
     fn member(&mut self, room: RoomId, user: UserId) -> Result<Option<Member>>;
     /// The account and its membership in one look, for every post and every read begins with it.
