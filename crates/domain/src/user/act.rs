@@ -71,20 +71,26 @@ impl Domain {
     /// Sends a fresh code for every address of the account that is not proven yet.
     async fn send_codes(self: &Arc<Self>, user: &User) -> Result<()> {
         if let (Some(to), false) = (user.email.clone(), user.email_verified) {
-            let secret = self.new_code(user.id, Channel::Email).await?;
-            self.post_mail(to, secret);
+            if let Some(secret) = self.new_code(user.id, Channel::Email, &to).await? {
+                self.post_mail(to, secret);
+            }
         }
         if let (Some(to), false) = (user.phone.clone(), user.phone_verified) {
-            let secret = self.new_code(user.id, Channel::Phone).await?;
-            let domain = self.clone();
-            tokio::spawn(async move {
-                let text = format!("Your Convo code is {secret}. It is good for 10 minutes.");
-                if let Err(error) = domain.courier.text(&to, &text).await {
-                    tracing::error!(?error, "a verification text could not be sent");
-                }
-            });
+            if let Some(secret) = self.new_code(user.id, Channel::Phone, &to).await? {
+                self.post_text(to, secret);
+            }
         }
         Ok(())
+    }
+
+    fn post_text(self: &Arc<Self>, to: String, secret: String) {
+        let domain = self.clone();
+        tokio::spawn(async move {
+            let text = format!("Your Convo code is {secret}. It is good for 10 minutes.");
+            if let Err(error) = domain.courier.text(&to, &text).await {
+                tracing::error!(?error, "a verification text could not be sent");
+            }
+        });
     }
 
     fn post_mail(self: &Arc<Self>, to: String, secret: String) {
@@ -100,8 +106,9 @@ impl Domain {
         });
     }
 
-    /// A code that no other outstanding one equals.
-    async fn new_code(&self, user: UserId, channel: Channel) -> Result<String> {
+    /// A code for the address, which no other outstanding one equals. None, if the account has another address by now: a code
+    /// proves the address that it was sent to.
+    async fn new_code(&self, user: UserId, channel: Channel, to: &str) -> Result<Option<String>> {
         let now = self.now();
         for _ in 0..20 {
             let (secret, life) = match channel {
@@ -109,8 +116,9 @@ impl Domain {
                 Channel::Phone => (code::six_digits(), PHONE_CODE),
             };
             let row = Verification { channel, code_hash: login::hash(&secret), user, expires_at: now + life };
-            match self.store.write(Key::Any, move |tx| tx.put_verification(&row)).await {
-                Ok(()) => return Ok(secret),
+            let to = to.to_owned();
+            match self.store.write(Key::Any, move |tx| put_code(tx, &row, &to)).await {
+                Ok(stored) => return Ok(stored.then_some(secret)),
                 Err(error) if error.kind == Kind::Conflict => {}
                 Err(error) => return Err(error),
             }
@@ -284,6 +292,19 @@ fn new_user(wish: &Registration, now: Timestamp) -> Result<User> {
         updated_at: now,
         last_login: None,
     })
+}
+
+/// `false`: it is not the account's address any more, or needs no proof.
+fn put_code(tx: &mut dyn Tx, code: &Verification, to: &str) -> Result<bool> {
+    let Some(user) = tx.lock_user(code.user)?.filter(active) else { return Ok(false) };
+    let (address, proven) = match code.channel {
+        Channel::Email => (user.email, user.email_verified),
+        Channel::Phone => (user.phone, user.phone_verified),
+    };
+    if proven || address.as_deref() != Some(to) {
+        return Ok(false);
+    }
+    tx.put_verification(code).map(|()| true)
 }
 
 struct Changed {

@@ -341,3 +341,19 @@ async fn who_logged_out_before_their_join_began_is_not_let_in() {
     let joined = town.domain.join(Some(&actor), town::HERE, RoomRef::Id(room), town::wish()).await;
     assert_eq!(joined.err().unwrap().kind, Kind::Unauthenticated);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_made_for_the_address_that_the_account_has() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let to = |address: &str| CredentialChange { email: Some(address.into()), password: None };
+    let (domain, first, then) = (town.domain.clone(), to("ann@example.org"), to("ann@example.net"));
+    // The first change is made, and its code is just being stored, when the second comes.
+    let change = async move { domain.update_credentials(ann, first).await.map(drop) };
+    let (_, changed) = town.meet("verifications", change, town.other.update_credentials(ann, then)).await;
+    changed.unwrap();
+    let old = town.code("ann@example.org").await;
+    assert!(town.domain.verify(Channel::Email, &old, None, town::asker()).await.is_err());
+    let code = town.code("ann@example.net").await;
+    town.domain.verify(Channel::Email, &code, None, town::asker()).await.unwrap();
+}
