@@ -236,6 +236,15 @@ async def test_an_update_leaves_what_it_does_not_name(world):
     assert_like(await john.get(PROFILE), UPDATE | {"meeting_settings": settings})
 
 
+async def test_a_display_name_of_its_own_stays_when_the_others_change(world):
+    john = await world.person("John Doe")
+    await john.put(PROFILE, {"first_name": "Jon"})
+    assert_like(await john.get(PROFILE), {"display_name": "Jon Doe"})
+    await john.put(PROFILE, {"display_name": "Johnny"})
+    await john.put(PROFILE, {"last_name": "Dough"})
+    assert_like(await john.get(PROFILE), {"first_name": "Jon", "last_name": "Dough", "display_name": "Johnny"})
+
+
 @pytest.mark.parametrize(
     ("field", "body"),
     [

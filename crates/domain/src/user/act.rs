@@ -340,6 +340,10 @@ fn change_credentials(
     Ok(Changed { user, moved, ended })
 }
 
+fn full_name(user: &User) -> String {
+    format!("{} {}", user.first_name, user.last_name).trim().to_owned()
+}
+
 /// A picture's address: http or https, for it ends up in other people's pages.
 fn avatar(url: &str) -> Result<String> {
     let url = text::bounded("avatar_url", url.trim(), 2_000)?;
@@ -351,7 +355,8 @@ fn avatar(url: &str) -> Result<String> {
 }
 
 fn apply(user: &mut User, change: ProfileChange) -> Result<()> {
-    let renamed = change.first_name.is_some() || change.last_name.is_some();
+    // A name of its own stays when the others change.
+    let follows = user.display_name == full_name(user);
     if let Some(first) = change.first_name {
         user.first_name = text::name("first_name", &first)?;
     }
@@ -360,7 +365,7 @@ fn apply(user: &mut User, change: ProfileChange) -> Result<()> {
     }
     match change.display_name {
         Some(name) => user.display_name = text::name("display_name", &name)?,
-        None if renamed => user.display_name = format!("{} {}", user.first_name, user.last_name).trim().to_owned(),
+        None if follows => user.display_name = text::name("display_name", &full_name(user))?,
         None => {}
     }
     if let Some(url) = change.avatar_url {
