@@ -206,7 +206,12 @@ fn apply(
                 Presence::Joined => return Ok(participant),
                 _ => return Err(Error::not_found("Participant")),
             };
+            let connected = p.seat_until.is_none();
             seat::take(tx, room, &mut p, now)?;
+            if connected {
+                // The socket that waited is in the meeting now, and no other need come.
+                p.seat_until = None;
+            }
             p.counted = true;
             tx.save_participant(&p)?;
             tx.tell(admitted(room, &p, &**tokens, now));

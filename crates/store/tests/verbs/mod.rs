@@ -9,6 +9,7 @@ use convo_domain::{
     id::{ParticipantId, RoomId},
     meeting::{
         Presence,
+        act::{MeetingChange, SettingsChange},
         control::{Control, SelfChange},
     },
     room::RoomRef,
@@ -356,4 +357,20 @@ async fn a_code_is_made_for_the_address_that_the_account_has() {
     assert!(town.domain.verify(Channel::Email, &old, None, town::asker()).await.is_err());
     let code = town.code("ann@example.net").await;
     town.domain.verify(Channel::Email, &code, None, town::asker()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_admitted_keeps_the_seat_by_the_socket_that_waited() {
+    let town = Town::new().await;
+    let Scene { ann, room, .. } = town.scene().await;
+    let (cleo, _) = town.person("cleo@example.com", OLD).await;
+    let closed = SettingsChange { waiting_room_enabled: Some(true), ..Default::default() };
+    let change = MeetingChange { settings: closed, ..Default::default() };
+    town.domain.update_meeting(ann, RoomRef::Id(room), change).await.unwrap();
+    let (with_a_socket, without) = (town.seat(cleo, room).await, town.seat(cleo, room).await);
+    town.domain.connected(room, with_a_socket).await.unwrap();
+    for (id, keeps) in [(with_a_socket, true), (without, false)] {
+        let admitted = town.domain.control(&Actor::User(ann), RoomRef::Id(room), id, Control::Admit).await.unwrap();
+        assert_eq!((admitted.presence, admitted.seat_until.is_none()), (Presence::Joined, keeps));
+    }
 }
