@@ -426,6 +426,15 @@ impl RoomStore for Tx<'_> {
         self.sql.rows(HERE, values![&user], participant)
     }
 
+    fn left_of(&mut self, id: RoomId, user: UserId) -> Result<Vec<Participant>> {
+        const AWAY: &str = concat!(
+            "SELECT ",
+            participant_columns!(),
+            " FROM participants WHERE user_id = ?1 AND presence = 2 AND room = ?2 ORDER BY joined_at, id"
+        );
+        self.sql.rows(AWAY, values![&user, &id], participant)
+    }
+
     fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>> {
         const LATELY: &str = "SELECT room, id, presence FROM participants WHERE left_at >= ?1 AND presence >= 3";
         self.sql.rows(LATELY, values![since], |row| {

@@ -412,11 +412,12 @@ impl Domain {
                     // Leaving twice is leaving; but only who was let in may ask.
                     enter(tx, &actor, id, RoomKind::Meeting, Join::Not, now)?;
                 }
-                let longest = mine.iter().map(|p| now.seconds_since(p.joined_at)).max().unwrap_or(0);
+                let longest = mine.iter().map(|p| now.seconds_since(p.joined_at)).max();
                 for participant in mine {
                     seat::vacate(tx, participant, Presence::Gone, now)?;
                 }
-                Ok(longest)
+                let before = seat::forget_left(tx, &room, actor.party(), which)?;
+                Ok(longest.or(before).unwrap_or(0))
             })
             .await
     }

@@ -85,6 +85,26 @@ pub(crate) fn vacate(tx: &mut dyn Tx, mut participant: Participant, how: Presenc
     Ok(())
 }
 
+/// Devices of the party that had lost their seats, all or the one named: their tokens bring them back no more. The seconds that
+/// the last to go had spent there.
+pub(super) fn forget_left(
+    tx: &mut dyn Tx,
+    room: &Room,
+    party: Party,
+    which: Option<ParticipantId>,
+) -> Result<Option<i64>> {
+    let Party::User(user) = party else { return Ok(None) };
+    let mut left = tx.left_of(room.id, user)?;
+    left.retain(|p| which.is_none_or(|id| id == p.id));
+    let last = left.iter().max_by_key(|p| p.left_at);
+    let spent = last.and_then(|p| Some(p.left_at?.seconds_since(p.joined_at)));
+    for mut device in left {
+        device.presence = Presence::Gone;
+        tx.save_participant(&device)?;
+    }
+    Ok(spent)
+}
+
 /// Why the sessions are closed of one who goes so.
 pub(crate) fn farewell(how: Presence) -> Close {
     match how {

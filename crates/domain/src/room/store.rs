@@ -83,6 +83,8 @@ pub trait RoomStore {
     fn removed(&mut self, room: RoomId) -> Result<Vec<Participant>>;
     /// Those of the user, in every room, that wait or are there.
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
+    /// Those of the user that left the room and could come back by their tokens.
+    fn left_of(&mut self, room: RoomId, user: UserId) -> Result<Vec<Participant>>;
     /// Those, in every room, that went for good since then, and how.
     fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>>;
     /// Those of the user, in every room, that left and could come back by their tokens: they are gone for good. With a

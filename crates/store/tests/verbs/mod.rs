@@ -5,6 +5,7 @@ mod town;
 
 use convo_domain::{
     Domain,
+    clock::Timestamp,
     error::{Kind, Result},
     id::{ParticipantId, RoomId},
     meeting::{
@@ -13,6 +14,7 @@ use convo_domain::{
         control::{Control, SelfChange},
     },
     room::RoomRef,
+    store::{Key, Tx},
     user::{
         Actor, Caller, Channel, Standing,
         act::{CredentialChange, ProfileChange},
@@ -373,4 +375,24 @@ async fn who_is_admitted_keeps_the_seat_by_the_socket_that_waited() {
         let admitted = town.domain.control(&Actor::User(ann), RoomRef::Id(room), id, Control::Admit).await.unwrap();
         assert_eq!((admitted.presence, admitted.seat_until.is_none()), (Presence::Joined, keeps));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_has_left_with_the_devices_that_were_away_too() {
+    let town = Town::new().await;
+    let Scene { bob, room, bobs, .. } = town.scene().await;
+    let away = town.seat(bob, room).await;
+    let seconds = |n: i64| Timestamp(n * 1_000_000);
+    let lost = move |tx: &mut dyn Tx, id: ParticipantId| {
+        let mut device = tx.participant(id)?.unwrap();
+        (device.presence, device.seat_until) = (Presence::Left, None);
+        (device.joined_at, device.left_at) = (seconds(100), Some(seconds(160)));
+        tx.save_participant(&device)
+    };
+    town.domain.store.write(Key::Any, move |tx| lost(tx, away)).await.unwrap();
+    let presence = async |id| town.domain.store.read(move |tx| tx.participant(id)).await.unwrap().unwrap().presence;
+    town.domain.leave(&Actor::User(bob), RoomRef::Id(room), Some(bobs)).await.unwrap();
+    assert_eq!(presence(away).await, Presence::Left, "one device was named");
+    let spent = town.domain.leave(&Actor::User(bob), RoomRef::Id(room), None).await.unwrap();
+    assert_eq!((presence(away).await, spent), (Presence::Gone, 60));
 }
