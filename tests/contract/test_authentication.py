@@ -108,6 +108,31 @@ async def test_refresh_tokens_rotate(world):
     await ann.get("/api/v1/auth/me")
 
 
+async def test_a_refresh_whose_answer_was_lost_is_repeated_by_its_key(world):
+    ann = await world.person()
+
+    def with_key(key, status=200):
+        headers = {"Authorization": f"Bearer {ann.refresh_token}", "Idempotency-Key": key}
+        return world.ask("POST", REFRESH, status, headers=headers)
+
+    first, again = [await with_key("a key of Ann's") for _ in range(2)]
+    assert refresh_id(again) == refresh_id(first)
+    ann.token = again["access_token"]
+    await ann.get("/api/v1/auth/me")
+    # The next trade is the end of that.
+    await refreshed(world, first["refresh_token"])
+    await with_key("a key of Ann's", 401)
+    await ann.get("/api/v1/auth/me", 401)
+
+
+async def test_with_another_key_it_is_theft(world):
+    ann = await world.person()
+    for key, status in (("a key of Ann's", 200), ("a guess", 401)):
+        headers = {"Authorization": f"Bearer {ann.refresh_token}", "Idempotency-Key": key}
+        await world.ask("POST", REFRESH, status, headers=headers)
+    await ann.get("/api/v1/auth/me", 401)
+
+
 async def test_the_reuse_of_a_spent_refresh_token_revokes_its_session(world):
     ann = await world.person()
     other = await ann.on_another_device()
@@ -122,6 +147,10 @@ async def test_the_reuse_of_a_spent_refresh_token_revokes_its_session(world):
         await live.closed()
     # Another session of the same person is not touched.
     await other.get("/api/v1/auth/me")
+
+
+def refresh_id(tokens):
+    return jwt.decode(tokens["refresh_token"], options={"verify_signature": False})["jti"]
 
 
 class InMeetings:

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use convo_domain::{error::Error, user::Channel};
-use convo_kit::{Anyone, Body, Caller, Json, Origin, Shared, door::bearer};
+use convo_kit::{Anyone, Body, Caller, IdempotencyKey, Json, Origin, Shared, door::bearer};
 
 type Answer<T> = Result<Json<T>, Voice>;
 
@@ -84,18 +84,21 @@ pub(crate) async fn me(State(app): State<Shared>, caller: Caller<Voice>) -> Answ
 
 /// Refresh access token using refresh token, which comes as the bearer token (or in the body).
 #[utoipa::path(post, operation_id = "platform_refresh", path = "/api/v1/auth/refresh", tag = "platform: auth", security(("bearer" = [])),
-    request_body(content = Option<wire::Refresh>), responses((status = 200, body = wire::Tokens),
+    request_body(content = Option<wire::Refresh>), params(("Idempotency-Key" = Option<String>, Header,
+    description = "Of the client's making, hard to guess: who repeats the request with it, because the answer was lost, is \
+    answered the same refresh token again")), responses((status = 200, body = wire::Tokens),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody)))]
 pub(crate) async fn refresh(
     State(app): State<Shared>,
     headers: HeaderMap,
+    key: IdempotencyKey,
     body: Body<Option<wire::Refresh>, Voice>,
 ) -> Answer<wire::Tokens> {
     let given = body.into_inner().and_then(|body| body.refresh_token);
     let token = given.or_else(|| bearer(&headers).map(str::to_owned));
     let token = token.ok_or_else(|| Error::unauthenticated("A refresh token is required"))?;
-    Ok(Json(map::tokens(app.domain.refresh(&token).await?)))
+    Ok(Json(map::tokens(app.domain.refresh(&token, key.0.as_deref()).await?)))
 }
 
 /// Logout user and revoke all active sessions, on every API.

@@ -151,12 +151,13 @@ impl Domain {
         })
     }
 
-    /// Trades a refresh token for a new pair. A token that was traded before is stolen or lost: its log-in ends.
-    pub async fn refresh(self: &Arc<Self>, token: &str) -> Result<TokenPair> {
+    /// Trades a refresh token for a new pair. A token that was traded before is stolen or lost: its log-in ends. But who asks with
+    /// a key of their own, and did not hear the answer, is answered the same when they ask again with it.
+    pub async fn refresh(self: &Arc<Self>, token: &str, key: Option<&str>) -> Result<TokenPair> {
         let now = self.now();
         let Some(Claims::Refresh { caller, id }) = self.tokens.read(token, now) else { return Err(invalid_token()) };
         let caller = Caller::from(caller);
-        let next = code::hex(16);
+        let next = key.map_or_else(|| code::hex(16), |key| successor(&id, key));
         let next_hash = hash(&next);
         let domain = self.clone();
         let outcome = finish(async move {
@@ -198,6 +199,12 @@ pub(crate) async fn finish<T: Send + 'static>(work: impl Future<Output = Result<
     tokio::spawn(work).await.map_err(Error::internal)?
 }
 
+/// The id that follows a refresh token's when it is traded with the key: the same each time, and a secret as the token's is.
+fn successor(id: &str, key: &str) -> String {
+    let digest = Sha256::new().chain_update(id).chain_update([0]).chain_update(key).finalize();
+    digest[..16].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
 fn find_by_address(tx: &mut dyn Tx, address: &str) -> Result<Option<User>> {
     if let Ok(email) = rules::email(address) {
         return tx.user_by_email(&email);
@@ -218,6 +225,10 @@ fn rotate(tx: &mut dyn Tx, caller: Caller, spent: &[u8], next: Vec<u8>, now: Tim
     let user = tx.lock_user(caller.user)?.filter(|u| u.standing == Standing::Active);
     let login = tx.lock_login(caller.login)?.filter(|l| l.user == caller.user && l.revoked_at.is_none());
     let (Some(mut login), Some(user)) = (login, user) else { return Ok(Rotation::Unknown) };
+    if login.refresh_hash == next {
+        // The answer to the first try was lost.
+        return Ok(Rotation::Done(Box::new(user)));
+    }
     if login.refresh_hash != spent {
         login.revoked_at = Some(now);
         tx.save_login(&login)?;

@@ -64,8 +64,9 @@ async fn a_log_out_ends_the_log_in_that_is_being_refreshed() {
     let town = Town::new().await;
     let (ann, refresh) = town.person("ann@example.com", OLD).await;
     let domain = town.domain.clone();
-    let (_, gone) =
-        town.meet("logins", async move { domain.refresh(&refresh).await.map(drop) }, town.domain.log_out(ann)).await;
+    let (_, gone) = town
+        .meet("logins", async move { domain.refresh(&refresh, None).await.map(drop) }, town.domain.log_out(ann))
+        .await;
     gone.unwrap();
     assert!(!town.is_logged_in(ann).await);
 }
@@ -75,8 +76,9 @@ async fn a_refresh_token_is_traded_once_also_when_both_come_at_once() {
     let town = Town::new().await;
     let (ann, refresh) = town.person("ann@example.com", OLD).await;
     let (domain, same) = (town.domain.clone(), refresh.clone());
-    let (first, second) =
-        town.meet("logins", async move { domain.refresh(&same).await.map(drop) }, town.domain.refresh(&refresh)).await;
+    let (first, second) = town
+        .meet("logins", async move { domain.refresh(&same, None).await.map(drop) }, town.domain.refresh(&refresh, None))
+        .await;
     first.unwrap();
     assert_eq!(second.err().unwrap().kind, Kind::Unauthenticated);
     assert!(!town.is_logged_in(ann).await, "a token that was traded before is stolen or lost");
