@@ -146,6 +146,28 @@ async def test_chat_over_all_apis_and_sockets(world):
     assert live.events.close_code is None
 
 
+async def test_the_sockets_of_accounts_do_not_count_for_their_house(world):
+    """Browsers bring the token in the address."""
+    ann = await person(world)
+    room = await ann.via("platform").create_room()
+    joined = await ann.via("platform").join(room)
+    headers = from_afar()
+
+    async def opens(token):
+        # Half a handshake: it counts, and is answered by HTTP.
+        await world.http.get(f"/ws/meetings/{room.code}?token={token}", headers=headers | {"Upgrade": "websocket"})
+
+    async def remaining():
+        return int((await world.http.get("/api/v1/auth/me", headers=headers)).headers["X-RateLimit-Remaining"])
+
+    before = await remaining()
+    for token in (joined["meeting_token"], ann.token):
+        await opens(token)
+    assert before - await remaining() == 1
+    await opens("nonsense")
+    assert before - await remaining() == 3
+
+
 @pytest.mark.slow
 async def test_general_endpoints(world):
     ann = await person(world)

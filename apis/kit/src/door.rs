@@ -5,7 +5,7 @@ use crate::{
     voice::Voice,
 };
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Query, Request, State},
     http::{HeaderMap, header, request::Parts},
     middleware::Next,
     response::Response,
@@ -16,6 +16,7 @@ use convo_domain::{
     user::{self, Actor},
 };
 use convo_tap::Tap;
+use serde::Deserialize;
 use std::{
     marker::PhantomData,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -28,14 +29,11 @@ pub struct Identity {
     pub address: IpAddr,
     /// `None`: no token came. `Err`: one came that is no good, and why.
     pub actor: Option<Result<Actor, Arc<Error>>>,
+    /// For whom the request counts.
+    pub asker: Asker,
 }
 
 impl Identity {
-    pub fn asker(&self) -> Asker {
-        let actor = self.actor.as_ref().and_then(|found| found.as_ref().ok());
-        Asker::of(actor, self.address)
-    }
-
     /// The actor, if a token came; an error if it is no good.
     pub fn actor(&self) -> Result<Option<Actor>> {
         match &self.actor {
@@ -75,8 +73,22 @@ pub async fn identify(State(app): State<Shared>, mut request: Request, next: Nex
         }
         None => None,
     };
-    request.extensions_mut().insert(Identity { address, actor });
+    let asker = match (&actor, socket_token(&request)) {
+        (None, Some(token)) => app.domain.asker(&token, address).await,
+        (actor, _) => Asker::of(actor.as_ref().and_then(|found| found.as_ref().ok()), address),
+    };
+    request.extensions_mut().insert(Identity { address, actor, asker });
     next.run(request).await
+}
+
+/// The token of a WebSocket's address: browsers can bring it nowhere else, and the sockets of one house share a network address.
+fn socket_token(request: &Request) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Access {
+        token: Option<String>,
+    }
+    request.headers().get(header::UPGRADE)?;
+    Query::<Access>::try_from_uri(request.uri()).ok()?.0.token
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750).
@@ -166,7 +178,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let tap = parts.extensions.get().cloned();
         Ok(match identity(parts) {
-            Ok(identity) => Self { address: identity.address, asker: identity.asker(), tap },
+            Ok(identity) => Self { address: identity.address, asker: identity.asker, tap },
             Err(_) => Self { address: local, asker: Asker::address(local), tap },
         })
     }

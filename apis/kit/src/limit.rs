@@ -167,7 +167,7 @@ pub async fn counted(
     answer: impl Future<Output = Response>,
 ) -> Response {
     // Who guesses passwords has no account; a token must not buy more guesses.
-    let asker = if class == Class::Auth { Asker::address(identity.address) } else { identity.asker() };
+    let asker = if class == Class::Auth { Asker::address(identity.address) } else { identity.asker };
     let now = app.domain.now();
     let account = app.limits.count(asker, class, now);
     let mut response = if account.over { voice(account.refusal(now)) } else { answer.await };

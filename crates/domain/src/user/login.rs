@@ -2,7 +2,7 @@
 
 use super::{Actor, Caller, Guest, Login, Standing, User, password, rules};
 use crate::{
-    Domain,
+    Asker, Domain,
     bus::{Tell, Whose},
     clock::Timestamp,
     error::{Error, Result},
@@ -15,7 +15,7 @@ use crate::{
 };
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 /// A fresh pair of tokens. Has no `Debug`: tokens do not belong in logs.
 pub struct TokenPair {
@@ -80,6 +80,19 @@ impl Domain {
             }
             Claims::Refresh { .. } => Err(invalid_token()),
         }
+    }
+
+    /// For whom a socket counts that is opened with the token: the account whose it is, or else the address.
+    pub async fn asker(&self, token: &str, address: IpAddr) -> Asker {
+        let user = match self.tokens.read(token, self.now()) {
+            Some(Claims::Access { caller }) => self.check_login(caller.into()).await.ok().map(|caller| caller.user),
+            Some(Claims::Meeting { participant, .. }) => {
+                let found = self.store.read(move |tx| tx.participant(participant)).await.ok().flatten();
+                found.filter(|p| p.presence.present() || p.presence == Presence::Left).and_then(|p| p.user)
+            }
+            Some(Claims::Refresh { .. }) | None => None,
+        };
+        user.map_or_else(|| Asker::address(address), Asker::User)
     }
 
     /// Whether the log-in behind an access token is still wanted.
