@@ -1,7 +1,9 @@
 """contract.md, "Authentication": sessions and tokens."""
 
 import asyncio
+import json
 import time
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -53,6 +55,16 @@ async def test_a_body_that_comes_after_the_log_out_does_nothing(world):
 
 async def lives_of(person, room):
     return [(await person.via(api).live(room)).events for api in APIS if api != "guest"]
+
+
+async def test_a_body_that_comes_late_needs_no_access_token_where_none_is_asked_for(world):
+    ann = await world.person()
+    login = json.dumps({"email_or_phone": ann.email, "password": ann.password})
+    stale = SimpleNamespace(token="of another day")
+    assert await (await held_back(world, stale, "POST", "/api/v1/auth/login", login))() == 200
+    # A refresh token is no access token.
+    refresh = SimpleNamespace(token=ann.refresh_token)
+    assert await (await held_back(world, refresh, "POST", REFRESH, "{}"))() == 200
 
 
 async def test_an_access_token_is_a_jwt_of_an_hour(world):

@@ -68,7 +68,9 @@ pub async fn identify(State(app): State<Shared>, mut request: Request, next: Nex
         Some(token) => {
             let token: Arc<str> = token.into();
             let actor = app.domain.authenticate(&token).await.map_err(Arc::new);
-            request.extensions_mut().insert(Again { app, token });
+            if actor.is_ok() {
+                request.extensions_mut().insert(Again { app: app.clone(), token });
+            }
             Some(actor)
         }
         None => None,
