@@ -88,6 +88,17 @@ async def signalling(world, token):
     return socket
 
 
+async def renewed(socket, so):
+    """The first token from now on whose claims are so."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            heard = proto.SignalResponse.FromString(await socket.recv())
+            if heard.HasField("refresh_token"):
+                claims = jwt.decode(heard.refresh_token, options={"verify_signature": False})
+                if so(claims):
+                    return heard.refresh_token
+
+
 async def test_a_connection_ends_in_order_whoever_ends_it(world, token, lk):
     socket = await signalling(world, token("ann", "room"))
     await socket.close()
@@ -119,6 +130,19 @@ async def test_a_token_is_renewed_inside(world, token):
     await again.close()
 
 
+async def test_what_the_operator_changed_holds_over_a_new_session(world, token, lk):
+    socket = await signalling(world, token("ann", "hall"))
+    muzzled = api.ParticipantPermission(can_subscribe=True, can_publish=False)
+    change = {"name": "A", "metadata": "m", "attributes": {"a": "1"}, "permission": muzzled}
+    await lk.room.update_participant(api.UpdateParticipantRequest(room="hall", identity="ann", **change))
+    newest = await renewed(socket, lambda claims: claims.get("name") == "A" and not claims["video"]["canPublish"])
+    async with await signalling(world, newest):
+        seen = await lk.room.get_participant(api.RoomParticipantIdentity(room="hall", identity="ann"))
+        assert (seen.name, seen.metadata, dict(seen.attributes)) == ("A", "m", {"a": "1"})
+        assert seen.permission == muzzled
+    await socket.close()
+
+
 async def meeting(world, **settings):
     ann = await world.person("Ann")
     return ann, await ann.via("platform").create_room(**settings)
@@ -126,6 +150,20 @@ async def meeting(world, **settings):
 
 async def join(person, room):
     return await person.via("platform").join(room)
+
+
+async def test_what_the_operator_wrote_on_one_in_a_meeting_holds_over_a_new_session(world, lk):
+    ann, room = await meeting(world)
+    joined = await join(ann, room)
+    where = {"room": room.code, "identity": joined["identity"]}
+    socket = await signalling(world, joined["meeting_token"])
+    change = {"metadata": "m", "attributes": {"a": "1"}}
+    await lk.room.update_participant(api.UpdateParticipantRequest(**where, **change))
+    newest = await renewed(socket, lambda claims: claims.get("metadata") == "m")
+    async with await signalling(world, newest):
+        seen = await lk.room.get_participant(api.RoomParticipantIdentity(**where))
+        assert (seen.metadata, seen.attributes["a"], seen.attributes["role"]) == ("m", "1", "host")
+    await socket.close()
 
 
 async def test_a_meeting_token_dies_with_the_log_in(world):

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 const PING: Duration = Duration::from_secs(10);
 /// Clients answer pings, and say something every five seconds.
 const SILENCE: Duration = Duration::from_secs(30);
-/// A client gets a fresh token this often, to reconnect with.
+/// A client gets a fresh token this often, to reconnect with; and at once when what it says changes.
 const REFRESH: Duration = Duration::from_secs(300);
 /// Requests a second, and at once: publishing twenty tracks is a burst, more is a flood, which is read more slowly.
 const PACE: f64 = 100.0;
@@ -100,14 +100,30 @@ impl Signal {
         while let Some(response) = next {
             out.extend(passage(&response).map(|token| self.line.word(&token)));
             out.push(self.line.word(&response));
-            if lets_in(&response) && !self.joined {
+            let changed = self.follow(&response);
+            let enters = lets_in(&response) && !self.joined;
+            if enters {
                 self.joined = true;
                 self.doors.hall.let_in(self.connection.id());
+            }
+            if enters || changed {
                 out.push(self.line.word(&self.fresh_token()));
             }
             next = self.connection.try_next();
         }
         self.line.send(out).await
+    }
+
+    /// What is said of this participant goes into the claims. Whether it is new.
+    fn follow(&mut self, response: &SignalResponse) -> bool {
+        use signal_response::Message::{Join, Update};
+        let Visitor { token, identity, .. } = &mut self.visitor;
+        let own = match &response.message {
+            Some(Join(join)) => join.participant.as_ref(),
+            Some(Update(update)) => update.participants.iter().find(|someone| someone.identity == *identity),
+            _ => None,
+        };
+        own.is_some_and(|own| token.follow(own))
     }
 
     async fn refresh(&mut self) -> Result<(), Over> {

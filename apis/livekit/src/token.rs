@@ -11,6 +11,8 @@ use std::collections::HashMap;
 const LEEWAY: i64 = 60;
 /// Seconds that a refreshed token lives at least.
 const REFRESHED: i64 = 600;
+/// Bytes of metadata and attributes that a refreshed token carries: a client comes back with it in an address.
+const CARRIED: usize = 16 * 1024;
 
 /// The key pair that this server and the server SDKs share.
 pub struct Keys {
@@ -24,7 +26,7 @@ pub struct Keys {
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) claims: Claims,
-    /// Every claim as it came, so that a refreshed token says the same.
+    /// Every claim as it came, so that a refreshed token says the same; but for what changed since.
     raw: Map<String, Value>,
 }
 
@@ -118,6 +120,34 @@ impl Token {
     pub(crate) fn text(&self, claim: &str) -> Option<&str> {
         self.raw.get(claim)?.as_str()
     }
+
+    /// Takes who the participant is now, and what they may, into the claims: a new session shall not undo what changed in this
+    /// one. Whether something did.
+    pub(crate) fn follow(&mut self, now: &proto::ParticipantInfo) -> bool {
+        let may = now.permission.clone().unwrap_or_default();
+        let Claims { name, metadata, attributes, video, .. } = &mut self.claims;
+        let known = (&*name, &*metadata, &*attributes) == (&now.name, &now.metadata, &now.attributes);
+        if known && video.permission() == may {
+            return false;
+        }
+        name.clone_from(&now.name);
+        metadata.clone_from(&now.metadata);
+        attributes.clone_from(&now.attributes);
+        self.raw.insert("name".into(), json!(now.name));
+        // A grant that made the kind may be gone; the kind stays.
+        self.raw.insert("kind".into(), json!(now.kind().as_str_name().to_lowercase()));
+        let (metadata, attributes) = (json!(now.metadata), json!(now.attributes));
+        if metadata.to_string().len() + attributes.to_string().len() <= CARRIED {
+            self.raw.insert("metadata".into(), metadata);
+            self.raw.insert("attributes".into(), attributes);
+        }
+        if let Value::Object(video) = self.raw.entry("video").or_insert_with(|| json!({})) {
+            video.extend(grants(&may));
+            let now = serde_json::from_value(without_nulls(Value::Object(video.clone())));
+            self.claims.video = now.unwrap_or_default();
+        }
+        true
+    }
 }
 
 impl Claims {
@@ -170,12 +200,30 @@ impl Grants {
     }
 }
 
-/// The claims with which a participant goes to another room, as who and what they are.
-pub(crate) fn passage(mover: &proto::ParticipantInfo, room: &str, now: i64) -> Map<String, Value> {
-    let may = mover.permission.clone().unwrap_or_default();
+/// What a participant may do, as a token grants it.
+fn grants(may: &proto::ParticipantPermission) -> Map<String, Value> {
     let name = |source: &i32| TrackSource::try_from(*source).ok().map(|source| source.as_str_name().to_lowercase());
     let sources: Vec<_> = may.can_publish_sources.iter().filter_map(name).collect();
-    let claims = json!({
+    #[expect(deprecated, reason = "clients still read `recorder` and `agent`")]
+    object(json!({
+        "canSubscribe": may.can_subscribe,
+        "canPublish": may.can_publish,
+        "canPublishData": may.can_publish_data,
+        "canPublishSources": sources,
+        "canUpdateOwnMetadata": may.can_update_metadata,
+        "canSubscribeMetrics": may.can_subscribe_metrics,
+        "canManageAgentSession": may.can_manage_agent_session,
+        "hidden": may.hidden,
+        "recorder": may.recorder,
+        "agent": may.agent,
+    }))
+}
+
+/// The claims with which a participant goes to another room, as who and what they are.
+pub(crate) fn passage(mover: &proto::ParticipantInfo, room: &str, now: i64) -> Map<String, Value> {
+    let mut video = grants(&mover.permission.clone().unwrap_or_default());
+    video.extend(object(json!({"room": room, "roomJoin": true, "agent": mover.kind() == Kind::Agent})));
+    object(json!({
         "sub": mover.identity,
         "name": mover.name,
         "kind": mover.kind().as_str_name().to_lowercase(),
@@ -183,21 +231,13 @@ pub(crate) fn passage(mover: &proto::ParticipantInfo, room: &str, now: i64) -> M
         "attributes": mover.attributes,
         "nbf": now - LEEWAY,
         "exp": now + REFRESHED,
-        "video": {
-            "room": room,
-            "roomJoin": true,
-            "canSubscribe": may.can_subscribe,
-            "canPublish": may.can_publish,
-            "canPublishData": may.can_publish_data,
-            "canPublishSources": sources,
-            "canUpdateOwnMetadata": may.can_update_metadata,
-            "canSubscribeMetrics": may.can_subscribe_metrics,
-            "hidden": may.hidden,
-            "agent": mover.kind() == Kind::Agent,
-        },
-    });
-    match claims {
-        Value::Object(claims) => claims,
+        "video": video,
+    }))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
         _ => Map::new(),
     }
 }
@@ -313,5 +353,57 @@ pub(crate) mod tests {
         let long = read(json!({"sub": "ann", "exp": NOW + 5_000}), NOW).unwrap();
         let again = keys().read(&keys().refresh(&long, at(NOW)), at(NOW)).unwrap();
         assert_eq!(again.claims.exp, Some((NOW + 5_000) as f64), "the end it had is kept");
+    }
+
+    fn renewed(token: &Token) -> Token {
+        let now = Timestamp::from_seconds(NOW);
+        keys().read(&keys().refresh(token, now), now).unwrap()
+    }
+
+    #[test]
+    fn a_refreshed_token_says_what_changed() {
+        let claims = json!({"sub": "ann", "name": "Ann", "exp": NOW + 100, "custom": [1], "attributes": {"a": "1"},
+            "video": {"room": "r", "roomJoin": true, "roomAdmin": true, "agent": true, "canPublish": null}});
+        let mut token = read(claims, NOW).unwrap();
+        let before = proto::ParticipantInfo {
+            identity: "ann".into(),
+            name: "Ann".into(),
+            kind: Kind::Agent.into(),
+            attributes: [("a".to_owned(), "1".to_owned())].into(),
+            permission: Some(token.claims.video.permission()),
+            ..Default::default()
+        };
+        assert!(!token.follow(&before));
+        assert_eq!(renewed(&token).raw["video"], token.raw["video"]);
+        let permission = proto::ParticipantPermission {
+            can_subscribe: true,
+            can_publish_sources: vec![TrackSource::Camera.into()],
+            ..Default::default()
+        };
+        let now = proto::ParticipantInfo {
+            name: "A".into(),
+            metadata: "m".into(),
+            attributes: [("b".to_owned(), "2".to_owned())].into(),
+            permission: Some(permission.clone()),
+            ..before.clone()
+        };
+        assert!(token.follow(&now) && !token.follow(&now));
+        let again = renewed(&token);
+        let Claims { name, metadata, attributes, video, .. } = &again.claims;
+        assert_eq!((&name[..], &metadata[..], attributes), ("A", "m", &now.attributes));
+        assert_eq!((video.permission(), again.claims.kind()), (permission, Kind::Agent));
+        assert_eq!((&video.room[..], video.room_join, video.room_admin), ("r", true, true));
+        assert_eq!(again.raw["custom"], json!([1]));
+        assert!(token.follow(&before), "and back");
+    }
+
+    #[test]
+    fn a_refreshed_token_is_never_too_long_to_come_back_with() {
+        let mut token = read(json!({"sub": "ann", "exp": NOW + 100, "metadata": "m", "video": {}}), NOW).unwrap();
+        let permission = Some(proto::ParticipantPermission::default());
+        let long = proto::ParticipantInfo { metadata: "\0".repeat(CARRIED), permission, ..Default::default() };
+        assert!(token.follow(&long) && !token.follow(&long));
+        let again = renewed(&token);
+        assert_eq!((&again.claims.metadata[..], again.claims.video.may_publish()), ("m", false));
     }
 }
