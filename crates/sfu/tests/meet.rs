@@ -3,9 +3,14 @@
 mod common;
 
 use common::{Frame, World};
-use convo_sfu::Mode;
+use convo_sfu::{Answer, Ask, EventKind, Mode};
 use livekit_protocol as proto;
-use proto::{participant_info::State, signal_request::Message as Request, signal_response::Message as Response};
+use proto::{
+    RoomEndReason,
+    participant_info::{Kind, State},
+    signal_request::Message as Request,
+    signal_response::Message as Response,
+};
 use std::{collections::BTreeSet, time::Duration};
 
 #[test]
@@ -103,6 +108,77 @@ fn who_goes_is_gone_for_all() {
     let before = world.clients[bob].heard.len();
     world.run(Duration::from_secs(1));
     assert!(world.clients[bob].heard.len() - before < 3, "nothing flows any more");
+}
+
+fn rooms(world: &mut World) -> Vec<proto::Room> {
+    match world.ask(Ask::ListRooms(Default::default())) {
+        Ok(Answer::Rooms(rooms)) => rooms,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How the client was sent away.
+fn farewell(world: &World, name: usize) -> Option<proto::DisconnectReason> {
+    world.clients[name].responses.iter().find_map(|response| match response {
+        Response::Leave(leave) => Some(leave.reason()),
+        _ => None,
+    })
+}
+
+#[test]
+#[expect(deprecated, reason = "tokens still grant `agent` and `recorder`")]
+fn a_room_does_not_stay_open_for_agents_and_recorders() {
+    let dependents: [fn(&mut convo_sfu::Join); 4] = [
+        |join| join.kind = Kind::Agent,
+        |join| join.kind = Kind::Egress,
+        |join| join.permission.agent = true,
+        |join| join.permission.recorder = true,
+    ];
+    for dependent in dependents {
+        let mut world = World::new(7);
+        let ann = world.enter("ann");
+        let agent = world.join_with("agent", dependent);
+        world.until("connected", |w| w.clients[agent].connected);
+        world.run(Duration::from_secs(60));
+        assert!(!world.clients[agent].closed, "Ann is there");
+        world.signal(ann, Request::Leave(proto::LeaveRequest::default()));
+        world.run(Duration::from_secs(19));
+        assert_eq!(farewell(&world, agent), None, "she may come back");
+        world.run(Duration::from_secs(2));
+        assert_eq!(farewell(&world, agent), Some(proto::DisconnectReason::RoomClosed));
+        let finished = |kind: &EventKind| matches!(kind, EventKind::RoomFinished(RoomEndReason::RoomEndIdleTimeout));
+        assert!(world.events.iter().any(|event| finished(&event.kind)));
+    }
+}
+
+#[test]
+fn agents_in_a_room_that_nobody_ever_joined_wait_as_long_as_it_does() {
+    let mut world = World::new(8);
+    for identity in ["first", "second"] {
+        let agent = world.join_with(identity, |join| join.kind = Kind::Agent);
+        world.until("connected", |w| w.clients[agent].connected);
+        world.run(Duration::from_secs(30));
+        world.signal(agent, Request::Leave(proto::LeaveRequest::default()));
+        world.run(Duration::from_secs(30));
+    }
+    let last = world.join_with("last", |join| join.kind = Kind::Agent);
+    world.run(Duration::from_secs(179));
+    assert_eq!(rooms(&mut world).len(), 1, "five minutes are not over");
+    world.run(Duration::from_secs(3));
+    assert_eq!(rooms(&mut world).len(), 0);
+    assert_eq!(farewell(&world, last), Some(proto::DisconnectReason::RoomClosed));
+}
+
+#[test]
+fn agents_take_nobodys_place() {
+    let mut world = World::new(9);
+    let room = proto::CreateRoomRequest { name: "room".into(), max_participants: 1, ..Default::default() };
+    world.ask(Ask::CreateRoom(room)).unwrap();
+    let agent = world.join_with("agent", |join| join.kind = Kind::Agent);
+    let (ann, bob) = (world.join("ann"), world.join("bob"));
+    let late = world.join_with("recorder", |join| join.kind = Kind::Egress);
+    assert_eq!([agent, ann, bob, late].map(|name| world.clients[name].closed), [false, false, true, false]);
+    assert_eq!(rooms(&mut world)[0].num_participants, 1);
 }
 
 #[test]

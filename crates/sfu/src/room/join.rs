@@ -25,7 +25,7 @@ impl Room {
             return self.on_reconnect(connection, join, cx);
         }
         let known = self.identities.get(&join.identity).copied();
-        if self.is_full() && known.is_none() && !join.permission.hidden {
+        if known.is_none() && !self.has_place(join.kind, &join.permission) {
             leave(connection, proto::DisconnectReason::JoinFailure, proto::leave_request::Action::Disconnect, cx);
             return None;
         }
@@ -80,7 +80,7 @@ impl Room {
         if single && client.protocol >= NEGOTIATED_CHANNELS {
             publisher.open_channels();
         }
-        let key = self.seat(Participant {
+        let person = Participant {
             connection: Some(connection),
             last_connection: connection,
             keeps_chat: join.keeps_chat,
@@ -88,25 +88,26 @@ impl Room {
             publisher: Some(publisher),
             subscriber: (!single).then(|| Peer::new(&config, true, cx.now)),
             ..Participant::bare(info, join.mode, cx.now)
-        });
+        };
+        let key = self.seat(person, cx.now);
         for target in [Target::Publisher, Target::Subscriber] {
             self.learn_ufrag(key, target, cx);
         }
         key
     }
 
-    pub(super) fn seat(&mut self, person: Participant) -> ParticipantKey {
+    pub(super) fn seat(&mut self, person: Participant, now: Instant) -> ParticipantKey {
         let identity = person.info.identity.clone();
         let key = self.people.insert(person);
         self.identities.insert(identity, key);
-        self.empty_since = None;
-        self.ever_joined = true;
-        self.count();
+        self.count(now);
         key
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants
+    /// Whether one more may come; who is not counted may.
+    pub(super) fn has_place(&self, kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
+        let full = self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants;
+        !full || may.hidden || depends(kind, may)
     }
 
     /// ICE credentials are new: at first, and after a restart.
@@ -254,10 +255,7 @@ impl Room {
         }
         self.identities.retain(|_, k| *k != key);
         self.announce(key, &info, cx);
-        self.count();
-        if self.people.is_empty() {
-            self.empty_since = Some(cx.now);
-        }
+        self.count(cx.now);
         self.tell(
             match was_active {
                 true => EventKind::ParticipantLeft { connection: last, info },
@@ -285,8 +283,12 @@ impl Room {
     }
 
     pub(crate) fn close(&mut self, reason: proto::RoomEndReason, cx: &mut Cx<'_>) {
+        let why = match reason {
+            proto::RoomEndReason::RoomEndIdleTimeout => proto::DisconnectReason::RoomClosed,
+            _ => proto::DisconnectReason::RoomDeleted,
+        };
         for key in self.people.keys().collect::<Vec<_>>() {
-            self.remove(key, proto::DisconnectReason::RoomDeleted, cx);
+            self.remove(key, why, cx);
         }
         self.tell(EventKind::RoomFinished(reason), cx);
     }

@@ -31,7 +31,7 @@ use crate::{
     wake::{Demux, Due, ParticipantKey, PeerRef, RoomKey, SubscriptionKey, Target, TrackKey, Wake},
 };
 use livekit_protocol as proto;
-use proto::signal_response::Message;
+use proto::{participant_info, signal_response::Message};
 use slotmap::SlotMap;
 use std::{
     collections::{HashMap, VecDeque},
@@ -75,7 +75,7 @@ pub(crate) struct Room {
     data_tracks: Vec<data::DataTrack>,
     /// RPC of the server's own, under way.
     calls: Vec<rpc::Call>,
-    /// Since when nobody is here.
+    /// Since when nobody is here, but for dependents; and whether anybody ever was.
     empty_since: Option<Instant>,
     ever_joined: bool,
     /// For end-to-end encryption: frames that end so were made by the server (LiveKit's `sif_trailer`).
@@ -185,6 +185,16 @@ impl Participant {
     pub(crate) fn hidden(&self) -> bool {
         self.permission().hidden
     }
+
+    fn depends(&self) -> bool {
+        depends(self.info.kind(), self.permission())
+    }
+}
+
+/// Whether one is here on account of the others: an agent or a recorder keeps no room open and takes nobody's place.
+fn depends(kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
+    use participant_info::Kind::{Agent, Egress};
+    matches!(kind, Agent | Egress) || may.agent || may.recorder
 }
 
 impl Room {
@@ -285,10 +295,13 @@ impl Room {
         }
     }
 
-    fn count(&mut self) {
+    fn count(&mut self, now: Instant) {
         let seen = self.people.values().filter(|p| !p.hidden());
-        self.info.num_participants = seen.clone().count() as u32;
+        self.info.num_participants = seen.clone().filter(|p| !p.depends()).count() as u32;
         self.info.num_publishers = seen.filter(|p| !p.tracks.is_empty()).count() as u32;
+        let empty = self.people.values().all(Participant::depends);
+        self.empty_since = empty.then(|| self.empty_since.unwrap_or(now));
+        self.ever_joined |= !empty;
     }
 
     // --- running the peers ---

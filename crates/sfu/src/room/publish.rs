@@ -308,7 +308,7 @@ impl Room {
     pub(super) fn published(&mut self, track: TrackKey, cx: &mut Cx<'_>) {
         let key = self.tracks[track].publisher;
         self.changed(key, cx);
-        self.count();
+        self.count(cx.now);
         let info = self.info_of(key);
         let details = self.tracks[track].info.clone();
         self.tell(EventKind::TrackPublished { info, track: details }, cx);
@@ -332,7 +332,7 @@ impl Room {
             cx,
         );
         self.changed(publisher, cx);
-        self.count();
+        self.count(cx.now);
         let info = self.info_of(publisher);
         self.tell(EventKind::TrackUnpublished { info, track: track.info }, cx);
         self.tell_media_state(publisher, cx);
@@ -407,6 +407,7 @@ impl Room {
         let could_subscribe = self.people[key].permission().can_subscribe;
         let can_subscribe = permission.can_subscribe;
         self.people[key].info.permission = Some(permission);
+        self.count(cx.now);
         for track in self.people[key].tracks.clone() {
             let source = self.tracks[track].info.source();
             if !may_publish(self.people[key].permission(), source) {

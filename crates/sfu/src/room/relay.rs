@@ -338,14 +338,11 @@ impl Room {
         if self.identities.contains_key(&origin.info.identity) {
             return Err(Refusal::FailedPrecondition("a participant of this identity is in the destination room"));
         }
-        if self.is_full() && !origin.info.permission.as_ref().is_some_and(|permission| permission.hidden) {
+        let may = origin.info.permission.clone().unwrap_or_default();
+        if !self.has_place(origin.info.kind(), &may) {
             return Err(Refusal::FailedPrecondition("the destination room is full"));
         }
-        let permission = proto::ParticipantPermission {
-            can_subscribe: false,
-            can_publish_data: false,
-            ..origin.info.permission.clone().unwrap_or_default()
-        };
+        let permission = proto::ParticipantPermission { can_subscribe: false, can_publish_data: false, ..may };
         let mut info = proto::ParticipantInfo {
             sid: id::participant(),
             state: proto::participant_info::State::Active.into(),
@@ -355,7 +352,7 @@ impl Room {
             ..origin.info.clone()
         };
         info.kind_details.push(proto::participant_info::KindDetail::Forwarded.into());
-        let key = self.seat(Participant::bare(info, Mode::Single, cx.now));
+        let key = self.seat(Participant::bare(info, Mode::Single, cx.now), cx.now);
         let index = self.pairs.copies.len();
         self.pairs.copies.push(CopyOf { ends, key, origin, tracks: HashMap::new(), heard: cx.now });
         self.changed(key, cx);
