@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Name, Weather, World};
+use common::{Kit, Name, Weather, World};
+use convo_sfu::{Command, Input};
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
 use std::time::Duration;
@@ -76,6 +77,105 @@ fn who_asks_for_a_data_track_often_is_answered_once() {
     world.signal(bob, Request::UpdateDataSubscription(proto::UpdateDataSubscription { updates }));
     let answers = world.clients[bob].responses.iter().filter(|r| matches!(r, Response::DataTrackSubscriberHandles(_)));
     assert_eq!(answers.count(), 1);
+}
+
+/// Ann and Bob, who subscribed to her data track.
+fn with_a_data_track(seed: u64) -> (World, Name, Name, String) {
+    let mut world = World::new(seed);
+    world.kit = Kit { data_tracks: true, ..Kit::default() };
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_secs(1));
+    let publish = proto::PublishDataTrackRequest { pub_handle: 1, name: "positions".into(), ..Default::default() };
+    world.signal(ann, Request::PublishDataTrackRequest(publish));
+    let sid = world.clients[bob].people["ann"].data_tracks[0].sid.clone();
+    (world, ann, bob, sid)
+}
+
+fn subscribe(world: &mut World, name: Name, track_sid: &str) {
+    let wish =
+        proto::update_data_subscription::Update { track_sid: track_sid.into(), subscribe: true, ..Default::default() };
+    world.signal(name, Request::UpdateDataSubscription(proto::UpdateDataSubscription { updates: vec![wish] }));
+}
+
+fn permit(world: &mut World, name: Name, change: impl FnOnce(&mut proto::ParticipantPermission)) {
+    let mut permission = common::joining("").permission;
+    change(&mut permission);
+    let connection = world.clients[name].connection;
+    world.input(Input::Command { connection, command: Command::Permit(permission) });
+}
+
+/// Whether what Ann sends now reaches Bob.
+fn flows(world: &mut World, ann: Name, bob: Name) -> bool {
+    world.clients[bob].frames.clear();
+    assert!(world.clients[ann].send_frame(1, b"here"));
+    world.run(Duration::from_secs(1));
+    !world.clients[bob].frames.is_empty()
+}
+
+fn handles(world: &World, name: Name) -> usize {
+    let handles = |response: &&Response| matches!(response, Response::DataTrackSubscriberHandles(_));
+    world.clients[name].responses.iter().filter(handles).count()
+}
+
+#[test]
+fn a_data_track_comes_to_who_may_subscribe() {
+    let (mut world, ann, bob, sid) = with_a_data_track(86);
+    assert!(!flows(&mut world, ann, bob));
+    subscribe(&mut world, bob, &sid);
+    assert!(flows(&mut world, ann, bob));
+    permit(&mut world, bob, |may| may.can_subscribe = false);
+    assert!(!flows(&mut world, ann, bob), "at once");
+    subscribe(&mut world, bob, &sid);
+    assert!(!flows(&mut world, ann, bob) && handles(&world, bob) == 1);
+    permit(&mut world, bob, |_| {});
+    assert!(flows(&mut world, ann, bob) && handles(&world, bob) == 2, "his wish still holds");
+}
+
+#[test]
+fn a_data_track_comes_to_those_whom_its_publisher_lets_have_it() {
+    let (mut world, ann, bob, sid) = with_a_data_track(87);
+    let told = |world: &World| -> Vec<bool> {
+        let told = world.clients[bob].responses.iter().filter_map(|response| match response {
+            Response::SubscriptionPermissionUpdate(update) if update.track_sid == sid => Some(update.allowed),
+            _ => None,
+        });
+        told.collect()
+    };
+    let audience = |world: &mut World, sids: &[String]| {
+        let to_bob = proto::TrackPermission {
+            participant_identity: "bob".into(),
+            track_sids: sids.to_vec(),
+            ..Default::default()
+        };
+        let track_permissions = vec![to_bob];
+        let said = proto::SubscriptionPermission { track_permissions, ..Default::default() };
+        world.signal(ann, Request::SubscriptionPermission(said));
+    };
+    audience(&mut world, &[]);
+    subscribe(&mut world, bob, &sid);
+    assert!(!flows(&mut world, ann, bob));
+    assert_eq!((told(&world), handles(&world, bob)), (vec![false], 0));
+    // Named last of all the tracks that she may have.
+    let sids: Vec<_> = (0..123).map(|n| format!("TR_{n}")).chain([sid.clone()]).collect();
+    audience(&mut world, &sids);
+    assert!(flows(&mut world, ann, bob));
+    assert_eq!((told(&world), handles(&world, bob)), (vec![false, true], 1));
+    audience(&mut world, &[]);
+    assert!(!flows(&mut world, ann, bob));
+    assert_eq!(told(&world), [false, true, false]);
+}
+
+#[test]
+fn who_may_not_publish_data_any_more_has_no_data_tracks() {
+    let (mut world, ann, bob, sid) = with_a_data_track(88);
+    subscribe(&mut world, bob, &sid);
+    assert!(flows(&mut world, ann, bob));
+    permit(&mut world, ann, |may| may.can_publish_data = false);
+    assert!(world.clients[bob].people["ann"].data_tracks.is_empty());
+    let unpublished = |response: &Response| matches!(response, Response::UnpublishDataTrackResponse(_));
+    assert!(world.clients[ann].responses.iter().any(unpublished), "she is told");
+    permit(&mut world, ann, |_| {});
+    assert!(!flows(&mut world, ann, bob));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Who may subscribe to a participant's tracks, as the participant says it.
 
-use super::publish::TRACKS;
+use super::{data::DATA_TRACKS, publish::TRACKS};
 use livekit_protocol as proto;
 use std::collections::{HashMap, HashSet};
 
 /// Permissions for somebody, of one message: those that are more are passed over, and admit nobody.
 const PERMISSIONS: usize = 2_000;
+/// Tracks that a permission names, at most: more there are not.
+const SIDS: usize = TRACKS + DATA_TRACKS;
 
 /// Looked up for each subscriber of each track, so kept by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +26,7 @@ struct Tracks {
 impl Tracks {
     fn admit(&mut self, permission: &proto::TrackPermission) {
         self.all |= permission.all_tracks;
-        self.sids.extend(permission.track_sids.iter().take(TRACKS).cloned());
+        self.sids.extend(permission.track_sids.iter().take(SIDS).cloned());
     }
 
     fn contain(&self, sid: &str) -> bool {
@@ -104,6 +106,6 @@ mod tests {
         assert_eq!(audience(people.collect()).by_identity.len(), PERMISSIONS);
         let sids: Vec<_> = (0..100_000).map(|n| n.to_string()).collect();
         let sids: Vec<_> = sids.iter().map(String::as_str).collect();
-        assert_eq!(audience(vec![permission("", "bob", &sids)]).by_identity["bob"].sids.len(), TRACKS);
+        assert_eq!(audience(vec![permission("", "bob", &sids)]).by_identity["bob"].sids.len(), SIDS);
     }
 }

@@ -15,7 +15,7 @@ const CHATS: usize = 32;
 /// The topic of chat (livekit-client's `sendText` for chat).
 pub const CHAT_TOPIC: &str = "lk.chat";
 /// Data tracks of one participant.
-const DATA_TRACKS: usize = 64;
+pub(super) const DATA_TRACKS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct DataState {
@@ -36,7 +36,18 @@ pub(crate) struct DataState {
 pub(crate) struct DataTrack {
     pub(crate) publisher: ParticipantKey,
     pub(crate) info: proto::DataTrackInfo,
-    subscribers: Vec<(ParticipantKey, u16)>,
+    subscriptions: Vec<DataSubscription>,
+}
+
+/// A subscriber's wish for a data track: it stays while it may not be fulfilled.
+#[derive(Debug, Clone, Copy)]
+struct DataSubscription {
+    subscriber: ParticipantKey,
+    handle: u16,
+    /// The publisher is against it, as the subscriber was told.
+    denied: bool,
+    /// Nobody is against it.
+    admitted: bool,
 }
 
 impl DataState {
@@ -202,7 +213,7 @@ impl Room {
             frame_encoding: request.frame_encoding,
             schema: request.schema,
         };
-        self.data_tracks.push(DataTrack { publisher: key, info: info.clone(), subscribers: vec![] });
+        self.data_tracks.push(DataTrack { publisher: key, info: info.clone(), subscriptions: vec![] });
         let response = proto::PublishDataTrackResponse { info: Some(info) };
         self.say(key, Message::PublishDataTrackResponse(response), cx);
         self.changed(key, cx);
@@ -226,17 +237,27 @@ impl Room {
     ) {
         let found = self.data_tracks.iter().position(|t| t.publisher == key && t.info.pub_handle == request.pub_handle);
         if let Some(index) = found {
-            let track = self.data_tracks.remove(index);
-            let response = proto::UnpublishDataTrackResponse { info: Some(track.info) };
-            self.say(key, Message::UnpublishDataTrackResponse(response), cx);
+            self.unpublish_data(index, cx);
             self.changed(key, cx);
+        }
+    }
+
+    fn unpublish_data(&mut self, index: usize, cx: &mut Cx<'_>) {
+        let track = self.data_tracks.remove(index);
+        let response = proto::UnpublishDataTrackResponse { info: Some(track.info) };
+        self.say(track.publisher, Message::UnpublishDataTrackResponse(response), cx);
+    }
+
+    pub(super) fn unpublish_all_data(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        while let Some(index) = self.data_tracks.iter().position(|t| t.publisher == key) {
+            self.unpublish_data(index, cx);
         }
     }
 
     pub(super) fn drop_data_tracks(&mut self, key: ParticipantKey, _cx: &mut Cx<'_>) {
         self.data_tracks.retain(|t| t.publisher != key);
         for track in &mut self.data_tracks {
-            track.subscribers.retain(|(k, _)| *k != key);
+            track.subscriptions.retain(|s| s.subscriber != key);
         }
     }
 
@@ -251,7 +272,7 @@ impl Room {
         for index in 0..self.data_tracks.len() {
             match wishes.get(&self.data_tracks[index].info.sid) {
                 Some(true) => self.subscribe_data(key, index, cx),
-                Some(false) => self.data_tracks[index].subscribers.retain(|(k, _)| *k != key),
+                Some(false) => self.data_tracks[index].subscriptions.retain(|s| s.subscriber != key),
                 None => {}
             }
         }
@@ -266,18 +287,49 @@ impl Room {
             data.handles.push((data.next_handle, sid.clone()));
             data.next_handle
         });
-        let subscribers = &mut self.data_tracks[index].subscribers;
-        if !subscribers.iter().any(|(k, _)| *k == key) {
-            subscribers.push((key, handle));
+        let subscriptions = &mut self.data_tracks[index].subscriptions;
+        let denied = subscriptions.extract_if(.., |s| s.subscriber == key).any(|s| s.denied);
+        subscriptions.push(DataSubscription { subscriber: key, handle, denied, admitted: false });
+        self.review_data_subscription(index, self.data_tracks[index].subscriptions.len() - 1, cx);
+    }
+
+    /// What the participant may do, or lets others do, is new: subscribers get the data tracks that they may have, and no others.
+    pub(super) fn review_data(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        for track in 0..self.data_tracks.len() {
+            for index in 0..self.data_tracks[track].subscriptions.len() {
+                let DataTrack { publisher, subscriptions, .. } = &self.data_tracks[track];
+                if [*publisher, subscriptions[index].subscriber].contains(&key) {
+                    self.review_data_subscription(track, index, cx);
+                }
+            }
         }
-        let publisher = &self.people[self.data_tracks[index].publisher].info;
-        let published = proto::data_track_subscriber_handles::PublishedDataTrack {
-            publisher_identity: publisher.identity.clone(),
-            publisher_sid: publisher.sid.clone(),
-            track_sid: sid,
-        };
-        let sub_handles = [(u32::from(handle), published)].into_iter().collect();
-        self.say(key, Message::DataTrackSubscriberHandles(proto::DataTrackSubscriberHandles { sub_handles }), cx);
+    }
+
+    fn review_data_subscription(&mut self, track: usize, index: usize, cx: &mut Cx<'_>) {
+        let DataTrack { publisher, info, subscriptions } = &self.data_tracks[track];
+        let DataSubscription { subscriber, handle, denied, admitted } = subscriptions[index];
+        let (publisher, track_sid) = (&self.people[*publisher].info, info.sid.clone());
+        let (publisher_sid, publisher_identity) = (publisher.sid.clone(), publisher.identity.clone());
+        let may_subscribe = self.people[subscriber].permission().can_subscribe;
+        let allowed = self.lets(self.data_tracks[track].publisher, subscriber, &track_sid);
+        let subscription = &mut self.data_tracks[track].subscriptions[index];
+        subscription.admitted = may_subscribe && allowed;
+        if may_subscribe && denied == allowed {
+            subscription.denied = !allowed;
+            let (participant_sid, track_sid) = (publisher_sid.clone(), track_sid.clone());
+            let update = proto::SubscriptionPermissionUpdate { participant_sid, track_sid, allowed };
+            self.say(subscriber, Message::SubscriptionPermissionUpdate(update), cx);
+        }
+        if may_subscribe && allowed && !admitted {
+            let published = proto::data_track_subscriber_handles::PublishedDataTrack {
+                publisher_identity,
+                publisher_sid,
+                track_sid,
+            };
+            let sub_handles = [(u32::from(handle), published)].into_iter().collect();
+            let handles = proto::DataTrackSubscriberHandles { sub_handles };
+            self.say(subscriber, Message::DataTrackSubscriberHandles(handles), cx);
+        }
     }
 
     /// The handle in the packet (bytes 2 and 3) is the publisher's; each subscriber has its own.
@@ -285,10 +337,10 @@ impl Room {
         let Some(&[high, low]) = bytes.get(2..4) else { return };
         let handle = u32::from(u16::from_be_bytes([high, low]));
         let found = self.data_tracks.iter().find(|t| t.publisher == from && t.info.pub_handle == handle);
-        let Some(subscribers) = found.map(|t| t.subscribers.clone()) else { return };
-        for (key, handle) in subscribers {
-            bytes[2..4].copy_from_slice(&handle.to_be_bytes());
-            self.deliver(key, Lane::DataTrack, &bytes, cx);
+        let Some(subscriptions) = found.map(|t| t.subscriptions.clone()) else { return };
+        for subscription in subscriptions.into_iter().filter(|s| s.admitted) {
+            bytes[2..4].copy_from_slice(&subscription.handle.to_be_bytes());
+            self.deliver(subscription.subscriber, Lane::DataTrack, &bytes, cx);
         }
     }
 }

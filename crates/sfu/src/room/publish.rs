@@ -405,7 +405,7 @@ impl Room {
     /// New permissions hold at once: tracks that they don't cover are unpublished, subscriptions dropped.
     pub(super) fn permit(&mut self, key: ParticipantKey, permission: proto::ParticipantPermission, cx: &mut Cx<'_>) {
         let could_subscribe = self.people[key].permission().can_subscribe;
-        let can_subscribe = permission.can_subscribe;
+        let (can_subscribe, can_publish_data) = (permission.can_subscribe, permission.can_publish_data);
         self.people[key].info.permission = Some(permission);
         self.count(cx.now);
         for track in self.people[key].tracks.clone() {
@@ -423,6 +423,10 @@ impl Room {
                 self.drop_subscription(subscription, cx);
             }
         }
+        if !can_publish_data {
+            self.unpublish_all_data(key, cx);
+        }
+        self.review_data(key, cx);
         self.changed(key, cx);
         if !could_subscribe && can_subscribe {
             self.subscribe_to_all(key, cx);

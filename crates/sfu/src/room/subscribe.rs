@@ -339,7 +339,7 @@ impl Room {
         if publisher == key || has || !person.permission().can_subscribe {
             return;
         }
-        let denied = !self.lets(publisher, key, track);
+        let denied = !self.lets(publisher, key, &self.tracks[track].info.sid);
         let subscription = self.subscriptions.insert(Subscription {
             track,
             subscriber: key,
@@ -519,7 +519,7 @@ impl Room {
         for track in self.people[key].tracks.clone() {
             for subscription in self.tracks[track].subscribers.clone() {
                 let subscriber = self.subscriptions[subscription].subscriber;
-                let denied = !self.lets(key, subscriber, track);
+                let denied = !self.lets(key, subscriber, &self.tracks[track].info.sid);
                 if self.subscriptions[subscription].denied == denied {
                     continue;
                 }
@@ -529,6 +529,7 @@ impl Room {
                 self.want_negotiation(subscriber);
             }
         }
+        self.review_data(key, cx);
     }
 
     fn release_line(&mut self, key: SubscriptionKey) {
@@ -543,9 +544,10 @@ impl Room {
         }
     }
 
-    fn lets(&self, publisher: ParticipantKey, subscriber: ParticipantKey, track: TrackKey) -> bool {
+    /// Whether the publisher lets them have the track.
+    pub(super) fn lets(&self, publisher: ParticipantKey, subscriber: ParticipantKey, track_sid: &str) -> bool {
         let Some(publisher) = self.people.get(publisher) else { return true };
-        publisher.audience.admits(&self.people[subscriber].info, &self.tracks[track].info.sid)
+        publisher.audience.admits(&self.people[subscriber].info, track_sid)
     }
 
     // --- quality ---

@@ -59,6 +59,8 @@ pub struct Frame {
 pub struct Kit {
     /// Redundant audio too.
     pub red: bool,
+    /// Opens the channel of data tracks too.
+    pub data_tracks: bool,
     /// No video but this.
     pub only: Option<Codec>,
 }
@@ -110,6 +112,8 @@ pub struct Client {
     lines: BTreeSet<String>,
     pub heard: Vec<Heard>,
     pub data: Vec<(String, proto::DataPacket)>,
+    /// What came on data tracks: the handle, and the rest.
+    pub frames: Vec<(u16, Vec<u8>)>,
     pub outbox: Vec<Packet>,
     pub requests: Vec<Request>,
     pub audio: Option<Source>,
@@ -121,6 +125,7 @@ pub struct Client {
     pub sent: Vec<MediaEgressStats>,
     /// Set if sound is sent with redundancy.
     red: Option<RedEncoder>,
+    data_tracks: bool,
     /// The one connection, or the publisher's of two.
     rtc: Rtc,
     /// The second of two connections, on which the server offers.
@@ -197,6 +202,7 @@ impl Client {
             lines: BTreeSet::new(),
             heard: vec![],
             data: vec![],
+            frames: vec![],
             outbox: vec![],
             requests: vec![],
             audio: None,
@@ -205,6 +211,7 @@ impl Client {
             keyframes_asked: 0,
             sent: vec![],
             red: kit.red.then(RedEncoder::default),
+            data_tracks: kit.data_tracks,
             rtc: build(kit, address, now),
             subscriber,
             due: now,
@@ -231,7 +238,8 @@ impl Client {
                 self.lines.insert(sdp.add_media(*kind, Direction::RecvOnly, None, None, None).to_string());
             }
         }
-        for (label, ordered) in [("_reliable", true), ("_lossy", false)] {
+        let data_tracks = self.data_tracks.then_some(("_data_track", false));
+        for (label, ordered) in [("_reliable", true), ("_lossy", false)].into_iter().chain(data_tracks) {
             let reliability =
                 if ordered { Reliability::Reliable } else { Reliability::MaxRetransmits { retransmits: 0 } };
             let config = ChannelConfig { label: label.into(), ordered, reliability, ..Default::default() };
@@ -402,9 +410,17 @@ impl Client {
 
     pub fn send(&mut self, label: &str, packet: &proto::DataPacket) -> bool {
         use prost::Message;
+        self.write(label, &packet.encode_to_vec())
+    }
+
+    /// A packet of the data track that has the handle.
+    pub fn send_frame(&mut self, handle: u16, payload: &[u8]) -> bool {
+        self.write("_data_track", &[&[0, 0], &handle.to_be_bytes()[..], payload].concat())
+    }
+
+    fn write(&mut self, label: &str, bytes: &[u8]) -> bool {
         let Some(id) = self.channels.get(label) else { return false };
-        let bytes = packet.encode_to_vec();
-        let sent = self.rtc.channel(*id).is_some_and(|mut channel| channel.write(true, &bytes).unwrap_or(false));
+        let sent = self.rtc.channel(*id).is_some_and(|mut channel| channel.write(true, bytes).unwrap_or(false));
         self.drain();
         sent
     }
@@ -584,6 +600,10 @@ impl Client {
             Event::ChannelData(data) => {
                 use prost::Message;
                 let label = self.opened[&(from, data.id)].clone();
+                if label == "_data_track" {
+                    let (head, payload) = data.data.split_at(4);
+                    return self.frames.push((u16::from_be_bytes([head[2], head[3]]), payload.to_vec()));
+                }
                 let packet = proto::DataPacket::decode(&data.data[..]).expect("data packets only");
                 self.data.push((label, packet));
             }
