@@ -9,7 +9,7 @@ use crate::{
     forward::dd::{self, DescriptorExtension},
     io::{Datagram, Route},
     outbox::{Last, Outbox, Way},
-    rtp,
+    rtp, sdp,
     srtp::keys,
     stun, uplink,
     uplink::Uplink,
@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 use str0m::{
-    Candidate, Event, Input, Rtc, RtcError,
+    Candidate, Event, IceCreds, Input, Rtc, RtcError,
     bwe::Bitrate,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, ChannelId, Reliability},
@@ -123,7 +123,12 @@ pub(crate) struct Stats {
 pub(crate) struct Peer {
     rtc: Box<Rtc>,
     channels: [Option<ChannelId>; 3],
-    pending: Option<SdpPendingOffer>,
+    /// An offer of ours that waits for its answer, and the ICE credentials that it tells if ICE restarts.
+    pending: Option<(SdpPendingOffer, Option<IceCreds>)>,
+    /// An offer of ours was answered.
+    described: bool,
+    /// What our `ice-ufrag` begins with.
+    ufrag_prefix: String,
     connected: bool,
     dead: bool,
     /// Where ICE has found a way.
@@ -175,7 +180,7 @@ impl Peer {
             .set_ice_lite(true)
             .set_rtp_mode(true)
             .set_dtls_cert(certificate())
-            .set_local_ice_credentials(credentials(config))
+            .set_local_ice_credentials(credentials(&config.ufrag_prefix))
             .enable_opus(true, true)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
@@ -203,6 +208,8 @@ impl Peer {
             rtc: Box::new(rtc),
             channels: [None; 3],
             pending: None,
+            described: false,
+            ufrag_prefix: config.ufrag_prefix.clone(),
             connected: false,
             dead: false,
             route: None,
@@ -239,20 +246,40 @@ impl Peer {
         let offer = SdpOffer::from_sdp_string(text)?;
         self.pending = None;
         self.lend();
+        let before = self.rtc.direct_api().local_ice_credentials();
         let answer = self.rtc.sdp_api().accept_offer(offer).map(|answer| answer.to_sdp_string());
         self.take(text);
         self.uplink.take(&mut self.rtc, text);
-        answer
+        let ours = self.draw_credentials(&before);
+        answer.map(|answer| sdp::with_credentials(&answer, &ours))
     }
 
     pub(crate) fn accept_answer(&mut self, text: &str) -> Result<(), RtcError> {
         let answer = SdpAnswer::from_sdp_string(text)?;
-        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let Some((pending, drawn)) = self.pending.take() else { return Ok(()) };
         self.lend();
+        let before = self.rtc.direct_api().local_ice_credentials();
         let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
         self.take(text);
         self.uplink.take(&mut self.rtc, text);
+        let mut direct = self.rtc.direct_api();
+        // Not if the client did not restart with us: str0m has kept the old ones then.
+        if let Some(ours) = drawn.filter(|_| direct.local_ice_credentials() != before) {
+            direct.set_local_ice_credentials(ours);
+        }
+        self.described |= accepted.is_ok();
         accepted
+    }
+
+    /// The credentials that are in force after an offer of the client's. When ICE restarts, str0m draws new ones: without the
+    /// prefix, by which a TCP connection finds its worker, and from a generator whose next word can be told.
+    fn draw_credentials(&mut self, before: &IceCreds) -> IceCreds {
+        let ours = credentials(&self.ufrag_prefix);
+        let mut direct = self.rtc.direct_api();
+        if direct.local_ice_credentials() != *before {
+            direct.set_local_ice_credentials(ours);
+        }
+        direct.local_ice_credentials()
     }
 
     /// Descriptions tell of the streams, which str0m does not send.
@@ -308,12 +335,15 @@ impl Peer {
         for mid in change.end {
             sdp.stop_media(*mid);
         }
-        if change.ice_restart {
+        // What was never answered has not begun, and is not restarted: str0m would go on with the first credentials.
+        let drawn = (change.ice_restart && self.described).then(|| {
             sdp.ice_restart(true);
-        }
+            credentials(&self.ufrag_prefix)
+        });
         let (offer, pending) = sdp.apply()?;
-        self.pending = Some(pending);
-        Some((offer.to_sdp_string(), mids))
+        let told = drawn.clone().unwrap_or_else(|| self.rtc.direct_api().local_ice_credentials());
+        self.pending = Some((pending, drawn));
+        Some((sdp::with_credentials(&offer.to_sdp_string(), &told), mids))
     }
 
     pub(crate) fn add_remote_candidate(&mut self, candidate: &str) {
@@ -561,11 +591,8 @@ pub(crate) struct OfferChange<'a> {
     pub(crate) ice_restart: bool,
 }
 
-fn credentials(config: &Config) -> str0m::IceCreds {
-    str0m::IceCreds {
-        ufrag: format!("{}{}", config.ufrag_prefix, crate::id::random(UFRAG)),
-        pass: crate::id::random(PASSWORD),
-    }
+fn credentials(prefix: &str) -> IceCreds {
+    IceCreds { ufrag: format!("{prefix}{}", crate::id::random(UFRAG)), pass: crate::id::random(PASSWORD) }
 }
 
 /// Where a peer's datagrams come from, once ICE has checked it.

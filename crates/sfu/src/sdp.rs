@@ -192,6 +192,22 @@ fn told(line: &str, addresses: &[crate::LocalAddress]) -> Option<Vec<String>> {
     Some(lines.collect())
 }
 
+/// Our description with these ICE credentials. Its candidates name the fragment too.
+pub(crate) fn with_credentials(sdp: &str, credentials: &str0m::IceCreds) -> String {
+    let str0m::IceCreds { ufrag, pass } = credentials;
+    let mut out = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive("\r\n") {
+        let candidate = line.strip_prefix("a=candidate:").and_then(|line| line.split_once(" ufrag "));
+        let _ = match candidate {
+            Some((candidate, _)) => write!(out, "a=candidate:{candidate} ufrag {ufrag}\r\n"),
+            None if line.starts_with("a=ice-ufrag:") => write!(out, "a=ice-ufrag:{ufrag}\r\n"),
+            None if line.starts_with("a=ice-pwd:") => write!(out, "a=ice-pwd:{pass}\r\n"),
+            None => out.write_str(line),
+        };
+    }
+    out
+}
+
 /// The payload type that an attribute speaks of.
 fn payload_of(line: &str) -> Option<u8> {
     let rest = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name))?;

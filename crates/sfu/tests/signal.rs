@@ -6,7 +6,7 @@ use common::{Weather, World, joining};
 use convo_sfu::{Answer, Ask, Command, EventKind, Input, Mode, Refusal};
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 fn text(text: &str, to: &[&str]) -> proto::DataPacket {
     let user = proto::UserPacket { payload: text.as_bytes().to_vec(), topic: Some("t".into()), ..Default::default() };
@@ -284,6 +284,53 @@ fn media_follow_a_client_to_another_network() {
     world.run(Duration::from_secs(5));
     let heard = world.clients[bob].heard.len() - before;
     assert!(heard > 220, "{heard} of 250 packets");
+}
+
+/// The user fragments and passwords of the last description from the server: of two connections, of the one to receive on.
+fn ice_credentials(world: &World, name: usize) -> (BTreeSet<String>, BTreeSet<String>) {
+    let client = &world.clients[name];
+    let sdp = client.responses.iter().rev().find_map(|response| match response {
+        Response::Answer(answer) if client.mode == Mode::Single => Some(&answer.sdp),
+        Response::Offer(offer) => Some(&offer.sdp),
+        _ => None,
+    });
+    let sdp = sdp.expect("a description");
+    let all = |marks: &[&str]| {
+        let words =
+            sdp.lines().flat_map(|line| marks.iter().find_map(|mark| Some(line.split_once(mark)?.1.to_owned())));
+        words.collect()
+    };
+    (all(&["a=ice-ufrag:", " ufrag "]), all(&["a=ice-pwd:"]))
+}
+
+#[test]
+fn a_restart_has_credentials_of_our_own_that_name_the_worker() {
+    for mode in [Mode::Single, Mode::Dual] {
+        let mut world = World::with(44, |config| config.ufrag_prefix = "B".into());
+        let ann = world.enter("ann");
+        let bob = world.join_with("bob", |join| join.mode = mode);
+        world.publish_audio(ann, "mic");
+        world.until("sound flows", |w| w.clients[bob].heard.len() > 20);
+        let first = ice_credentials(&world, bob);
+        assert!(world.resume(bob));
+        if mode == Mode::Single {
+            let offer = world.clients[bob].restart_ice();
+            world.signal(bob, Request::Offer(offer));
+        }
+        let before = world.clients[bob].heard.len();
+        world.run(Duration::from_secs(5));
+        let again = ice_credentials(&world, bob);
+        assert!(first.0.is_disjoint(&again.0) && first.1.is_disjoint(&again.1), "{first:?}, {again:?}");
+        for (ufrags, passwords) in [&first, &again] {
+            assert_eq!((ufrags.len(), passwords.len()), (1, 1), "in every line the same");
+            assert!(ufrags.iter().all(|ufrag| ufrag.starts_with('B') && ufrag.len() == 9), "{ufrags:?}");
+            assert!(passwords.iter().all(|password| password.len() == 24), "{passwords:?}");
+        }
+        assert!(world.clients[bob].heard.len() > before + 220, "they are the ones in force");
+        world.publish_video(ann, "cam", 1);
+        world.run(Duration::from_secs(2));
+        assert_eq!(ice_credentials(&world, bob), again, "until the next restart");
+    }
 }
 
 #[test]
