@@ -243,6 +243,7 @@ impl Peer {
     // --- negotiation (RFC 3264) ---
 
     pub(crate) fn accept_offer(&mut self, text: &str) -> Result<String, RtcError> {
+        let text = &sdp::without_candidates(text);
         let offer = SdpOffer::from_sdp_string(text)?;
         self.pending = None;
         self.lend();
@@ -255,6 +256,7 @@ impl Peer {
     }
 
     pub(crate) fn accept_answer(&mut self, text: &str) -> Result<(), RtcError> {
+        let text = &sdp::without_candidates(text);
         let answer = SdpAnswer::from_sdp_string(text)?;
         let Some((pending, drawn)) = self.pending.take() else { return Ok(()) };
         self.lend();
@@ -344,12 +346,6 @@ impl Peer {
         let told = drawn.clone().unwrap_or_else(|| self.rtc.direct_api().local_ice_credentials());
         self.pending = Some((pending, drawn));
         Some((sdp::with_credentials(&offer.to_sdp_string(), &told), mids))
-    }
-
-    pub(crate) fn add_remote_candidate(&mut self, candidate: &str) {
-        if let Ok(candidate) = Candidate::from_sdp_string(candidate) {
-            self.rtc.add_remote_candidate(candidate);
-        }
     }
 
     /// The line gets a new SSRC: receivers take what follows for another track, not for the rest of the last.
@@ -601,6 +597,29 @@ pub(crate) type Source = (Protocol, SocketAddr);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An agent that knows of addresses gives up when no check comes from there; one that knows of none waits.
+    #[test]
+    fn candidates_of_a_description_are_not_kept() {
+        let mut now = Instant::now();
+        let address = "10.0.0.1:7882".parse().unwrap();
+        let addresses = vec![crate::LocalAddress { proto: Protocol::Udp, bound: address, told: address }];
+        let mut peer = Peer::new(&Config { addresses, ..Config::default() }, false, now);
+        let mut client = Rtc::builder().build(now);
+        client.add_local_candidate(Candidate::host("10.0.1.1:5000".parse().unwrap(), "udp").unwrap());
+        let mut sdp = client.sdp_api();
+        sdp.add_channel("_reliable".into());
+        let offer = sdp.apply().unwrap().0.to_sdp_string();
+        assert!(offer.contains("a=candidate:"));
+        peer.accept_offer(&offer).unwrap();
+        let mut events = vec![];
+        for _ in 0..300 {
+            now += Duration::from_millis(500);
+            peer.advance(now);
+            peer.drain(&mut events, &mut Outbox::default());
+        }
+        assert!(events.is_empty(), "{events:?}");
+    }
 
     #[test]
     fn what_cannot_be_said_is_not_due_for_ever() {

@@ -1,7 +1,7 @@
 //! What str0m's SDP does not say in LiveKit's way: reading a client's offer for what its lines are, and rewriting our
 //! own descriptions line by line (msid, unused lines, order of codecs, Opus settings).
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineKind {
@@ -192,6 +192,16 @@ fn told(line: &str, addresses: &[crate::LocalAddress]) -> Option<Vec<String>> {
     Some(lines.collect())
 }
 
+/// A client's description without its ICE candidates. Ours is an agent that makes no checks (ICE-lite): it learns a client's addresses
+/// by the checks that come from there, and of a list of them nothing but its length would matter, which is the client's choice.
+pub(crate) fn without_candidates(sdp: &str) -> Cow<'_, str> {
+    const CANDIDATE: &str = "a=candidate:";
+    if !sdp.contains(CANDIDATE) {
+        return sdp.into();
+    }
+    sdp.split_inclusive('\n').filter(|line| !line.starts_with(CANDIDATE)).collect::<String>().into()
+}
+
 /// Our description with these ICE credentials. Its candidates name the fragment too.
 pub(crate) fn with_credentials(sdp: &str, credentials: &str0m::IceCreds) -> String {
     let str0m::IceCreds { ufrag, pass } = credentials;
@@ -300,6 +310,14 @@ mod tests {
             "v=0\r\na=candidate:f 1 udp 99 10.0.0.1 7882 typ host\r\na=candidate:f1 1 udp 99 203.0.113.7 7882 typ host\r\n\
              a=end-of-candidates\r\n"
         );
+    }
+
+    #[test]
+    fn candidates_are_left_out() {
+        let sdp = "v=0\r\na=candidate:1 1 udp 9 10.0.0.1 1 typ host\r\na=mid:0\na=candidate:2 1 udp 9 10.0.0.2 1 typ host\n\
+            a=end-of-candidates\r\na=candidate:3 1 udp 9 10.0.0.3 1 typ host";
+        assert_eq!(without_candidates(sdp), "v=0\r\na=mid:0\na=end-of-candidates\r\n");
+        assert_eq!(without_candidates(ANSWER), ANSWER);
     }
 
     #[test]

@@ -159,6 +159,22 @@ fn an_ice_check_needs_the_password() {
     assert!(connected && tried > 0);
 }
 
+/// Each would be looked at with every later check: a participant could keep a worker busy with addresses.
+#[test]
+fn of_thousands_of_addresses_that_have_the_password_some_are_answered() {
+    let mut wire = Wire::new(|_| {});
+    let mut answered = vec![];
+    let connected = wire.run(|wire, bytes| {
+        wire.pass(&bytes);
+        if is_stun(&bytes) && answered.is_empty() {
+            let others = (1..=5_000).map(|port| SocketAddr::from(([192, 0, 2, 7], port)));
+            answered = others.filter(|address| !wire.datagram(*address, &bytes).is_empty()).collect();
+        }
+    });
+    assert_eq!(answered.len(), 127, "beside the client's own");
+    assert!(connected, "which goes on");
+}
+
 #[test]
 fn another_certificate_than_the_offers_is_refused() {
     let mut wire = Wire::new(another_fingerprint);

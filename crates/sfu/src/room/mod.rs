@@ -333,10 +333,7 @@ impl Room {
         }
         peer.receive(cx.now, datagram);
         peer.drain(events, cx.outbox);
-        // Only the ICE agent answers a STUN request, and only one with its password: the address is the client's.
-        if let Some(answered) = peer.answered.take() {
-            cx.demux.learn_source(answered, at);
-        }
+        learn_source(at, peer, cx);
         self.after_drain(at, events, cx);
     }
 
@@ -346,6 +343,7 @@ impl Room {
         if std::mem::take(&mut peer.touched) || peer.is_due(cx.now) {
             peer.advance(cx.now);
             peer.drain(events, cx.outbox);
+            learn_source(at, peer, cx);
         }
         peer.tend(cx.now, events, cx.outbox);
         self.after_drain(at, events, cx);
@@ -399,5 +397,12 @@ impl Room {
             PeerEvent::Gone => self.on_peer_gone(at, cx),
             PeerEvent::Stats(stats) => self.on_stats(at, stats),
         }
+    }
+}
+
+/// Only the ICE agent answers a STUN request, and only one with its password: the address is the client's.
+fn learn_source(at: PeerRef, peer: &mut Peer, cx: &mut Cx<'_>) {
+    if let Some(answered) = peer.answered.take() {
+        cx.demux.learn_source(answered, at);
     }
 }

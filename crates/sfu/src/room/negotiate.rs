@@ -309,20 +309,6 @@ impl Room {
             None => self.offer_with(key, true, cx),
         }
     }
-
-    pub(super) fn on_trickle(&mut self, key: ParticipantKey, trickle: &proto::TrickleRequest, cx: &mut Cx<'_>) {
-        // {"candidate": "candidate:…", "sdpMid": …}: the one member is all that is needed.
-        let Some(candidate) = candidate_of(&trickle.candidate_init) else { return };
-        let person = &mut self.people[key];
-        let target = match (person.mode, trickle.target()) {
-            (Mode::Dual, proto::SignalTarget::Subscriber) => Target::Subscriber,
-            _ => Target::Publisher,
-        };
-        if let Some(peer) = person.peer(target) {
-            peer.add_remote_candidate(&candidate);
-            self.touch(key, target, cx);
-        }
-    }
 }
 
 fn slot(line: &Line, old: &[Slot]) -> Option<Slot> {
@@ -334,12 +320,6 @@ fn slot(line: &Line, old: &[Slot]) -> Option<Slot> {
     };
     let known = old.iter().find(|slot| slot.mid == mid).cloned();
     Some(known.unwrap_or(Slot { mid, kind, subscription: None, used: false, told: None }))
-}
-
-fn candidate_of(init: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(init).ok()?;
-    let candidate = value.get("candidate")?.as_str()?;
-    (!candidate.is_empty()).then(|| candidate.strip_prefix("a=").unwrap_or(candidate).to_owned())
 }
 
 #[cfg(test)]

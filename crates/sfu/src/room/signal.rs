@@ -10,7 +10,8 @@ impl Room {
         match request {
             Request::Offer(offer) => self.on_offer(key, &offer, cx),
             Request::Answer(answer) => self.on_answer(key, &answer, cx),
-            Request::Trickle(trickle) => self.on_trickle(key, &trickle, cx),
+            // ICE learns the client's addresses by its checks ([`crate::sdp::without_candidates`]).
+            Request::Trickle(_) => {}
             Request::AddTrack(request) => self.on_add_track(key, request, cx),
             Request::Mute(request) => self.on_mute(key, &request, cx),
             Request::Subscription(request) => self.on_subscription(key, &request, cx),
