@@ -12,8 +12,8 @@ from livekit.protocol.rtc import SignalResponse
 class Door:
     """The door to such a server: all that comes goes on to it, but its updates of participants come late.
 
-    Used with `async with`; `server` (an `http` URL) may be set later. What `unanswered` names is never answered; who comes
-    waits `entry` seconds.
+    Used with `async with`; `server` (an `http` URL) may be set later, and away for a while: `refused` says what was asked for
+    without it. What `unanswered` names is never answered; who comes waits `entry` seconds.
     """
 
     def __init__(self, server=None, seconds=3, unanswered=None, entry=0):
@@ -22,6 +22,7 @@ class Door:
         self.unanswered = unanswered
         self.entry = entry
         self.url = None
+        self.refused = []
         self.closed = asyncio.Event()
 
     async def __aenter__(self):
@@ -42,6 +43,7 @@ class Door:
 
     async def _pass(self, request):
         if self.server is None:
+            self.refused.append(request.path.rpartition("/")[2])
             return web.Response(status=503)
         if self.unanswered and request.path.endswith(f"/{self.unanswered}"):
             await self.closed.wait()

@@ -283,6 +283,50 @@ async def test_media_goes_with_the_log_in_and_with_the_meeting(ann, bob, room, c
     assert hers.reason == rtc.DisconnectReason.ROOM_DELETED
 
 
+async def test_what_is_ordered_while_the_server_is_away(serve, livekit, key, connect):
+    """It is done when the server is back."""
+    async with Door(livekit.url) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann, bob = await world.person("Ann"), await world.person("Bob")
+        room = await ann.via("platform").create_room()
+        joined = await join(bob, room)
+        hers, his = await connect(await join(ann, room)), await connect(joined)
+        await bridged(ann, room, hers, his)
+
+        async def meanwhile(path, call):
+            door.server = None
+            await ann.post(f"/api/v1/meetings/{room.code}/{path}")
+            async with asyncio.timeout(15):
+                # More often than a call is tried.
+                while door.refused.count(call) < 4:
+                    await asyncio.sleep(0.05)
+            door.server = livekit.url
+
+        await meanwhile(f"participants/{joined['participant_id']}/remove", "RemoveParticipant")
+        await his.until(lambda: his.reason is not None)
+        assert his.reason == rtc.DisconnectReason.PARTICIPANT_REMOVED and hers.reason is None
+        await meanwhile("end", "DeleteRoom")
+        await hers.until(lambda: hers.reason is not None)
+        assert hers.reason == rtc.DisconnectReason.ROOM_DELETED
+
+
+async def test_nobody_waits_for_anothers_orders(serve, livekit, key, connect):
+    async with Door(livekit.url) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        people = [await world.person(name) for name in ("Ann", "Bob", "Cid")]
+        ann = people[0]
+        room = await ann.via("platform").create_room()
+        joined = [await join(person, room) for person in people]
+        clients = [await connect(answer) for answer in joined]
+        await bridged(ann, room, *clients)
+        door.unanswered = "UpdateParticipant"
+        path = f"/api/v1/meetings/{room.code}/participants"
+        await ann.post(f"{path}/{joined[1]['participant_id']}/co-host")
+        for answer, client in list(zip(joined, clients, strict=True))[1:]:
+            await ann.post(f"{path}/{answer['participant_id']}/remove")
+            await client.until(lambda client=client: client.reason is not None, 8)
+
+
 async def test_devices_and_muting(ann, bob, room, connect):
     await connect(await join(ann, room))
     joined = await join(bob, room, audio_enabled=False)

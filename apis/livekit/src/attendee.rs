@@ -191,7 +191,8 @@ impl Attendee {
                 attributes: [("role".to_owned(), envelope::role(now.role).to_owned())].into(),
                 ..Default::default()
             };
-            if let Err(error) = self.host.rooms.update(update).await {
+            let orders = self.ears.standing.borrow().orders.clone();
+            if let Err(error) = self.host.rooms.update(&orders, update).await {
                 tracing::debug!(%error, "a participant could not be renamed in the media room");
             }
         }

@@ -25,7 +25,8 @@ pub(crate) struct Host {
 /// The media server.
 pub(crate) enum Rooms {
     Here(Media),
-    There(Arc<remote::Service>),
+    /// Orders go there by the participants' own clerks ([`remote::Orders`]).
+    There,
 }
 
 /// Orders for one participant.
@@ -65,24 +66,29 @@ impl Host {
 }
 
 impl Rooms {
-    pub(crate) async fn update(&self, update: proto::UpdateParticipantRequest) -> Result<(), Refusal> {
-        match self {
-            Rooms::Here(media) => media.ask(Ask::UpdateParticipant(update)).await.map(drop),
-            Rooms::There(service) => service.update(&update).await,
+    /// What a participant shows: of the one whom the orders are for.
+    pub(crate) async fn update(&self, orders: &Orders, update: proto::UpdateParticipantRequest) -> Result<(), Refusal> {
+        match (self, orders) {
+            (Rooms::Here(media), _) => media.ask(Ask::UpdateParticipant(update)).await.map(drop),
+            (Rooms::There, Orders::There(orders)) => {
+                orders.update(update);
+                Ok(())
+            }
+            (Rooms::There, Orders::Here(_)) => Ok(()),
         }
     }
 
+    /// Elsewhere it goes with the first who is sent out of it.
     pub(crate) async fn delete(&self, room: String) -> Result<(), Refusal> {
-        let ask = proto::DeleteRoomRequest { room };
         match self {
-            Rooms::Here(media) => media.ask(Ask::DeleteRoom(ask)).await.map(drop),
-            Rooms::There(service) => service.delete(&ask).await,
+            Rooms::Here(media) => media.ask(Ask::DeleteRoom(proto::DeleteRoomRequest { room })).await.map(drop),
+            Rooms::There => Ok(()),
         }
     }
 
     /// Whether chat reaches the other LiveKit clients by itself: only the embedded server keeps it back for us.
     pub(crate) fn spread_chat(&self) -> bool {
-        matches!(self, Rooms::There(_))
+        matches!(self, Rooms::There)
     }
 }
 

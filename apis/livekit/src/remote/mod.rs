@@ -6,15 +6,16 @@
 //! Who gets a token for a room finds the steward there ([`expect`]). Tokens that others gave out, and whoever comes
 //! late, are found by the server's webhooks, and by looking now and then, for servers that send none.
 
+mod clerk;
 mod expect;
 mod hook;
 mod link;
 mod service;
 mod steward;
 
+pub(crate) use clerk::Orders;
 pub use expect::{Expected, Expecting, expecting};
 pub(crate) use service::Service;
-pub(crate) use steward::Orders;
 
 use crate::{
     host::{Host, Rooms},
@@ -74,7 +75,7 @@ impl Remote {
     /// There is no HTTP client.
     pub fn new(app: Shared, url: &str, keys: Keys) -> Result<Arc<Self>, Error> {
         let service = Arc::new(Service::new(url, keys)?);
-        let host = Host::new(app, Rooms::There(service.clone()));
+        let host = Host::new(app, Rooms::There);
         let me = format!("convo_{}", code::hex(6));
         Ok(Arc::new(Self { host, service, me, kept: Mutex::default(), hooked: AtomicBool::new(false) }))
     }

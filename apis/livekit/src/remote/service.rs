@@ -163,6 +163,10 @@ impl Service {
                 tracing::error!(method, msg, "the LiveKit server does not take LIVEKIT_API_KEY and LIVEKIT_API_SECRET");
                 Failure::Refused(Refusal::FailedPrecondition("the LiveKit server does not take the key and secret"))
             }
+            // It asked another one, which took too long; or it is asked too much.
+            _ if matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => {
+                Failure::Away(format!("status {status}: {msg}"))
+            }
             _ if status.is_client_error() => {
                 tracing::warn!(method, code, msg, "the LiveKit server refused a call");
                 Failure::Refused(Refusal::FailedPrecondition("the LiveKit server refused"))

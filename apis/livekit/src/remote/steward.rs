@@ -2,6 +2,7 @@
 
 use super::{
     Remote, Service,
+    clerk::{Office, Orders},
     link::{Link, News, Over},
 };
 use crate::{
@@ -15,16 +16,17 @@ use convo_domain::{
     error::{Error, Result},
     room::{Room, RoomRef},
 };
-use convo_sfu::{Command, Refusal};
-use livekit_protocol::{self as proto, DisconnectReason, TrackSource, TrackType, participant_info};
+use convo_sfu::Command;
+use livekit_protocol::{self as proto, DisconnectReason, TrackType, participant_info};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, watch},
+    task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -41,28 +43,6 @@ const PACKETS: usize = 4_096;
 const HELD: usize = 256;
 /// Convo's own tokens have this attribute; an operator's token says itself what its bearer may do.
 const ROLE: &str = "role";
-
-/// Orders for one participant of a room.
-#[derive(Clone)]
-pub(crate) struct Orders {
-    identity: String,
-    packets: mpsc::Sender<proto::DataPacket>,
-    clerk: mpsc::UnboundedSender<(String, Command)>,
-}
-
-impl Orders {
-    pub(crate) fn command(&self, command: Command) {
-        let Command::Data(mut packet) = command else {
-            // Without a clerk the room is no more, and its participants with it.
-            let _ = self.clerk.send((self.identity.clone(), command));
-            return;
-        };
-        packet.destination_identities = vec![self.identity.clone()];
-        if self.packets.try_send(*packet).is_err() {
-            tracing::warn!("the LiveKit server takes chat too slowly: some is lost");
-        }
-    }
-}
 
 /// Is in the room until nobody else is; whether it was so, rather than that the room went or was out of reach.
 ///
@@ -111,7 +91,7 @@ struct Steward {
     strangers: HashMap<String, Vec<proto::DataPacket>>,
     answers: mpsc::UnboundedSender<Answer>,
     packets: mpsc::Sender<proto::DataPacket>,
-    clerk: mpsc::UnboundedSender<(String, Command)>,
+    office: Arc<Office>,
     hearing: watch::Sender<bool>,
 }
 
@@ -131,6 +111,9 @@ type Answer = (String, Option<proto::ParticipantInfo>);
 struct Guest {
     sid: String,
     line: Arc<Line>,
+    orders: Orders,
+    /// Carries the orders out, until they have gone.
+    _clerk: JoinSet<()>,
 }
 
 impl Steward {
@@ -142,10 +125,9 @@ impl Steward {
     ) -> (Self, Inbox) {
         let (packets, waiting) = mpsc::channel(PACKETS);
         let (answers, answered) = mpsc::unbounded_channel();
-        let (clerk, orders) = mpsc::unbounded_channel();
-        tokio::spawn(carry_out(remote.service.clone(), room.code.clone(), orders));
+        let office = Office::new(remote.service.clone(), room.code.clone());
         let (guests, strangers) = (HashMap::new(), HashMap::new());
-        let steward = Self { remote, room, guests, strangers, answers, packets, clerk, hearing };
+        let steward = Self { remote, room, guests, strangers, answers, packets, office, hearing };
         (steward, Inbox { packets: waiting, answers: answered, told })
     }
 
@@ -183,15 +165,19 @@ impl Steward {
         self.guests.is_empty() && self.strangers.is_empty()
     }
 
-    /// Who went while the link was broken.
+    /// Who went while the link was broken, and who was to go and did not.
     fn compare(&mut self, people: &[proto::ParticipantInfo]) {
-        let here: HashSet<&str> = people.iter().map(|someone| &someone.identity[..]).collect();
+        let here: HashMap<&str, &str> =
+            people.iter().map(|someone| (&someone.identity[..], &someone.sid[..])).collect();
         self.guests.retain(|identity, guest| {
-            let stays = here.contains(&identity[..]);
-            if !stays {
-                guest.line.leave(Farewell::Lost);
+            let sid = here.get(&identity[..]);
+            match sid {
+                None => guest.line.leave(Farewell::Lost),
+                Some(&sid) if sid == guest.sid => guest.orders.insist(),
+                // Another connection is asked for anew.
+                Some(_) => {}
             }
-            stays
+            sid.is_some()
         });
     }
 
@@ -212,8 +198,8 @@ impl Steward {
         }
         // Who was sent away and comes again is asked for anew.
         if known.is_none_or(|guest| guest.sid != someone.sid && guest.line.deserted()) {
-            let line = self.admit(&someone);
-            self.guests.insert(someone.identity.clone(), Guest { sid: String::new(), line });
+            let guest = self.admit(&someone);
+            self.guests.insert(someone.identity.clone(), guest);
         }
         let Some(guest) = self.guests.get_mut(&someone.identity) else { return };
         guest.sid = someone.sid.clone();
@@ -233,16 +219,16 @@ impl Steward {
         if held.is_empty() {
             return;
         }
-        let line = self.admit(someone);
+        let Guest { line, .. } = self.admit(someone);
         held.into_iter().for_each(|packet| line.packet(packet));
         line.leave(Farewell::Lost);
     }
 
     /// Asks the meeting for a place, in the background; without one, they are sent away.
-    fn admit(&self, someone: &proto::ParticipantInfo) -> Arc<Line> {
-        let orders =
-            Orders { identity: someone.identity.clone(), packets: self.packets.clone(), clerk: self.clerk.clone() };
+    fn admit(&self, someone: &proto::ParticipantInfo) -> Guest {
+        let (orders, clerk) = self.office.clerk(&someone.identity, self.packets.clone());
         let (line, ears) = Line::new(host::Orders::There(orders.clone()));
+        let guest = Guest { sid: someone.sid.clone(), line, orders: orders.clone(), _clerk: clerk };
         let (host, room, someone) = (self.remote.host.clone(), self.room.clone(), someone.clone());
         tokio::spawn(async move {
             match attend(host, room, &someone, ears).await {
@@ -254,7 +240,7 @@ impl Steward {
                 }
             }
         });
-        line
+        guest
     }
 
     /// A webhook may come late: whoever it says is there is asked for.
@@ -327,72 +313,4 @@ async fn ask(service: Arc<Service>, room: String, identity: String, answers: mps
     let found = found.inspect_err(|error| tracing::debug!(identity, %error, "nobody is there who wrote")).ok();
     // Without a steward nobody wants to know.
     let _ = answers.send((identity, found));
-}
-
-/// Carries out what attendees order, one after the other.
-async fn carry_out(service: Arc<Service>, room: String, mut orders: mpsc::UnboundedReceiver<(String, Command)>) {
-    while let Some((identity, command)) = orders.recv().await {
-        let done = match command {
-            // All of the room goes at once.
-            Command::Evict(DisconnectReason::RoomDeleted) => Ok(()),
-            Command::Evict(_) => service.remove(&room, &identity).await,
-            Command::Mute(sources) => mute(&service, &room, &identity, &sources).await,
-            Command::Permit(permission) => {
-                let room = room.clone();
-                let permission = Some(permission);
-                service
-                    .update(&proto::UpdateParticipantRequest { room, identity, permission, ..Default::default() })
-                    .await
-            }
-            Command::Data(_) | Command::Say(_) => Ok(()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(room, %error, "the LiveKit server did not do what a meeting wants");
-        }
-    }
-}
-
-async fn mute(service: &Service, room: &str, identity: &str, sources: &[TrackSource]) -> Result<(), Refusal> {
-    let someone = match service.participant(room, identity).await {
-        Err(Refusal::NotFound(_)) => return Ok(()),
-        found => found?,
-    };
-    for track in someone.tracks.iter().filter(|track| !track.muted && is_of(track, sources)) {
-        let ask = proto::MuteRoomTrackRequest {
-            room: room.into(),
-            identity: identity.into(),
-            track_sid: track.sid.clone(),
-            muted: true,
-        };
-        service.mute(&ask).await?;
-    }
-    Ok(())
-}
-
-/// Sound without a name (programs publish it) is a microphone's.
-fn is_of(track: &proto::TrackInfo, sources: &[TrackSource]) -> bool {
-    let source = match (track.source(), track.r#type()) {
-        (TrackSource::Unknown, TrackType::Audio) => TrackSource::Microphone,
-        (source, _) => source,
-    };
-    sources.contains(&source)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_mute_is_about() {
-        let track = |source: TrackSource, kind: TrackType| proto::TrackInfo {
-            source: source.into(),
-            r#type: kind.into(),
-            ..Default::default()
-        };
-        let audio = [TrackSource::Microphone, TrackSource::ScreenShareAudio];
-        assert!(is_of(&track(TrackSource::Microphone, TrackType::Audio), &audio));
-        assert!(is_of(&track(TrackSource::Unknown, TrackType::Audio), &audio));
-        assert!(!is_of(&track(TrackSource::Unknown, TrackType::Video), &audio));
-        assert!(!is_of(&track(TrackSource::Camera, TrackType::Video), &audio));
-    }
 }
