@@ -2,7 +2,7 @@
 
 import asyncio
 
-from livekit import rtc
+from livekit import api, rtc
 
 SECONDS = 15
 
@@ -60,3 +60,22 @@ async def until(read, condition):
         while not condition(last := await read()):
             await asyncio.sleep(0.05)
     return last
+
+
+async def taken_by_an_operator(lk, ann, bob, room, connect, met):
+    """An operator takes the right to publish from Bob; whatever Ann changes then does not give it back.
+
+    `met(client)`: until the meeting knows him.
+    """
+    joined = await join(bob, room)
+    his = await connect(joined)
+    await met(his)
+    path, whom = f"/api/v1/meetings/{room.code}", {"room": room.code, "identity": joined["identity"]}
+    taken = api.ParticipantPermission(can_subscribe=True, can_publish_data=True)
+    await lk.room.update_participant(api.UpdateParticipantRequest(**whom, permission=taken))
+    await ann.put(path, {"title": "Another title"})
+    await ann.post(f"{path}/participants/{joined['participant_id']}/co-host")
+    # What was ordered before has been done when this shows.
+    await his.until(lambda: his.room.local_participant.attributes.get("role") == "co_host")
+    found = await lk.room.get_participant(api.RoomParticipantIdentity(**whom))
+    assert found.permission.can_subscribe and not found.permission.can_publish

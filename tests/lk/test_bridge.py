@@ -3,7 +3,7 @@
 import pytest
 from livekit import rtc
 
-from harness.livekit import join, participants, until
+from harness.livekit import join, participants, taken_by_an_operator, until
 
 pytestmark = pytest.mark.one_store
 
@@ -146,3 +146,10 @@ async def test_a_log_out_ends_the_token_of_one_who_had_left(world, ann, room, co
     assert (await world.http.get("/rtc/validate", params=question)).status_code == 200, "he may come back"
     await bob.post("/api/v1/auth/logout")
     assert (await world.http.get("/rtc/validate", params=question)).status_code == 401
+
+
+async def test_what_an_operator_took_is_not_given_back(world, lk, ann, room, connect):
+    async def met(_):
+        await until(lambda: participants(ann, room), lambda people: people)
+
+    await taken_by_an_operator(lk, ann, await world.person("Bob"), room, connect, met)

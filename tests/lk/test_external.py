@@ -11,12 +11,12 @@ import time
 
 import jwt
 import pytest
-from livekit import rtc
+from livekit import api, rtc
 
 from harness import livekit_server
 from harness.door import Door
 from harness.events import WebSocket
-from harness.livekit import Client, join, participants, until
+from harness.livekit import Client, join, participants, taken_by_an_operator, until
 from harness.livekit_server import LiveKitServer
 from harness.process import convo
 
@@ -325,6 +325,39 @@ async def test_nobody_waits_for_anothers_orders(serve, livekit, key, connect):
         for answer, client in list(zip(joined, clients, strict=True))[1:]:
             await ann.post(f"{path}/{answer['participant_id']}/remove")
             await client.until(lambda client=client: client.reason is not None, 8)
+
+
+@pytest.fixture
+async def known(livekit, key):
+    """`info = await known(room, joined)`: what the LiveKit server knows of somebody."""
+    client = api.LiveKitAPI(livekit.url, *key)
+
+    async def ask(room, joined):
+        identity = api.RoomParticipantIdentity(room=room.code, identity=joined["identity"])
+        return await client.room.get_participant(identity)
+
+    yield ask
+    await client.aclose()
+
+
+async def test_who_comes_with_an_older_token(world, ann, bob, room, connect, known):
+    path, cid = f"/api/v1/meetings/{room.code}", await world.person("Cid")
+    his = await join(bob, room)
+    await ann.put(path, {"settings": {"screen_sharing_enabled": False}})
+    theirs = await join(cid, room)
+    await ann.post(f"{path}/participants/{theirs['participant_id']}/co-host")
+    for joined in (his, theirs):
+        await connect(joined)
+    all_but_the_screen = [api.TrackSource.CAMERA, api.TrackSource.MICROPHONE]
+    await until(lambda: known(room, his), lambda info: list(info.permission.can_publish_sources) == all_but_the_screen)
+    info = await until(lambda: known(room, theirs), lambda info: info.attributes["role"] == "co_host")
+    assert info.permission.can_publish and not info.permission.can_publish_sources
+
+
+async def test_what_an_operator_took_is_not_given_back(livekit, ann, bob, room, connect, key):
+    client = api.LiveKitAPI(livekit.url, *key)
+    await taken_by_an_operator(client, ann, bob, room, connect, lambda his: bridged(ann, room, his))
+    await client.aclose()
 
 
 async def test_devices_and_muting(ann, bob, room, connect):

@@ -72,6 +72,48 @@ pub(crate) struct Seat {
     pub(crate) participant: Participant,
     /// The token is an operator's, not one of a join through Convo's own APIs: its grants are the operator's word.
     pub(crate) vouched: bool,
+    /// By the media, so far.
+    pub(crate) shown: Shown,
+}
+
+/// What the media shows of a participant, and lets them do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) permission: proto::ParticipantPermission,
+}
+
+/// Convo's own tokens have this attribute; an operator's token says itself what its bearer may do.
+pub(crate) const ROLE: &str = "role";
+
+impl Shown {
+    /// As the meeting has it.
+    pub(crate) fn of(room: &Room, participant: &Participant) -> Self {
+        Self {
+            name: participant.display_name.clone(),
+            role: envelope::role(participant.role).to_owned(),
+            permission: permission(room, participant),
+        }
+    }
+
+    /// As a media server says it, as far as the meeting has a say.
+    pub(crate) fn by(info: &proto::ParticipantInfo) -> Self {
+        let may = info.permission.clone().unwrap_or_default();
+        let mut can_publish_sources = may.can_publish_sources;
+        can_publish_sources.sort_unstable();
+        Self {
+            name: info.name.clone(),
+            role: info.attributes.get(ROLE).cloned().unwrap_or_default(),
+            permission: proto::ParticipantPermission {
+                can_subscribe: may.can_subscribe,
+                can_publish: may.can_publish,
+                can_publish_data: may.can_publish_data,
+                can_publish_sources,
+                ..proto::ParticipantPermission::default()
+            },
+        }
+    }
 }
 
 /// The token of the request: `Authorization: Bearer …`, else `access_token`.
@@ -154,13 +196,14 @@ impl Doors {
         let seated = attendance.participant.clone().filter(Participant::seated);
         let participant = seated.ok_or(Refused(StatusCode::FORBIDDEN, "You are in the waiting room".into()))?;
         let mut join = self.join(visitor, attendance.room.code.clone(), true);
+        let shown = Shown::of(&attendance.room, &participant);
         if own.is_some() {
             // Who they are now, which the token may no longer know.
-            join.name = participant.display_name.clone();
-            join.permission = permission(&attendance.room, &participant);
-            join.attributes.insert("role".into(), envelope::role(participant.role).into());
+            join.name = shown.name.clone();
+            join.permission = shown.permission.clone();
+            join.attributes.insert(ROLE.into(), shown.role.clone());
         }
-        Ok((join, Place::Seat(Box::new(Seat { attendance, participant, vouched: own.is_none() }))))
+        Ok((join, Place::Seat(Box::new(Seat { attendance, participant, vouched: own.is_none(), shown }))))
     }
 
     pub(crate) async fn meeting(&self, name: &str) -> Result<Option<Room>, Error> {
@@ -216,7 +259,7 @@ fn take_over_own(claims: &mut Claims, request: &mut proto::JoinRequest) -> Resul
 }
 
 /// What a participant of a meeting may do in its media room.
-pub(crate) fn permission(room: &Room, participant: &Participant) -> proto::ParticipantPermission {
+fn permission(room: &Room, participant: &Participant) -> proto::ParticipantPermission {
     let seated = participant.seated();
     let all_but_the_screen = [TrackSource::Camera as i32, TrackSource::Microphone as i32];
     let sources = match may_share_screen(room, participant.role) {
@@ -252,6 +295,27 @@ mod tests {
         assert_eq!(token(&headers("Basic header"), &query), None, "a header that is no good is not passed over");
         assert_eq!(token(&HeaderMap::new(), &query), Some("query"));
         assert_eq!(token(&HeaderMap::new(), &Query::new()), None);
+    }
+
+    #[test]
+    fn what_a_server_says_is_compared_where_the_meeting_has_a_say() {
+        let sources = [TrackSource::Microphone as i32, TrackSource::Camera as i32];
+        let permission = proto::ParticipantPermission {
+            can_publish: true,
+            can_publish_sources: sources.into(),
+            can_update_metadata: true,
+            ..Default::default()
+        };
+        let info = proto::ParticipantInfo {
+            name: "Ann".into(),
+            attributes: [(ROLE.into(), "host".into()), ("user_id".into(), "1".into())].into(),
+            permission: Some(permission),
+            ..Default::default()
+        };
+        let shown = Shown::by(&info);
+        assert_eq!((&shown.name[..], &shown.role[..]), ("Ann", "host"));
+        assert_eq!(shown.permission.can_publish_sources, [sources[1], sources[0]]);
+        assert!(shown.permission.can_publish && !shown.permission.can_update_metadata);
     }
 
     #[test]

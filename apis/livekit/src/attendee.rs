@@ -5,7 +5,7 @@
 //! connected, or gone; which devices are on; chat.
 
 use crate::{
-    admit::{Place, Seat, permission},
+    admit::{Place, ROLE, Seat, Shown},
     chat::{self, Chat},
     hall::{Ears, Farewell, Standing},
     host::Host,
@@ -22,7 +22,7 @@ use convo_domain::{
     session::{Batch, Close, Owner, Session},
     user::{Actor, Party},
 };
-use convo_kit::{envelope, limit::Class};
+use convo_kit::limit::Class;
 use convo_sfu::Command;
 use livekit_protocol::{self as proto, DisconnectReason, TrackSource};
 use std::{collections::HashSet, net::IpAddr, sync::Arc};
@@ -53,6 +53,8 @@ struct Me {
     participant: Participant,
     /// The operator's token says what they may do, not the meeting.
     vouched: bool,
+    /// By the media, as far as it was told.
+    shown: Shown,
     joined: bool,
 }
 
@@ -63,8 +65,8 @@ impl Attendee {
             Place::Elsewhere => return Ok(None),
             Place::Watch(room) => (*room, None),
             Place::Seat(seat) => {
-                let Seat { attendance, participant, vouched } = *seat;
-                (attendance.room, Some(Me { actor: attendance.actor, participant, vouched, joined: false }))
+                let Seat { attendance, participant, vouched, shown } = *seat;
+                (attendance.room, Some(Me { actor: attendance.actor, participant, vouched, shown, joined: false }))
             }
         };
         let owner = me.as_ref().map_or_else(Owner::default, |me| Owner {
@@ -83,17 +85,18 @@ impl Attendee {
             roster.joined(&participant);
         }
         let written = HashSet::new();
-        let attendee = Self { host, address, ears, session, roster, room, party, me, seq, written };
+        let mut attendee = Self { host, address, ears, session, roster, room, party, me, seq, written };
         attendee.look_again().await?;
         Ok(Some(attendee))
     }
 
     /// What happened before the session listened was told to nobody.
-    async fn look_again(&self) -> Result<()> {
-        match &self.me {
-            Some(me) => self.host.app.domain.may_attend(me.participant.id, RoomRef::Id(self.room.id)).await.map(drop),
-            None => Ok(()),
-        }
+    async fn look_again(&mut self) -> Result<()> {
+        let Some(me) = &mut self.me else { return Ok(()) };
+        let by = RoomRef::Id(self.room.id);
+        (self.room, me.participant) = self.host.app.domain.may_attend(me.participant.id, by).await?;
+        self.show().await;
+        Ok(())
     }
 
     /// Until the participant is gone from the media, or the meeting says so.
@@ -164,7 +167,7 @@ impl Attendee {
             }
             Event::MeetingUpdated(room) => {
                 self.room = room.clone();
-                self.permit();
+                self.show().await;
             }
             // Participants' sessions are closed with the meeting; who only watches hears it here.
             Event::MeetingEnded { .. } if self.me.is_none() => self.evict(Close::MeetingEnded).await,
@@ -176,31 +179,36 @@ impl Attendee {
         self.me.as_ref().is_some_and(|me| me.participant.id == id)
     }
 
-    /// A name or a role changed here shows in the media room too.
     async fn update(&mut self, now: Participant) {
-        let Some(me) = &mut self.me else { return };
-        let before = std::mem::replace(&mut me.participant, now.clone());
-        if before.role != now.role {
-            self.permit();
-        }
-        if (&before.display_name, before.role) != (&now.display_name, now.role) {
-            let update = proto::UpdateParticipantRequest {
-                room: self.room.code.clone(),
-                identity: now.identity,
-                name: now.display_name,
-                attributes: [("role".to_owned(), envelope::role(now.role).to_owned())].into(),
-                ..Default::default()
-            };
-            let orders = self.ears.standing.borrow().orders.clone();
-            if let Err(error) = self.host.rooms.update(&orders, update).await {
-                tracing::debug!(%error, "a participant could not be renamed in the media room");
-            }
+        if let Some(me) = &mut self.me {
+            me.participant = now;
+            self.show().await;
         }
     }
 
-    fn permit(&self) {
-        if let Some(me) = self.me.as_ref().filter(|me| !me.vouched) {
-            self.command(Command::Permit(permission(&self.room, &me.participant)));
+    /// A name, a role, or what one may do, changed here, shows in the media room too. What is as it was is left alone: an
+    /// operator may have changed it there.
+    async fn show(&mut self) {
+        let Some(me) = &mut self.me else { return };
+        let now = Shown::of(&self.room, &me.participant);
+        let before = std::mem::replace(&mut me.shown, now.clone());
+        let (vouched, identity) = (me.vouched, me.participant.identity.clone());
+        if before.permission != now.permission && !vouched {
+            self.command(Command::Permit(now.permission.clone()));
+        }
+        if (&before.name, &before.role) == (&now.name, &now.role) {
+            return;
+        }
+        let update = proto::UpdateParticipantRequest {
+            room: self.room.code.clone(),
+            identity,
+            name: now.name,
+            attributes: [(ROLE.to_owned(), now.role)].into(),
+            ..Default::default()
+        };
+        let orders = self.ears.standing.borrow().orders.clone();
+        if let Err(error) = self.host.rooms.update(&orders, update).await {
+            tracing::debug!(%error, "a participant could not be renamed in the media room");
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     link::{Link, News, Over},
 };
 use crate::{
-    admit::{Place, Seat},
+    admit::{Place, ROLE, Seat, Shown},
     attendee::Attendee,
     chat,
     hall::{self, Ears, Farewell, Line},
@@ -41,8 +41,6 @@ const TRIES: u32 = 10;
 const PACKETS: usize = 4_096;
 /// Packets of somebody of whom the server has not told yet.
 const HELD: usize = 256;
-/// Convo's own tokens have this attribute; an operator's token says itself what its bearer may do.
-const ROLE: &str = "role";
 
 /// Is in the room until nobody else is; whether it was so, rather than that the room went or was out of reach.
 ///
@@ -304,7 +302,12 @@ async fn attend(host: Arc<Host>, room: Room, someone: &proto::ParticipantInfo, e
     // Where they are is not told; each is counted by themselves.
     let address = IpAddr::V6(Ipv6Addr::from(participant.id.0.as_u128().reverse_bits()));
     let vouched = !someone.attributes.contains_key(ROLE);
-    let place = Place::Seat(Box::new(Seat { attendance, participant, vouched }));
+    let shown = match vouched {
+        true => Shown::of(&attendance.room, &participant),
+        // Their token may be older than what they are now.
+        false => Shown::by(someone),
+    };
+    let place = Place::Seat(Box::new(Seat { attendance, participant, vouched, shown }));
     Attendee::open(host, address, place, ears).await
 }
 
