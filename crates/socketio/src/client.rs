@@ -20,8 +20,12 @@ use crate::recovery::{Recovery, Ring};
 use crate::registry::Handle;
 use crate::shared::Shared;
 
-/// Packets that may wait for the transport before the client is not read any more.
+/// Packets that may wait for the transport before the feeds are not asked any more, nor a WebSocket read.
 const MAX_WAITING: usize = 64;
+
+/// Packets that may wait when another comes by POST. Far above what a feed gives at once, or a recovery; so these are the
+/// acknowledgements of a client that asks for them and does not fetch them.
+const MAX_UNFETCHED: usize = 16 * MAX_WAITING;
 
 pub(crate) struct Client<A: App> {
     shared: Arc<Shared<A>>,
@@ -118,9 +122,14 @@ impl<A: App> Client<A> {
         self.under_way.len() >= self.shared.config.max_under_way
     }
 
-    /// Whether it is not to be read: it is busy, or does not read itself.
-    pub(crate) fn is_saturated(&self) -> bool {
-        self.is_busy() || self.out.len() >= MAX_WAITING
+    /// Whether much waits to be written.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.out.len() >= MAX_WAITING
+    }
+
+    /// Whether more waits to be written than any client may leave unread.
+    pub(crate) fn is_far_behind(&self) -> bool {
+        self.out.len() >= MAX_UNFETCHED
     }
 
     /// Whether it is in no namespace, nor about to be.
@@ -304,7 +313,7 @@ impl<A: App> Client<A> {
     /// Takes from the feeds what they have, unless much is waiting still. What waits already, an acknowledgement most
     /// often, leaves in the same write.
     pub(crate) fn pull(&mut self, cx: &mut Context<'_>) {
-        if self.out.len() >= MAX_WAITING {
+        if self.is_behind() {
             return;
         }
         if self.out.is_empty() && self.out.capacity() > 2 * MAX_WAITING {

@@ -55,13 +55,13 @@ impl<A: App> Session<A> {
         loop {
             self.open_mail(cx)?;
             let worked = self.client.work(cx);
-            let was_saturated = self.client.is_saturated();
+            let was_held_up = self.is_held_up();
             let read = self.read(cx)?;
             self.keep_time(read, cx)?;
             let wrote = self.write(cx)?;
             // Writing goes on until it waits. It changes nothing for the others, unless it was what held up the reading,
             // or ended a socket: most wake-ups are for one packet to write, and end here.
-            if !(read || worked || wrote && (was_saturated || self.client.is_homeless())) {
+            if !(read || worked || wrote && (was_held_up || self.client.is_homeless())) {
                 return Ok(());
             }
         }
@@ -94,11 +94,21 @@ impl<A: App> Session<A> {
         }
     }
 
+    /// Whether the client is not to be read: it has much under way, or does not read itself. A POST is not held back for the
+    /// latter: clients wait for its answer before the GET or the upgrade that would relieve the server.
+    fn is_held_up(&self) -> bool {
+        let is_websocket = matches!(self.transport, Transport::WebSocket(_));
+        self.client.is_busy() || is_websocket && self.client.is_behind()
+    }
+
     /// Reads packets; whether there were any.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Reason> {
         let mut count = 0;
-        while count < READ_BURST && !self.client.is_saturated() {
+        while count < READ_BURST && !self.is_held_up() {
             let Poll::Ready(packet) = self.transport.poll_packet(cx) else { break };
+            if self.client.is_far_behind() {
+                return Err(Reason::SlowReader);
+            }
             self.on_packet(packet?, cx)?;
             count += 1;
         }

@@ -82,6 +82,20 @@ test("a connection that the server takes for alive is replaced", { timeout: 10_0
   assert.deepEqual(heard, ["one", "two"]);
 });
 
+test("who missed much comes back through polling, upgrades, and is answered", { timeout: 15_000 }, async (t) => {
+  const speaker = connect(t);
+  const { socket, heard } = await listener(t, { reconnectionDelay: 300 });
+  await until(() => socket.io.engine.transport.name === "websocket");
+  socket.io.engine.close();
+  await until(async () => !socket.connected);
+  await Promise.all(Array.from({ length: 200 }, (_, n) => speaker.emitWithAck("say", `${n}`)));
+  await once(socket, "connect");
+  assert.equal(socket.recovered, true);
+  assert.deepEqual(await socket.timeout(8_000).emitWithAck("join"), { ok: true });
+  await until(() => heard.length === 200);
+  await until(() => socket.io.engine.transport.name === "websocket");
+});
+
 test("a client that has heard nothing yet recovers too", { timeout: 10_000 }, async (t) => {
   const speaker = connect(t);
   const { socket, heard } = await listener(t);

@@ -237,6 +237,59 @@ async fn failed_upgrade_leaves_polling() {
     assert_eq!(answer, (200, "42[\"echo\",1]".into()));
 }
 
+/// Has the server queue `2..=200` of a burst for a polling session that is in a namespace, behind one GET.
+async fn backlog(server: &Server) -> String {
+    let session = server.polling().await;
+    server.post(&session, "40").await;
+    server.get(&session).await;
+    let (first, _) = tokio::join!(server.get(&session), server.post(&session, "42[\"burst\",200]"));
+    assert_eq!(first.1.split('\x1e').count(), 16, "more waits than leaves in one payload");
+    session
+}
+
+#[tokio::test]
+async fn post_is_answered_though_much_waits_for_a_get() {
+    let server = Server::start(Config::default()).await;
+    let session = backlog(&server).await;
+    for n in 1..=100 {
+        assert_eq!(server.post(&session, &format!("42[\"echo\",{n}]")).await, (200, "ok".into()));
+    }
+    let mut heard = Vec::new();
+    while heard.len() < 184 + 100 {
+        heard.extend(server.get(&session).await.1.split('\x1e').map(str::to_owned));
+    }
+    assert_eq!(heard[0], "42[\"n\",17]");
+    assert_eq!(heard[183], "42[\"n\",200]");
+    assert_eq!(heard[184], "42[\"echo\",1]");
+    assert_eq!(heard[283], "42[\"echo\",100]");
+}
+
+#[tokio::test]
+async fn upgrade_goes_on_though_much_waits() {
+    let server = Server::start(Config::default()).await;
+    let session = backlog(&server).await;
+    let mut socket = server.upgrade(&session.replace("polling", "websocket")).await;
+    socket.send("2probe").await;
+    assert_eq!(socket.text().await, "3probe");
+    assert_eq!(server.post(&session, "42[\"echo\",1]").await.0, 200, "the client upgrades when it has this answer");
+    socket.send("5").await;
+    for n in 17..=200 {
+        assert_eq!(socket.text().await, format!("42[\"n\",{n}]"));
+    }
+    assert_eq!(socket.text().await, "42[\"echo\",1]");
+}
+
+#[tokio::test]
+async fn who_posts_and_never_gets_is_closed() {
+    let server = Server::start(Config::default()).await;
+    let session = server.polling().await;
+    server.post(&session, "40").await;
+    // Each is acknowledged: two thousand answers that nobody fetches.
+    let many = vec!["421[\"burst\",0]"; 2_000].join("\x1e");
+    assert_eq!(server.post(&session, &many).await.0, 400);
+    server.logged("disconnect / slow reader").await;
+}
+
 #[tokio::test]
 async fn what_is_ready_leaves_in_one_write() {
     let server = Server::start(Config::default()).await;
