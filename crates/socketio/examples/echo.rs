@@ -87,7 +87,7 @@ impl Feed for Socket {
         let mut queue = self.mailbox.queue.lock();
         out.extend(std::mem::take(&mut queue.frames));
         match (queue.closed, out.is_empty()) {
-            (true, _) => Poll::Ready(Err(Closed)),
+            (true, _) => Poll::Ready(Err(Closed::Dismissed)),
             (false, true) => Poll::Pending,
             (false, false) => Poll::Ready(Ok(())),
         }

@@ -70,14 +70,21 @@ pub trait Feed: Send + 'static {
     /// Appends the frames that are ready to `out`.
     ///
     /// `Ready(Ok(()))` when there were some; `Pending` when there were none, and the task is then woken
-    /// by the next. `Ready(Err(Closed))` disconnects the socket, after what was appended has been sent.
+    /// by the next. `Ready(Err(_))` ends the socket, after what was appended, as [`Closed`] says.
     /// Called only when the client's transport can take more.
     fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>>;
 }
 
-/// The application is done with a socket.
-#[derive(Debug)]
-pub struct Closed;
+/// How a feed ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The application is done with the socket. The client is told by DISCONNECT, and official clients do not come back
+    /// after that.
+    Dismissed,
+    /// The feed can't go on: its client is too slow for it, or what it reads from has failed. The connection ends like one
+    /// that broke, so that the client comes back; the socket may be parked meanwhile.
+    Lost,
+}
 
 /// Something to send.
 #[derive(Clone, Debug)]
@@ -183,8 +190,10 @@ impl Refusal {
 pub enum Reason {
     /// The client left the namespace.
     ClientDisconnect,
-    /// The feed closed.
+    /// The feed closed: [`Closed::Dismissed`].
     ServerDisconnect,
+    /// The feed can't go on: [`Closed::Lost`].
+    FeedLost,
     /// The client closed the connection.
     TransportClose,
     /// The connection broke.
@@ -210,7 +219,12 @@ impl Reason {
     pub(crate) fn is_loss(self) -> bool {
         matches!(
             self,
-            Self::TransportClose | Self::TransportError | Self::PingTimeout | Self::SlowReader | Self::Replaced
+            Self::FeedLost
+                | Self::TransportClose
+                | Self::TransportError
+                | Self::PingTimeout
+                | Self::SlowReader
+                | Self::Replaced
         )
     }
 }
@@ -220,6 +234,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::ClientDisconnect => "client namespace disconnect",
             Self::ServerDisconnect => "server namespace disconnect",
+            Self::FeedLost => "feed lost",
             Self::TransportClose => "transport close",
             Self::TransportError => "transport error",
             Self::PingTimeout => "ping timeout",

@@ -312,9 +312,9 @@ impl<A: App> Client<A> {
 
     /// Takes from the feeds what they have, unless much is waiting still. What waits already, an acknowledgement most
     /// often, leaves in the same write.
-    pub(crate) fn pull(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn pull(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         if self.is_behind() {
-            return;
+            return Ok(());
         }
         if self.out.is_empty() && self.out.capacity() > 2 * MAX_WAITING {
             self.out = VecDeque::new();
@@ -328,7 +328,8 @@ impl<A: App> Client<A> {
                 packet.push_to(&mut self.out);
             });
             match polled {
-                Poll::Ready(Err(Closed)) => {
+                Poll::Ready(Err(Closed::Lost)) => return Err(Reason::FeedLost),
+                Poll::Ready(Err(Closed::Dismissed)) => {
                     let socket = self.sockets.swap_remove(index);
                     Packet::disconnect(&socket.namespace).push_to(&mut self.out);
                     self.has_ended_socket = true;
@@ -337,6 +338,7 @@ impl<A: App> Client<A> {
                 Poll::Ready(Ok(())) | Poll::Pending => index += 1,
             }
         }
+        Ok(())
     }
 
     /// The client is gone: its sockets are parked or ended, its work runs to its end without it.
@@ -438,7 +440,7 @@ fn catch_up<S: Feed>(socket: &mut Joined<S>, offset: Option<&str>, capacity: usi
         }
         match polled {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(Closed)) => return None,
+            Poll::Ready(Err(_)) => return None,
             Poll::Pending => return Some(missed),
         }
     }

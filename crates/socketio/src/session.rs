@@ -176,7 +176,7 @@ impl<A: App> Session<A> {
         while let Poll::Ready(writable) = self.transport.poll_writable(cx) {
             writable?;
             self.deadlines.clear(Deadline::Write);
-            self.client.pull(cx);
+            self.client.pull(cx)?;
             if self.client.out().is_empty() {
                 break;
             }

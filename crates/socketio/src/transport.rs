@@ -175,14 +175,19 @@ impl Polling {
     }
 
     fn close(mut self, reason: Reason) {
-        if reason == Reason::TransportClose {
-            self.answer(engine::NOOP.to_owned());
-            if let Some(post) = self.post.take() {
-                // As above: whether the client waits for it or not.
-                let _ = post.handled.send(());
+        match reason {
+            Reason::TransportClose => {
+                self.answer(engine::NOOP.to_owned());
+                if let Some(post) = self.post.take() {
+                    // As above: whether the client waits for it or not.
+                    let _ = post.handled.send(());
+                }
             }
-        } else {
-            self.answer(engine::CLOSE.to_owned());
+            // The client is to come back, which python-engineio does not after a CLOSE: its GET is refused by dropping it.
+            Reason::FeedLost | Reason::SlowReader => {}
+            _ => {
+                self.answer(engine::CLOSE.to_owned());
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     word::{self, Namespace},
 };
 use convo_domain::{
+    error::Kind,
     event::{Event, Told},
     message::Message,
     session::{Batch, Close},
@@ -59,7 +60,9 @@ impl Socket {
                 }
                 Some(Err(error)) => {
                     tracing::warn!(?error, "a socket could not be caught up");
-                    return Poll::Ready(Err(Closed));
+                    // What is behind is kept, and read when the client is back.
+                    let is_over = error.kind == Kind::Unauthenticated;
+                    return Poll::Ready(Err(if is_over { Closed::Dismissed } else { Closed::Lost }));
                 }
                 None => {}
             }
@@ -119,7 +122,8 @@ impl Feed for Socket {
             match self.close {
                 // The server closes the connection itself, in a way that has the client come back.
                 Some(Close::Restart) => return Poll::Pending,
-                Some(_) => return Poll::Ready(Err(Closed)),
+                Some(Close::TooSlow) => return Poll::Ready(Err(Closed::Lost)),
+                Some(_) => return Poll::Ready(Err(Closed::Dismissed)),
                 None => {}
             }
             if let Err(closed) = ready!(self.poll_news(cx, out)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Server, WebSocket, until};
+use crate::support::{Server, WebSocket, until, within};
 use convo_socketio::Config;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -184,6 +184,32 @@ async fn closed_feed_says_its_last_and_disconnects() {
     socket.send("40").await;
     assert!(socket.text().await.starts_with("40"), "what crossed the disconnect does no harm");
     assert_eq!(server.log(), ["connect /", "disconnect / server namespace disconnect", "connect /"]);
+}
+
+#[tokio::test]
+async fn who_loses_the_feed_is_not_told_to_stay_away() {
+    let server = Server::start(Config::default()).await;
+    let (mut socket, sid, pid) = recoverable(&server, json!({ "recovery": true })).await;
+    burst(&mut socket, 1..=1).await;
+    socket.send("42[\"lose\"]").await;
+    let mut last = Vec::new();
+    while let Some(Ok(message)) = within(futures_util::StreamExt::next(&mut socket.0)).await {
+        last.extend(message.into_text().ok().filter(|text| text.starts_with('4')));
+    }
+    assert!(!last.iter().any(|text| text.starts_with("41")), "{last:?}");
+    server.logged("park feed lost").await;
+    let auth = json!({ "recovery": true, "pid": pid, "offset": "o1" });
+    let (mut back, same, _) = recoverable(&server, auth).await;
+    assert_eq!(same, sid);
+    expect(&mut back, 2..=2).await;
+
+    // On polling the last answer is an error, for a CLOSE has python-engineio stay away.
+    let session = server.polling().await;
+    server.post(&session, "40").await;
+    server.get(&session).await;
+    let (answer, _) = tokio::join!(server.get(&session), server.post(&session, "42[\"lose\"]"));
+    assert_eq!(answer.0, 400);
+    server.logged("disconnect / feed lost").await;
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// * `echo` sends arguments and attachments back; `flood` sends for ever; `burst n` sends n events;
 /// * `hold n` logs `start n`, waits for the gate, logs `end n`, and acknowledges;
-/// * `close` says `bye` and closes the feed; `panic` panics; `lag` puts a gap into the feed.
+/// * `close` says `bye` and closes the feed; `lose` closes it for a while, as if it had run over; `panic` panics; `lag` puts a gap into the feed.
 ///
 /// The auth payload `{"slow": true}` has the connect wait for the gate; `/none` is no namespace.
 pub(crate) struct Script {
@@ -44,7 +44,7 @@ pub(crate) struct Script {
 
 #[derive(Default)]
 struct Mailbox {
-    state: Mutex<(Vec<Frame>, bool, bool)>,
+    state: Mutex<(Vec<Frame>, bool, Option<Closed>)>,
     task: AtomicWaker,
 }
 
@@ -73,8 +73,8 @@ impl Feed for Socket {
             out.push(Frame::Packet(event_packet(&self.namespace, "flood", &["x".repeat(10_000)]).unwrap()));
             *self.flooded.lock() += 1;
         }
-        match (*closed, out.is_empty()) {
-            (true, _) => Poll::Ready(Err(Closed)),
+        match (closed.take(), out.is_empty()) {
+            (Some(closed), _) => Poll::Ready(Err(closed)),
             (_, true) => Poll::Pending,
             (_, false) => Poll::Ready(Ok(())),
         }
@@ -132,7 +132,12 @@ impl App for Script {
             "lag" => socket.push([Frame::Gap]),
             "close" => {
                 socket.push([Frame::Packet(event_packet(&socket.namespace, "bye", &[1]).unwrap())]);
-                socket.mailbox.state.lock().2 = true;
+                socket.mailbox.state.lock().2 = Some(Closed::Dismissed);
+            }
+            "lose" => {
+                let last = say(socket);
+                socket.push([last]);
+                socket.mailbox.state.lock().2 = Some(Closed::Lost);
             }
             "panic" => panic!("as the test asked"),
             other => panic!("{other}?"),

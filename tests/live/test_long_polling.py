@@ -1,0 +1,72 @@
+"""Socket.IO by long polling, packet by packet: clients that post and do not fetch, or fetch late."""
+
+import json
+
+import httpx
+
+
+class Polling:
+    """A client that does nothing by itself: it sends what it is told to, and hears only when it asks."""
+
+    def __init__(self, world, query):
+        self.world, self.query = world, query
+
+    @classmethod
+    async def open(cls, world, token):
+        """Connected to the namespace `/`."""
+        query = "/socket.io/?EIO=4&transport=polling"
+        opening = (await world.http.get(query)).text
+        self = cls(world, f"{query}&sid={json.loads(opening[1:])['sid']}")
+        await self.post("40" + json.dumps({"token": token}))
+        assert (await self.get())[0].startswith("40")
+        return self
+
+    async def post(self, *packets):
+        answer = await self.world.http.post(self.query, content="\x1e".join(packets))
+        assert (answer.status_code, answer.text) == (200, "ok")
+
+    async def emit(self, event, data, ack=""):
+        await self.post(f"42{ack}{json.dumps([event, data])}")
+
+    async def call(self, event, data):
+        """Emits, and fetches until the acknowledgement; what it was given, and what else came."""
+        await self.emit(event, data, 1)
+        heard = await self.until(lambda packet: packet.startswith("431"))
+        return json.loads(heard.pop()[3:])[0], heard
+
+    async def ask(self) -> httpx.Response:
+        return await self.world.http.get(self.query)
+
+    async def get(self):
+        answer = await self.ask()
+        assert answer.status_code == 200, answer.text
+        return answer.text.split("\x1e")
+
+    async def until(self, fits):
+        """Fetches until a packet fits; all of them, that one last."""
+        heard = []
+        while True:
+            for packet in await self.get():
+                heard.append(packet)
+                if fits(packet):
+                    return heard
+
+
+async def chatroom(world, *names):
+    people = [await world.regular(name) for name in names]
+    return await world.shared_room("chatrooms", *people), *people
+
+
+async def test_a_slow_reader_is_not_told_to_stay_away(world):
+    """DISCONNECT would keep official clients from coming back."""
+    room, ann, ben = await chatroom(world, "Ann Lee", "Ben Hall")
+    slow = await Polling.open(world, ann.token)
+    assert (await slow.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    quick = (await ben.via("chatrooms").live(room)).events
+    # Each is told to who is there, and is no message that could be read again.
+    for _ in range(130):
+        for event in ("leaveRoom", "joinRoom"):
+            assert (await quick.call(event, {"chatroomId": room.id}))["ok"]
+    while (answer := await slow.ask()).status_code == 200:
+        assert not any(packet.startswith("41") for packet in answer.text.split("\x1e")), answer.text
+    assert answer.status_code == 400
