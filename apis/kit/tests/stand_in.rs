@@ -198,7 +198,7 @@ impl Pair {
     fn tell(&self, seqs: impl IntoIterator<Item = i64>) {
         for seq in seqs {
             let event = Event::Posted(message(self.room, seq));
-            self.mailbox.hold(&Arc::new(Told::new(self.room, Audience::Room, event)));
+            self.mailbox.hold(&Arc::new(Told::new(self.room, Audience::Room, event)), 1);
         }
         self.wake();
     }
@@ -344,7 +344,7 @@ async fn a_session_that_ends_while_the_store_is_read_is_read_no_further() {
 #[tokio::test]
 async fn the_end_of_a_session_comes_after_what_was_said() {
     let mut pair = Pair::connected(2, 0).await;
-    pair.mailbox.hold(&Arc::new(Told::new(pair.room, Audience::Room, Event::Posted(message(pair.room, 1)))));
+    pair.mailbox.hold(&Arc::new(Told::new(pair.room, Audience::Room, Event::Posted(message(pair.room, 1)))), 1);
     pair.mailbox.close(Close::Removed).unwrap().wake();
     assert_eq!(pair.hear(2).await, 1);
     assert_eq!(pair.frame().await, (0x88, [&4403_u16.to_be_bytes()[..], b"removed"].concat()));

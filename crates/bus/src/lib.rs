@@ -38,6 +38,7 @@ pub struct Hub {
 #[derive(Default)]
 struct State {
     last_id: u64,
+    turns: u64,
     sessions: HashMap<u64, Entry>,
     /// Sessions by whose they are.
     owned: HashMap<Whose, Vec<u64>>,
@@ -76,10 +77,12 @@ impl Hub {
 }
 
 fn stir(state: &Mutex<State>, room: RoomId) {
-    let mut turn = Turn::new(Instant::now());
-    if let Some(room) = state.lock().rooms.get_mut(&room) {
+    let mut state = state.lock();
+    let mut turn = state.turn();
+    if let Some(room) = state.rooms.get_mut(&room) {
         room.stir(&mut turn);
     }
+    drop(state);
     wake(turn.wakers);
 }
 
@@ -95,8 +98,8 @@ fn wake(mut wakers: Vec<Waker>) {
 
 impl Bus for Hub {
     fn tell(&self, tells: Vec<Tell>) {
-        let mut turn = Turn::new(Instant::now());
         let mut state = self.state.lock();
+        let mut turn = state.turn();
         for tell in tells {
             match tell {
                 Tell::Event(told) => {
@@ -177,6 +180,11 @@ impl Bus for Hub {
 }
 
 impl State {
+    fn turn(&mut self) -> Turn {
+        self.turns += 1;
+        Turn::new(Instant::now(), self.turns)
+    }
+
     fn close(&self, whose: Whose, why: Close, wakers: &mut Vec<Waker>) {
         let mut close = |entry: &Entry| wakers.extend(entry.mailbox.close(why));
         match whose {

@@ -37,6 +37,7 @@ struct Rest {
 /// What is said in one go, and what it leads to.
 pub(crate) struct Turn {
     now: Instant,
+    number: u64,
     /// To be woken.
     pub(crate) wakers: Vec<Waker>,
     /// Rooms to be stirred, and when.
@@ -44,8 +45,8 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { now, wakers: Vec::new(), rests: Vec::new() }
+    pub(crate) fn new(now: Instant, number: u64) -> Self {
+        Self { now, number, wakers: Vec::new(), rests: Vec::new() }
     }
 }
 
@@ -128,10 +129,10 @@ impl Room {
         let hears = self.listeners.iter().filter(|(_, listener)| hears(&listener.seat, &told.audience));
         let Some(until) = self.rest.until(turn.now).filter(|_| is_for_many(&told.audience)) else {
             let before = turn.wakers.len();
-            turn.wakers.extend(hears.filter_map(|(_, listener)| listener.mailbox.put(told)));
+            turn.wakers.extend(hears.filter_map(|(_, listener)| listener.mailbox.put(told, turn.number)));
             return self.rest.begin(turn.now, turn.wakers.len() - before);
         };
-        hears.for_each(|(_, listener)| listener.mailbox.hold(told));
+        hears.for_each(|(_, listener)| listener.mailbox.hold(told, turn.number));
         self.rest.held += 1;
         if self.rest.held == 1 {
             turn.rests.push((told.room, until));

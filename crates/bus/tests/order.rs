@@ -129,3 +129,19 @@ fn a_session_that_is_gone_leaves_nothing_behind() {
     drop(session);
     assert_eq!((hub.sessions(), hub.heard().len()), (0, 0));
 }
+
+#[test]
+fn a_big_transaction_throws_nobody_out() {
+    let (hub, room) = (Hub::default(), RoomId::new());
+    let ann = listener(&hub, room, 0);
+    // As mute-all does in a big meeting.
+    let many = || (0..300).map(|_| Tell::event(room, Audience::Room, Event::Locked(true))).collect();
+    hub.tell(many());
+    hub.tell(vec![posted(room, 1)]);
+    hub.tell(vec![Tell::event(room, Audience::Room, Event::Locked(false))]);
+    let batch = take(&ann);
+    assert_eq!((batch.told.len(), batch.lagged, batch.close), (301, vec![(room, 0)], None));
+    hub.tell(many());
+    hub.tell(many());
+    assert_eq!(take(&ann).close, Some(Close::TooSlow));
+}

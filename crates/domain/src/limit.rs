@@ -32,7 +32,8 @@ pub const PASSCODE_GUESSES_ALL: u32 = 100;
 /// Wrong verification codes of one caller in [`GUESS_SECONDS`].
 pub const CODE_GUESSES: u32 = 10;
 pub const GUESS_SECONDS: u64 = 600;
-/// Events that wait for one session before the oldest ephemeral ones are dropped.
+/// Events that wait for one session before the oldest ephemeral ones are dropped; what one transaction tells to a reader who is
+/// in time comes on top.
 pub const MAILBOX: usize = 256;
 /// Messages read from the store at a time to catch a session up.
 pub const CATCH_UP: i64 = 200;

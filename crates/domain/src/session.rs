@@ -2,7 +2,8 @@
 //!
 //! **Memory per session is bounded.** A reader that is too slow first loses ephemeral events; then its messages are
 //! dropped and marked, to be read again from the store when it is ready ([`Batch::lagged`]); a reader that lets even the
-//! rest pile up is closed.
+//! rest pile up is closed. What one transaction tells counts as told to a reader who had the time to take what came before: it
+//! all comes in one go, and nobody is woken until it is in.
 
 use crate::{
     event::Told,
@@ -69,6 +70,18 @@ struct State {
     lagged: Option<Box<HashMap<RoomId, i64>>>,
     close: Option<Close>,
     waker: Option<Waker>,
+    go: Go,
+}
+
+/// What is told in one go, by one transaction.
+#[derive(Debug, Default)]
+struct Go {
+    number: u64,
+    /// As much as may wait waited before it.
+    found_full: bool,
+    /// Events that may wait on top, because they came in one go to a reader who was in time: all that come during it, and those
+    /// that came when it is over, until the reader has taken everything.
+    spared: usize,
 }
 
 /// What a session takes at once.
@@ -100,6 +113,7 @@ impl Session {
         if state.queue.is_empty() {
             // An idle session keeps no buffer from its busy hours.
             state.queue.shrink_to(0);
+            state.go.spared = 0;
             if let Some(lagged) = state.lagged.take() {
                 batch.lagged.extend(*lagged);
             }
@@ -136,15 +150,16 @@ impl Drop for Session {
 }
 
 impl Mailbox {
-    /// Puts an event in, by the rules above. The waker, if somebody waits: to be woken when all is in.
-    pub fn put(&self, told: &Arc<Told>) -> Option<Waker> {
+    /// Puts an event in, by the rules above. `go`: a number for what is told in one go. The waker, if somebody waits: to be
+    /// woken when all is in.
+    pub fn put(&self, told: &Arc<Told>, go: u64) -> Option<Waker> {
         let mut state = self.state.lock();
-        if state.accept(told) { state.waker.take() } else { None }
+        if state.accept(told, go) { state.waker.take() } else { None }
     }
 
     /// As [`Mailbox::put`], but whoever waits sleeps on until [`Mailbox::stir`], or until something else wakes them.
-    pub fn hold(&self, told: &Arc<Told>) {
-        self.state.lock().accept(told);
+    pub fn hold(&self, told: &Arc<Told>, go: u64) {
+        self.state.lock().accept(told, go);
     }
 
     /// The waker, if somebody waits though there is something for them.
@@ -177,19 +192,33 @@ impl Mailbox {
 
 impl State {
     /// Whether something has changed for the reader.
-    fn accept(&mut self, told: &Arc<Told>) -> bool {
+    fn accept(&mut self, told: &Arc<Told>, go: u64) -> bool {
         if self.close.is_some() {
             return false;
         }
+        self.begin(go);
         if let (Some(lagged), Some(_)) = (&self.lagged, told.seq())
             && lagged.contains_key(&told.room)
         {
             return false;
         }
-        if self.queue.len() < limit::MAILBOX || self.make_room(told) {
+        if self.queue.len() < self.bound(told) || self.make_room(told) {
             self.queue.push_back(told.clone());
         }
         true
+    }
+
+    fn begin(&mut self, go: u64) {
+        if self.go.number != go {
+            let spared = if self.go.spared == usize::MAX { self.queue.len() } else { self.go.spared };
+            self.go = Go { number: go, found_full: self.queue.len() >= limit::MAILBOX, spared };
+        }
+    }
+
+    /// How many events may wait when another like `told` comes. What can be dropped or read again is spared nothing.
+    fn bound(&self, told: &Told) -> usize {
+        let spared = if told.event.ephemeral() || told.seq().is_some() { 0 } else { self.go.spared };
+        limit::MAILBOX.saturating_add(spared)
     }
 
     fn is_idle(&self) -> bool {
@@ -209,7 +238,11 @@ impl State {
             lagged.entry(told.room).or_insert(seq - 1);
             return false;
         }
-        if self.queue.len() >= limit::MAILBOX {
+        if self.queue.len() >= self.bound(told) {
+            if self.go.spared == 0 && !self.go.found_full {
+                self.go.spared = usize::MAX;
+                return true;
+            }
             // Even without its messages it is full: this reader is gone.
             self.queue.clear();
             self.close = Some(Close::TooSlow);
@@ -270,6 +303,10 @@ mod tests {
         Arc::new(Told::new(room, Audience::Room, Event::Typing { from, is_typing: true }))
     }
 
+    fn locked(room: RoomId) -> Arc<Told> {
+        Arc::new(Told::new(room, Audience::Room, Event::Locked(true)))
+    }
+
     fn take(session: &Session) -> Batch {
         let mut batch = Batch::default();
         let _ = session.poll_batch(&mut Context::from_waker(Waker::noop()), usize::MAX, &mut batch);
@@ -281,10 +318,10 @@ mod tests {
         let (session, mailbox) = mailbox();
         let room = RoomId::new();
         for seq in 1..=limit::MAILBOX as i64 / 2 {
-            mailbox.put(&typing(room));
-            mailbox.put(&posted(room, seq));
+            mailbox.put(&typing(room), seq as u64);
+            mailbox.put(&posted(room, seq), seq as u64);
         }
-        mailbox.put(&posted(room, 129));
+        mailbox.put(&posted(room, 129), 129);
         let batch = take(&session);
         let seqs: Vec<_> = batch.told.iter().map(|told| told.seq().unwrap()).collect();
         assert_eq!(seqs, (1..=129).collect::<Vec<_>>());
@@ -296,27 +333,63 @@ mod tests {
         let (session, mailbox) = mailbox();
         let (room, other) = (RoomId::new(), RoomId::new());
         for seq in 8..8 + 10_000 {
-            mailbox.put(&posted(room, seq));
+            mailbox.put(&posted(room, seq), seq as u64);
             assert!(mailbox.len() <= limit::MAILBOX);
         }
-        mailbox.put(&posted(other, 3));
+        mailbox.put(&posted(other, 3), 0);
         let batch = take(&session);
         assert!(batch.told.iter().all(|told| told.room == other || told.seq().unwrap() < 8));
         let mut lagged = batch.lagged;
         lagged.retain(|(id, _)| *id == room);
         assert_eq!(lagged, [(room, 7)]);
-        mailbox.put(&posted(room, 10_009));
+        mailbox.put(&posted(room, 10_009), 0);
         assert_eq!(take(&session).told.len(), 1, "after the catch-up it hears live again");
     }
 
     #[test]
     fn a_reader_that_is_gone_is_closed() {
         let (session, mailbox) = mailbox();
-        let room = RoomId::new();
-        let locked = Arc::new(Told::new(room, Audience::Room, Event::Locked(true)));
-        for _ in 0..=limit::MAILBOX {
-            mailbox.put(&locked);
+        let locked = locked(RoomId::new());
+        for go in 1..=limit::MAILBOX as u64 {
+            mailbox.put(&locked, go);
         }
+        assert!(!mailbox.is_closing());
+        mailbox.put(&locked, 0);
         assert_eq!(take(&session).close, Some(Close::TooSlow));
+    }
+
+    #[test]
+    fn what_comes_in_one_go_finds_room_if_what_came_before_was_taken() {
+        let (session, mailbox) = mailbox();
+        let (room, many) = (RoomId::new(), 3 * limit::MAILBOX);
+        let locked = locked(room);
+        let tell = |go, count| (0..count).for_each(|_| drop(mailbox.put(&locked, go)));
+        mailbox.put(&posted(room, 1), 1);
+        tell(1, many);
+        mailbox.put(&posted(room, 2), 1);
+        let batch = take(&session);
+        assert_eq!((batch.told.len(), batch.close), (many, None));
+        assert_eq!(batch.lagged, [(room, 0)], "messages make room and are read again");
+
+        // What comes before the reader has woken is still no matter of the reader's.
+        tell(2, many);
+        (3..3 + limit::MAILBOX as u64).for_each(|go| tell(go, 1));
+        assert!(!mailbox.is_closing());
+        tell(2_000, 1);
+        assert_eq!(take(&session).close, Some(Close::TooSlow), "but it must wake");
+    }
+
+    #[test]
+    fn a_slow_reader_is_spared_once() {
+        let (session, mailbox) = mailbox();
+        let locked = locked(RoomId::new());
+        let tell = |go, count| (0..count).for_each(|_| drop(mailbox.put(&locked, go)));
+        tell(1, 2 * limit::MAILBOX);
+        let mut batch = Batch::default();
+        let _ = session.poll_batch(&mut Context::from_waker(Waker::noop()), 10, &mut batch);
+        tell(2, limit::MAILBOX);
+        assert!(!mailbox.is_closing());
+        tell(2, 1);
+        assert!(mailbox.is_closing());
     }
 }
