@@ -1,5 +1,6 @@
 """Health, metrics, request ids, logs without secrets, headers, CORS, TLS."""
 
+import asyncio
 import ipaddress
 import json
 import re
@@ -42,6 +43,20 @@ async def test_metrics_are_prometheus_text(world):
     assert "# TYPE " in answer.text
     # Labels are routes, not names of people or rooms.
     assert room.id not in answer.text and ann.id not in answer.text
+
+
+async def test_what_a_client_calls_its_method_is_no_label(serve):
+    """Each label is kept for ever: no client's text may be one."""
+    world = await serve()
+    for number in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+        writer.write(b"A" * 300_000 + b"%d / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % number)
+        assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
+        writer.close()
+    metrics = (await world.http.get("/metrics")).text
+    assert len(metrics) < 1 << 20 and "AAAA" not in metrics
+    assert 'method="other"' in metrics
+    assert "AAAA" not in world.server.log()
 
 
 async def test_a_request_id_is_in_the_answer_and_in_the_log(serve):
