@@ -422,6 +422,12 @@ async def test_webhooks_are_taken_from_who_has_the_secret(world, key):
     assert await send("another secret of thirty-two characters", body, body) == 401
     assert await send(key[1], body.replace("hall", "cellar"), body) == 401
     assert (await world.http.post("/livekit/webhook", content=body)).status_code == 401
+    # Nor is their body waited for.
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+    writer.write(b"POST /livekit/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
 
 
 async def test_webhooks_of_the_server_are_understood(world, ann, room, serve_media):

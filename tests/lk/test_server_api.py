@@ -116,6 +116,20 @@ async def test_twirp_itself(world, token):
     assert proto.ListRoomsResponse.FromString(as_protobuf.content).rooms[0].sid == as_json.json()["sid"]
 
 
+async def test_who_may_not_call_is_not_waited_for(world):
+    """The answer comes while nearly all of the body is outstanding."""
+    for path, kind, status in [
+        ("/twirp/livekit.RoomService/ListRooms", "application/json", b"401"),
+        ("/twirp/a/b", "text/plain", b"404"),
+    ]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 10485760\r\n\r\n{{"
+        writer.write(head.encode())
+        async with asyncio.timeout(10):
+            assert (await reader.readline()).split()[1] == status
+        writer.close()
+
+
 async def test_deleting_a_meetings_room_ends_the_meeting(world, lk):
     ann = await world.person("Ann")
     room = await ann.via("platform").create_room()

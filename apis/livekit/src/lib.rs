@@ -22,7 +22,6 @@ mod webhook;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     http::Uri,
     routing::{get, post},
 };
@@ -81,7 +80,6 @@ pub fn routes<S>(doors: House) -> Router<S> {
         .route("/rtc/v1", get(door::connect_v1))
         .route("/rtc/v1/validate", get(door::validate_v1))
         .route("/twirp/{service}/{method}", post(twirp::serve).fallback(twirp::wrong_method))
-        .layer(DefaultBodyLimit::max(twirp::BODY))
         .layer(CatchPanicLayer::new())
         .layer(cors)
         .route("/agent", get(agent::connect))

@@ -21,7 +21,7 @@ use crate::{
     host::{Host, Rooms},
     token::Keys,
 };
-use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use axum::{Router, routing::post};
 use convo_domain::{error::Error, room::code};
 use convo_kit::Shared;
 use convo_sfu::Refusal;
@@ -43,8 +43,6 @@ use tokio::{
 /// How often the server's rooms are looked at, without and with webhooks.
 const LOOK: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// Bytes of a webhook.
-const HOOK: usize = 1 << 20;
 
 /// An existing LiveKit server, as Convo's media server.
 pub struct Remote {
@@ -82,8 +80,7 @@ impl Remote {
 
     /// `POST /livekit/webhook`
     pub fn routes<S>(self: &Arc<Self>) -> Router<S> {
-        let hook = Router::new().route("/livekit/webhook", post(hook::take));
-        hook.layer(DefaultBodyLimit::max(HOOK)).with_state(self.clone())
+        Router::new().route("/livekit/webhook", post(hook::take)).with_state(self.clone())
     }
 
     /// Keeps a steward in every meeting that somebody's media is in, or is about to be. Runs until it is dropped.

@@ -9,14 +9,9 @@ pub(crate) use fault::{Code, Fault};
 
 use crate::{House, agent};
 use axum::{
-    body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
-    http::HeaderMap,
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
-
-/// Bytes of a request's body.
-pub(crate) const BODY: usize = 10 * 1024 * 1024;
 
 pub(crate) type Answer = Result<Vec<u8>, Fault>;
 
@@ -24,10 +19,9 @@ pub(crate) type Answer = Result<Vec<u8>, Fault>;
 pub(crate) async fn serve(
     State(doors): State<House>,
     Path((service, method)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    match answer(&doors, &service, &method, &headers, body).await {
+    match answer(&doors, &service, &method, request).await {
         Ok(response) => response,
         Err(fault) => fault.into_response(),
     }
@@ -38,14 +32,8 @@ pub(crate) async fn wrong_method() -> Response {
     Fault::new(Code::BadRoute, "only POST is allowed").into_response()
 }
 
-async fn answer(
-    doors: &House,
-    service: &str,
-    method: &str,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Fault> {
-    let call = Call::new(doors, headers, body)?;
+async fn answer(doors: &House, service: &str, method: &str, request: Request) -> Result<Response, Fault> {
+    let call = Call::new(doors, request).await?;
     let answer = match service {
         "livekit.RoomService" => rooms::serve(doors, &call, method).await,
         "livekit.AgentDispatchService" => agent::serve(doors, &call, method).await,
