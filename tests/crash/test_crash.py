@@ -113,6 +113,10 @@ async def until(check, within=30):
             await asyncio.sleep(0.1)
 
 
+async def ready(world):
+    return (await world.http.get("/readyz")).status_code == 200
+
+
 def postgres_is_chosen(config):
     return config.getoption("--store") in ("postgres", "both")
 
@@ -139,11 +143,7 @@ async def test_a_lost_database_gives_503_and_recovers_by_itself(request, tmp_pat
         login = await world.http.post("/api/login", json={"email": ann.email, "password": ann.password})
         assert login.status_code == 503
         postgres.start()
-
-        async def recovered():
-            return (await world.http.get("/readyz")).status_code == 200
-
-        await until(recovered)
+        await until(lambda: ready(world))
         await ann.via("platform").post(room, "after")
         assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
         await live.expect_post("after")
@@ -153,6 +153,38 @@ async def test_a_lost_database_gives_503_and_recovers_by_itself(request, tmp_pat
         await world.server.stop()
         with contextlib.suppress(AssertionError):
             postgres.stop("immediate")
+
+
+@pytest.mark.timeout(180)
+async def test_a_server_that_only_reads_gives_503_until_another_writes(request, tmp_path_factory):
+    """What a failover leaves behind: the connections are new, and lead to a server that only reads."""
+    if not postgres_is_chosen(request.config):
+        pytest.skip("for Postgres: --store=postgres or both")
+    postgres = Postgres(tmp_path_factory.mktemp("read-only")).start()
+    url = postgres.new_database()
+    world = World(Server(tmp_path_factory.mktemp("read-only-server"), DATABASE_URL=url))
+    await world.server.start()
+    try:
+        ann = await world.person()
+        room = await world.shared_room("chatrooms", ann)
+        await ann.via("platform").post(room, "before")
+        name = url.rpartition("/")[2]
+        postgres.execute(f"alter database {name} set default_transaction_read_only = on")
+        postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'convo'")
+        await shapes_of_unavailability(ann, room)
+        assert not await ready(world)
+        # More of them than there are connections: each has seen the server that only reads.
+        for _ in range(20):
+            assert (await ann.request("PUT", "/api/v1/users/profile", json={"first_name": "Anna"})).status_code == 503
+        postgres.execute(f"alter database {name} reset default_transaction_read_only")
+        await until(lambda: ready(world), within=10)
+        await ann.via("platform").post(room, "after")
+        assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
+        assert await ready(world)
+    finally:
+        await world.close()
+        await world.server.stop()
+        postgres.stop("immediate")
 
 
 @pytest.fixture
@@ -206,12 +238,11 @@ async def test_a_full_disk_gives_503_and_recovers_by_itself(request, small_disk,
         assert set(statuses) <= {201, 503} and 503 in statuses, set(statuses)
         await shapes_of_unavailability(ann, room)
         assert world.server.running
+        assert (await world.http.get("/readyz")).status_code == 503
         (small_disk / "ballast").unlink()
-
-        async def recovered():
-            return await post("again") == 201
-
-        await until(recovered)
+        # Nobody need write for that: a load balancer sends nobody to who is not ready.
+        await until(lambda: ready(world))
+        assert await post("again") == 201
         assert [m["id"] for m in await ann.get(f"/api/message/{room.id}")] == acknowledged
         # Also after a crash.
         await world.server.kill()

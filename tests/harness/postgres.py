@@ -78,6 +78,11 @@ class Postgres:
         """The URL of a fresh, empty database."""
         self.databases += 1
         name = f"convo{self.databases}"
-        with psycopg.connect(f"postgres://app@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
-            connection.execute(f"create database {name}")
+        self.execute(f"create database {name}")
         return f"postgres://app@127.0.0.1:{self.port}/{name}"
+
+    def execute(self, statement: str) -> list[tuple]:
+        """Runs an administrator's statement; the rows that it answers with."""
+        with psycopg.connect(f"postgres://app@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []

@@ -1,6 +1,7 @@
 //! What a database error means: something taken, something that will pass, or a mistake of ours.
 
 use convo_domain::error::{Error, Kind};
+use postgres::error::SqlState;
 
 /// Unique things, by both databases' names for them, and the field that a caller knows.
 const UNIQUE: [(&str, &str, &str); 7] = [
@@ -52,7 +53,13 @@ pub(crate) fn postgres(error: postgres::Error) -> Error {
         // Connection, transaction rollback (deadlock), resources, operator intervention, system error.
         "08" | "40" | "53" | "57" | "58" => Error::unavailable(error),
         // A failover left us on a server that only reads.
-        "25" if db.code().code() == "25006" => Error::unavailable(error),
+        "25" if *db.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Error::unavailable(error),
         _ => Error::internal(error),
     }
+}
+
+/// Whether the server refused because it only reads.
+pub(crate) fn is_read_only(error: &Error) -> bool {
+    let source = error.source.as_ref().and_then(|source| source.downcast_ref::<postgres::Error>());
+    source.and_then(postgres::Error::code) == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
 }

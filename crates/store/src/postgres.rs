@@ -1,7 +1,7 @@
 //! Postgres (15 and later): a few connections, each on a thread of its own, each write in its own transaction.
 //!
 //! Writes to one room go to one connection, in the order in which they came; between nodes the room's row lock orders
-//! them. A lost connection answers 503 and is opened anew for the next job.
+//! them. A lost connection, or one to a server that only reads, answers 503 and is opened anew for the next job.
 
 use crate::{
     fault, migrate,
@@ -14,11 +14,12 @@ use async_trait::async_trait;
 use convo_domain::{
     bus::Tell,
     error::{Error, Result},
+    id::RoomId,
     store::{Job, Key, Store},
 };
 use postgres::{
     Client, Config, NoTls, Statement,
-    config::SslMode,
+    config::{SslMode, TargetSessionAttrs},
     types::{IsNull, ToSql, Type, private::BytesMut},
 };
 use std::{
@@ -43,6 +44,8 @@ pub(crate) struct Postgres {
 const WRITERS: usize = 8;
 const READERS: usize = 4;
 const CONNECT: Duration = Duration::from_secs(5);
+/// A room that there is not.
+const NOWHERE: RoomId = RoomId(Uuid::nil());
 /// Any number that every node of the cluster knows: the lock under which one of them migrates.
 const MIGRATION_LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(7881788278) AS TEXT)";
 
@@ -50,19 +53,24 @@ impl Postgres {
     pub(crate) fn open(url: &str, herald: Herald) -> Result<Self> {
         let mut config: Config = url.parse().map_err(fault::postgres)?;
         config.connect_timeout(CONNECT).application_name("convo");
-        let config = Arc::new(config);
-        let mut first = Connection::open(config.clone())?;
+        // A server that only reads (a failover left it behind) is as good as none for who writes. Readers make do with it,
+        // but among several they read where it is written.
+        let mut writing = config.clone();
+        writing.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        let writing = Arc::new(writing);
+        let reading = if config.get_hosts().len() > 1 { writing.clone() } else { Arc::new(config) };
+        let mut first = Connection::open(writing.clone())?;
         first.migrate()?;
         let (readers, read_queue) = async_channel::unbounded();
         let mut writers = Vec::new();
         for _ in 0..WRITERS {
             let (sender, queue) = async_channel::unbounded();
             writers.push(sender);
-            spawn("store-writer", Connection::closed(config.clone()), queue, "BEGIN", herald.clone())?;
+            spawn("store-writer", Connection::closed(writing.clone()), queue, "BEGIN", herald.clone())?;
         }
         for _ in 0..READERS {
             const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            spawn("store-reader", Connection::closed(config.clone()), read_queue.clone(), SNAPSHOT, herald.clone())?;
+            spawn("store-reader", Connection::closed(reading.clone()), read_queue.clone(), SNAPSHOT, herald.clone())?;
         }
         Ok(Self { writers, readers, next: AtomicUsize::new(0) })
     }
@@ -91,9 +99,11 @@ impl Store for Postgres {
     }
 
     async fn ping(&self) -> Result<()> {
-        let nil = convo_domain::id::RoomId(Uuid::nil());
-        let select: Job = Box::new(move |tx| Ok(Box::new(tx.seqs(&[nil])?)));
-        self.run_read(select).await.map(drop)
+        let select: Job = Box::new(|tx| Ok(Box::new(tx.seqs(&[NOWHERE])?)));
+        self.run_read(select).await?;
+        // A lock is refused, as a write is, where the server only reads.
+        let lock: Job = Box::new(|tx| Ok(Box::new(tx.lock_room(NOWHERE)?)));
+        self.run_write(Key::Any, lock).await.map(drop)
     }
 }
 
@@ -154,7 +164,8 @@ impl Connection {
         let tells = std::mem::take(&mut tx.tells);
         let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("a job panicked")));
         let ended = open.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
-        if open.client.is_closed() {
+        // Where a server only reads, the one that writes is found by connecting anew.
+        if open.client.is_closed() || outcome.as_ref().err().is_some_and(fault::is_read_only) {
             self.open = None;
         }
         match (ended, outcome) {

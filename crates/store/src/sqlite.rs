@@ -13,7 +13,8 @@ use async_channel::{Receiver, Sender};
 use async_trait::async_trait;
 use convo_domain::{
     bus::Tell,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
+    id::RoomId,
     store::{Job, Key, Store},
 };
 use rusqlite::{
@@ -38,6 +39,8 @@ pub(crate) struct Sqlite {
 const GROUP: usize = 256;
 /// Readers: as many as there are processors is as many as can run.
 const READERS: usize = 2;
+/// A room that there is not.
+const NOWHERE: RoomId = RoomId(Uuid::nil());
 
 impl Sqlite {
     pub(crate) fn open(file: &Path, herald: Herald) -> Result<Self> {
@@ -45,7 +48,7 @@ impl Sqlite {
         migrate_schema(&writer)?;
         let (writes, write_queue) = async_channel::unbounded();
         let (reads, read_queue) = async_channel::unbounded();
-        spawn("store-writer", move || Writer { statements: Statements::new(&writer), herald }.run(&write_queue))?;
+        spawn("store-writer", move || Writer::new(&writer, herald).run(&write_queue))?;
         for _ in 0..READERS {
             let queue = read_queue.clone();
             let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -90,8 +93,10 @@ impl Store for Sqlite {
     }
 
     async fn ping(&self) -> Result<()> {
-        let select: Job = Box::new(|tx| Ok(Box::new(tx.seqs(&[])?)));
-        self.run_read(select).await.map(drop)
+        let select: Job = Box::new(|tx| Ok(Box::new(tx.seqs(&[NOWHERE])?)));
+        self.run_read(select).await?;
+        // Writes nothing, so it costs no flush; but see `Writer::begin`.
+        self.run_write(Key::Any, Box::new(|_| Ok(Box::new(())))).await.map(drop)
     }
 }
 
@@ -111,9 +116,15 @@ fn run_reader(connection: &Connection, queue: &Receiver<Task>) {
 struct Writer<'c> {
     statements: Statements<'c>,
     herald: Herald,
+    /// The last group, or a write in it, failed for a reason that may pass: a full disk, or one that only reads.
+    doubtful: bool,
 }
 
-impl Writer<'_> {
+impl<'c> Writer<'c> {
+    fn new(connection: &'c Connection, herald: Herald) -> Self {
+        Self { statements: Statements::new(connection), herald, doubtful: false }
+    }
+
     fn run(mut self, queue: &Receiver<Task>) {
         while let Ok(first) = queue.recv_blocking() {
             let news = self.commit_group(first, queue);
@@ -121,9 +132,25 @@ impl Writer<'_> {
         }
     }
 
+    /// After a failure the transaction writes something of its own, so that its commit tells whether the disk is well
+    /// again though the only job is a ping.
+    fn begin(&mut self) -> Result<()> {
+        self.statements.run("BEGIN IMMEDIATE")?;
+        if !self.doubtful {
+            return Ok(());
+        }
+        // There and back: SQLite leaves out a write that changes nothing.
+        let there = self.statements.run("UPDATE migrations SET at = at + 1 WHERE version = 1");
+        let back = there.and_then(|()| self.statements.run("UPDATE migrations SET at = at - 1 WHERE version = 1"));
+        if back.is_err() {
+            let _ = self.statements.run("ROLLBACK");
+        }
+        back
+    }
+
     /// Runs all that waits, and what comes meanwhile, in one transaction, and commits it.
     fn commit_group(&mut self, first: Task, queue: &Receiver<Task>) -> News {
-        if let Err(error) = self.statements.run("BEGIN IMMEDIATE") {
+        if let Err(error) = self.begin() {
             return News { answers: vec![(first.reply, Err(error))], ..News::default() };
         }
         let mut news = News::default();
@@ -134,7 +161,10 @@ impl Writer<'_> {
             news.answers.push((task.reply, outcome));
             next = if news.answers.len() < GROUP { queue.try_recv().ok() } else { None };
         }
-        match self.statements.run("COMMIT") {
+        let committed = self.statements.run("COMMIT");
+        let will_pass = |answer: &Answer| answer.as_ref().err().is_some_and(|error| error.kind == Kind::Unavailable);
+        self.doubtful = committed.is_err() || news.answers.iter().any(|(_, answer)| will_pass(answer));
+        match committed {
             Ok(()) => {
                 metrics::histogram!("convo_store_batch_rows").record(news.answers.len() as f64);
                 news
