@@ -7,6 +7,7 @@ import subprocess
 import uuid
 
 import httpx
+import psycopg
 import pytest
 import websockets
 
@@ -153,6 +154,77 @@ async def test_a_lost_database_gives_503_and_recovers_by_itself(request, tmp_pat
         await world.server.stop()
         with contextlib.suppress(AssertionError):
             postgres.stop("immediate")
+
+
+async def posted(person, room, text):
+    """The status of a post through the oldest API, and what is said of it."""
+    body = {"chatroom": room.id, "message": text}
+    answer = await person.request("POST", "/api/message/", json=body, timeout=60)
+    return answer.status_code, answer.json().get("detail", "")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_silent_database_gives_503_and_nothing_of_it_comes_later(request, tmp_path_factory):
+    """Not a connection is lost: only answers don't come."""
+    if not postgres_is_chosen(request.config):
+        pytest.skip("for Postgres: --store=postgres or both")
+    postgres = Postgres(tmp_path_factory.mktemp("silent")).start()
+    world = World(Server(tmp_path_factory.mktemp("silent-server"), DATABASE_URL=postgres.new_database()))
+    await world.server.start()
+    try:
+        ann = await world.person()
+        room = await world.shared_room("chatrooms", ann)
+        await ann.via("platform").post(room, "before")
+        with postgres.silent():
+            async with asyncio.timeout(5):
+                assert not await ready(world)
+            for status, said in await asyncio.gather(*(posted(ann, room, f"lost {n}") for n in range(40))):
+                assert status == 503 and "nothing was stored" in said, (status, said)
+        await until(lambda: ready(world), within=10)
+        await ann.via("platform").post(room, "after")
+        assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
+    finally:
+        await world.close()
+        await world.server.stop()
+        postgres.stop("immediate")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_post_that_hangs_is_not_said_to_be_lost(request, tmp_path_factory):
+    """Somebody holds the room's row: the first post has begun and may yet be stored, the one behind it never begins."""
+    if not postgres_is_chosen(request.config):
+        pytest.skip("for Postgres: --store=postgres or both")
+    postgres = Postgres(tmp_path_factory.mktemp("hangs")).start()
+    url = postgres.new_database()
+    world = World(Server(tmp_path_factory.mktemp("hangs-server"), DATABASE_URL=url))
+    await world.server.start()
+    try:
+        ann = await world.person()
+        room = await world.shared_room("chatrooms", ann)
+        live = await ann.via("platform").live(room)
+        with psycopg.connect(url) as holder:
+            holder.execute("select from rooms for update")
+            first = asyncio.create_task(posted(ann, room, "first"))
+
+            async def hangs():
+                waiting = "select 1 from pg_stat_activity where application_name = 'convo' and wait_event_type = 'Lock'"
+                return len(postgres.execute(waiting)) > 0
+
+            await until(hangs)
+            status, said = await posted(ann, room, "second")
+            assert status == 503 and "nothing was stored" in said, (status, said)
+            status, said = await first
+            assert status == 503 and "not known" in said, (status, said)
+        await live.expect_post("first")
+        await ann.via("platform").post(room, "third")
+        assert [post.text for post in await ann.via("platform").history(room)] == ["first", "third"]
+        await live.expect_post("third")
+    finally:
+        await world.close()
+        await world.server.stop()
+        postgres.stop("immediate")
 
 
 @pytest.mark.timeout(180)

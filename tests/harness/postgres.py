@@ -1,8 +1,11 @@
 """A PostgreSQL server of the tests' own, in a temporary directory, as an unprivileged user."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -86,3 +89,18 @@ class Postgres:
         with psycopg.connect(f"postgres://app@127.0.0.1:{self.port}/postgres", autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """All its processes stand still: connections stay open, new ones are taken by the kernel, and nothing answers."""
+        first = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
+        # It forks no other once it stands still.
+        os.kill(first, signal.SIGSTOP)
+        others = [int(pid) for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in [*others, first]:
+                os.kill(pid, signal.SIGCONT)

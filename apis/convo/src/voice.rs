@@ -92,7 +92,7 @@ pub(crate) enum Busy {
     /// Over the rate limit; `Retry-After` says for how many seconds.
     #[response(status = 429)]
     TooMany(ErrorBody),
-    /// The database does not answer; nothing was stored.
+    /// The database does not answer; nothing was stored, or the message says that this is not known.
     #[response(status = 503)]
     Unavailable(ErrorBody),
 }

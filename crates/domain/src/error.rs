@@ -30,7 +30,8 @@ pub enum Kind {
     TooLarge,
     /// Too many requests or guesses; [`Error::retry_after`] says when to come back, in seconds.
     TooMany,
-    /// A part we depend on (the database) does not answer now; nothing was stored.
+    /// A part we depend on (the database) does not answer now; nothing was stored, or the message says that this is not
+    /// known.
     Unavailable,
     Internal,
 }
@@ -81,6 +82,12 @@ impl Error {
     pub fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let message = "The service is not available right now; nothing was stored";
         Self { source: Some(source.into()), retry_after: Some(2), ..Self::new(Kind::Unavailable, message) }
+    }
+
+    /// As [`Error::unavailable`], where it was too late to take the work back.
+    pub fn unanswered(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let message = "The service did not answer in time; it is not known whether this was stored";
+        Self { message: message.into(), ..Self::unavailable(source) }
     }
 
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

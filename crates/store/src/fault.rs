@@ -1,7 +1,7 @@
 //! What a database error means: something taken, something that will pass, or a mistake of ours.
 
 use convo_domain::error::{Error, Kind};
-use postgres::error::SqlState;
+use postgres::error::{DbError, Severity, SqlState};
 
 /// Unique things, by both databases' names for them, and the field that a caller knows.
 const UNIQUE: [(&str, &str, &str); 7] = [
@@ -56,6 +56,13 @@ pub(crate) fn postgres(error: postgres::Error) -> Error {
         "25" if *db.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Error::unavailable(error),
         _ => Error::internal(error),
     }
+}
+
+/// What a failed COMMIT means. A server that refused it stored nothing; one that went down, or that is out of reach, may have
+/// stored all of it before.
+pub(crate) fn postgres_commit(error: postgres::Error) -> Error {
+    let severity = error.as_db_error().and_then(DbError::parsed_severity);
+    if severity == Some(Severity::Error) { postgres(error) } else { Error::unanswered(error) }
 }
 
 /// Whether the server refused because it only reads.

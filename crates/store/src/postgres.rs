@@ -1,7 +1,7 @@
 //! Postgres (15 and later): a few connections, each on a thread of its own, each write in its own transaction.
 //!
 //! Writes to one room go to one connection, in the order in which they came; between nodes the room's row lock orders
-//! them. A lost connection, or one to a server that only reads, answers 503 and is opened anew for the next job.
+//! them. A server that is silent holds its thread up, but nobody who waits for it (see [`threads`]). A lost connection, or one to a server that only reads, answers 503 and is opened anew for the next job.
 
 use crate::{
     fault, migrate,
@@ -44,6 +44,12 @@ pub(crate) struct Postgres {
 const WRITERS: usize = 8;
 const READERS: usize = 4;
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long the server's machine may leave what was sent unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// A connection on which nothing comes is probed after this long, this often, this many times.
+const IDLE: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(5);
+const PROBES: u32 = 3;
 /// A room that there is not.
 const NOWHERE: RoomId = RoomId(Uuid::nil());
 /// Any number that every node of the cluster knows: the lock under which one of them migrates.
@@ -51,8 +57,7 @@ const MIGRATION_LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(7881788278) AS T
 
 impl Postgres {
     pub(crate) fn open(url: &str, herald: Herald) -> Result<Self> {
-        let mut config: Config = url.parse().map_err(fault::postgres)?;
-        config.connect_timeout(CONNECT).application_name("convo");
+        let config = settings(url)?;
         // A server that only reads (a failover left it behind) is as good as none for who writes. Readers make do with it,
         // but among several they read where it is written.
         let mut writing = config.clone();
@@ -107,6 +112,29 @@ impl Store for Postgres {
     }
 }
 
+/// What the URL says, and where it is silent, what makes a lost server noticed in seconds. The kernel's own patience is two
+/// hours with a connection on which nothing is sent, and a quarter of an hour where nothing is acknowledged.
+fn settings(url: &str) -> Result<Config> {
+    let mut config: Config = url.parse().map_err(fault::postgres)?;
+    config.application_name("convo");
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+        config.keepalives_idle(IDLE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(PROBE);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(PROBES);
+    }
+    Ok(config)
+}
+
 fn spawn(
     name: &str,
     mut connection: Connection,
@@ -116,7 +144,8 @@ fn spawn(
 ) -> Result<()> {
     threads::spawn(name, move || {
         while let Ok(task) = queue.recv_blocking() {
-            let (outcome, tells) = connection.transaction(begin, task.job);
+            let (outcome, tells) =
+                connection.transaction(begin, &task).unwrap_or_else(|error| (Err(error), Vec::new()));
             herald.announce(News { tells, answers: vec![(task.reply, outcome)] });
         }
     })
@@ -153,25 +182,31 @@ impl Connection {
         outcome
     }
 
-    /// Runs the job in a transaction, and commits it if it is well.
-    fn transaction(&mut self, begin: &'static str, job: Job) -> (Answer, Vec<Tell>) {
-        let open = match self.begin(begin) {
-            Ok(open) => open,
-            Err(error) => return (Err(error), Vec::new()),
+    /// Runs the task's job in a transaction, and commits it if it is well. An error: it did not run.
+    fn transaction(&mut self, begin: &'static str, task: &Task) -> Result<(Answer, Vec<Tell>)> {
+        // What piled up while the server was silent is not worth asking it anything.
+        if task.is_late() {
+            return Err(threads::late());
+        }
+        let open = self.begin(begin)?;
+        // The server answers: what is taken out now, runs.
+        let job = match task.claim() {
+            Ok(job) => job,
+            Err(error) => return open.batch("ROLLBACK").and(Err(error)),
         };
         let mut tx = Tx::new(open);
         let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut tx)));
         let tells = std::mem::take(&mut tx.tells);
         let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("a job panicked")));
-        let ended = open.batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" });
+        let ended = if outcome.is_ok() { open.commit() } else { open.batch("ROLLBACK") };
         // Where a server only reads, the one that writes is found by connecting anew.
         if open.client.is_closed() || outcome.as_ref().err().is_some_and(fault::is_read_only) {
             self.open = None;
         }
-        match (ended, outcome) {
+        Ok(match (ended, outcome) {
             (Ok(()), Ok(value)) => (Ok(value), tells),
             (Err(error), Ok(_)) | (_, Err(error)) => (Err(error), Vec::new()),
-        }
+        })
     }
 
     /// Begins, on a fresh connection where the old one turns out to be lost: nothing was asked of it yet.
@@ -194,6 +229,10 @@ impl Open {
             _ => config.connect(tokio_postgres_rustls::MakeRustlsConnect::new(tls()?)),
         };
         Ok(Self { client: client.map_err(fault::postgres)?, statements: HashMap::new() })
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.client.batch_execute("COMMIT").map_err(fault::postgres_commit)
     }
 
     /// `suffix`: more text, always the same for the same `text`.
@@ -293,5 +332,28 @@ impl Row for Cells {
     fn uuid(&self, column: usize) -> Result<Option<Uuid>> {
         let cell: Option<&[u8]> = self.0.try_get(column).map_err(fault::postgres)?;
         cell.map(|bytes| Uuid::from_slice(bytes).map_err(Error::internal)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_server_is_noticed_in_seconds_unless_the_url_says_otherwise() {
+        let times = |url: &str| {
+            let config = settings(url).unwrap();
+            let seconds = [
+                config.get_connect_timeout().copied(),
+                config.get_tcp_user_timeout().copied(),
+                Some(config.get_keepalives_idle()),
+                config.get_keepalives_interval(),
+            ];
+            (seconds.map(|time| time.unwrap().as_secs()), config.get_keepalives_retries())
+        };
+        assert_eq!(times("postgres://app@db/app"), ([5, 10, 10, 5], Some(3)));
+        let said = "postgres://app@db/app?connect_timeout=1&tcp_user_timeout=2&keepalives_idle=3&keepalives_interval=4\
+                    &keepalives_retries=6";
+        assert_eq!(times(said), ([1, 2, 3, 4], Some(6)));
     }
 }

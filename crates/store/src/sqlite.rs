@@ -104,7 +104,7 @@ fn run_reader(connection: &Connection, queue: &Receiver<Task>) {
     let mut statements = Statements::new(connection);
     while let Ok(task) = queue.recv_blocking() {
         let outcome = statements.run("BEGIN").and_then(|()| {
-            let outcome = run_job(&mut statements, task.job).0;
+            let outcome = run_job(&mut statements, &task).0;
             // Nothing was written; an error here can only mean that there is no transaction.
             let _ = statements.run("COMMIT");
             outcome
@@ -156,7 +156,7 @@ impl<'c> Writer<'c> {
         let mut news = News::default();
         let mut next = Some(first);
         while let Some(task) = next {
-            let (outcome, told) = run_job(&mut self.statements, task.job);
+            let (outcome, told) = run_job(&mut self.statements, &task);
             news.tells.extend(told);
             news.answers.push((task.reply, outcome));
             next = if news.answers.len() < GROUP { queue.try_recv().ok() } else { None };
@@ -180,7 +180,11 @@ impl<'c> Writer<'c> {
 }
 
 /// Runs one job of a transaction. What a failed job wrote is undone, what its neighbours wrote is not.
-fn run_job(statements: &mut Statements<'_>, job: Job) -> (Answer, Vec<Tell>) {
+fn run_job(statements: &mut Statements<'_>, task: &Task) -> (Answer, Vec<Tell>) {
+    let job = match task.claim() {
+        Ok(job) => job,
+        Err(error) => return (Err(error), Vec::new()),
+    };
     let mut driver = Driver { statements, savepoint: false };
     let mut tx = Tx::new(&mut driver);
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| job(&mut tx)));

@@ -30,6 +30,9 @@ use tokio::{
 /// How long sockets may take to say goodbye when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long the database may take to answer whoever asks whether the server is ready.
+const PING: Duration = Duration::from_secs(2);
+
 pub(crate) async fn run(config: Config) -> Result<()> {
     observe::logs(&config.log, config.log_json)?;
     let metrics = observe::metrics()?;
@@ -128,10 +131,10 @@ fn operation(
 }
 
 async fn ready(app: Shared, stopping: watch::Receiver<bool>) -> Response {
-    let state = match app.domain.store.ping().await {
+    let state = match tokio::time::timeout(PING, app.domain.store.ping()).await {
         _ if *stopping.borrow() => "draining",
-        Ok(()) => return Json(json!({"status": "ready"})).into_response(),
-        Err(_) => "the database does not answer",
+        Ok(Ok(())) => return Json(json!({"status": "ready"})).into_response(),
+        _ => "the database does not answer",
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": state}))).into_response()
 }
