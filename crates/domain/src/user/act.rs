@@ -70,15 +70,15 @@ impl Domain {
 
     /// Sends a fresh code for every address of the account that is not proven yet.
     async fn send_codes(self: &Arc<Self>, user: &User) -> Result<()> {
-        if let (Some(to), false) = (user.email.clone(), user.email_verified) {
-            if let Some(secret) = self.new_code(user.id, Channel::Email, &to).await? {
-                self.post_mail(to, secret);
-            }
+        if let (Some(to), false) = (user.email.clone(), user.email_verified)
+            && let Some(secret) = self.new_code(user.id, Channel::Email, &to).await?
+        {
+            self.post_mail(to, secret);
         }
-        if let (Some(to), false) = (user.phone.clone(), user.phone_verified) {
-            if let Some(secret) = self.new_code(user.id, Channel::Phone, &to).await? {
-                self.post_text(to, secret);
-            }
+        if let (Some(to), false) = (user.phone.clone(), user.phone_verified)
+            && let Some(secret) = self.new_code(user.id, Channel::Phone, &to).await?
+        {
+            self.post_text(to, secret);
         }
         Ok(())
     }
