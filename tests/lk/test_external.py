@@ -18,6 +18,7 @@ from harness.door import Door
 from harness.events import WebSocket
 from harness.livekit import Client, join, participants, taken_by_an_operator, until
 from harness.livekit_server import LiveKitServer
+from harness.postgres import Postgres
 from harness.process import convo
 
 pytestmark = pytest.mark.one_store
@@ -358,6 +359,40 @@ async def test_what_an_operator_took_is_not_given_back(livekit, ann, bob, room, 
     client = api.LiveKitAPI(livekit.url, *key)
     await taken_by_an_operator(client, ann, bob, room, connect, lambda his: bridged(ann, room, his))
     await client.aclose()
+
+
+@pytest.fixture
+def postgres(request, tmp_path_factory):
+    """One that may be lost."""
+    if request.config.getoption("--store") not in ("postgres", "both"):
+        pytest.skip("for Postgres: --store=postgres or both")
+    server = Postgres(tmp_path_factory.mktemp("lost")).start()
+    yield server
+    with contextlib.suppress(AssertionError):
+        server.stop("immediate")
+
+
+@pytest.mark.timeout(180)
+async def test_a_lost_database_sends_nobody_away(postgres, serve, livekit, key, connect):
+    settings = {"LIVEKIT_URL": livekit.ws_url, "LIVEKIT_API_KEY": key[0], "LIVEKIT_API_SECRET": key[1]}
+    world = await serve(**settings, DATABASE_URL=postgres.new_database())
+    ann, bob = await world.person("Ann"), await world.person("Bob")
+    room = await ann.via("platform").create_room()
+    hers, joined = await connect(await join(ann, room)), await join(bob, room)
+    await bridged(ann, room, hers)
+    postgres.stop("immediate")
+    his = await connect(joined)
+    await his.until(lambda: "cannot be looked up" in world.server.log() or his.reason is not None, 60)
+    await his.room.local_participant.send_text("by LiveKit", topic="lk.chat")
+    postgres.start()
+
+    async def ready():
+        return (await world.http.get("/readyz")).status_code
+
+    await until(ready, lambda status: status == 200)
+    assert await until(lambda: texts(ann, room), lambda found: found) == ["by LiveKit"]
+    await bridged(ann, room, his)
+    assert his.reason is None and hers.reason is None
 
 
 async def test_devices_and_muting(ann, bob, room, connect):

@@ -7,13 +7,13 @@
 use crate::{
     admit::{Place, ROLE, Seat, Shown},
     chat::{self, Chat},
-    hall::{Ears, Farewell, Standing},
+    hall::{Farewell, Standing},
     host::Host,
     roster::Roster,
 };
 use convo_domain::{
     Asker, bus,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     event::{Event, Told},
     id::{ParticipantId, RoomId},
     meeting::{Participant, control::SelfChange, seat::seat_of},
@@ -25,8 +25,14 @@ use convo_domain::{
 use convo_kit::limit::Class;
 use convo_sfu::Command;
 use livekit_protocol::{self as proto, DisconnectReason, TrackSource};
-use std::{collections::HashSet, net::IpAddr, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep, sleep_until},
+};
 
+/// How long until the store is asked again, if it did not answer.
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 /// Events taken from the mailbox at a time.
 const BATCH: usize = 128;
 /// What a host's mute switches off.
@@ -35,7 +41,7 @@ const AUDIO: [TrackSource; 2] = [TrackSource::Microphone, TrackSource::ScreenSha
 pub(crate) struct Attendee {
     host: Arc<Host>,
     address: IpAddr,
-    ears: Ears,
+    standing: watch::Receiver<Standing>,
     session: Session,
     roster: Arc<Roster>,
     room: Room,
@@ -45,6 +51,8 @@ pub(crate) struct Attendee {
     seq: i64,
     /// Messages of this client on their way into the room: it has them already.
     written: HashSet<String>,
+    /// When to follow the media again: the store could not be told.
+    again: Option<Instant>,
 }
 
 /// A participant, rather than somebody who only watches.
@@ -60,7 +68,12 @@ struct Me {
 
 impl Attendee {
     /// Begins to listen to the meeting. `None`: the room is no meeting.
-    pub(crate) async fn open(host: Arc<Host>, address: IpAddr, place: Place, ears: Ears) -> Result<Option<Self>> {
+    pub(crate) async fn open(
+        host: Arc<Host>,
+        address: IpAddr,
+        place: Place,
+        standing: watch::Receiver<Standing>,
+    ) -> Result<Option<Self>> {
         let (room, me) = match place {
             Place::Elsewhere => return Ok(None),
             Place::Watch(room) => (*room, None),
@@ -84,8 +97,8 @@ impl Attendee {
         for participant in domain.present(room.id).await? {
             roster.joined(&participant);
         }
-        let written = HashSet::new();
-        let mut attendee = Self { host, address, ears, session, roster, room, party, me, seq, written };
+        let (written, again) = (HashSet::new(), None);
+        let mut attendee = Self { host, address, standing, session, roster, room, party, me, seq, written, again };
         attendee.look_again().await?;
         Ok(Some(attendee))
     }
@@ -100,8 +113,11 @@ impl Attendee {
     }
 
     /// Until the participant is gone from the media, or the meeting says so.
-    pub(crate) async fn run(mut self) {
+    ///
+    /// `chats`: what they write there.
+    pub(crate) async fn run(mut self, mut chats: mpsc::Receiver<Chat>) {
         let farewell = loop {
+            let again = self.again.unwrap_or_else(Instant::now);
             tokio::select! {
                 batch = self.session.next(BATCH) => {
                     if let Some(why) = self.hear(batch).await {
@@ -109,15 +125,16 @@ impl Attendee {
                         break Farewell::Lost;
                     }
                 }
-                Ok(()) = self.ears.standing.changed() => {
-                    let standing = self.standing();
-                    self.follow(&standing).await;
-                    if let Some(farewell) = standing.left {
-                        self.last_words().await;
+                Ok(()) = self.standing.changed() => {
+                    self.follow().await;
+                    let left = self.standing.borrow().left;
+                    if let Some(farewell) = left {
+                        self.last_words(&mut chats).await;
                         break farewell;
                     }
                 }
-                Some(chat) = self.ears.chats.recv() => self.post(chat).await,
+                Some(chat) = chats.recv() => self.post(chat).await,
+                () = sleep_until(again), if self.again.is_some() => self.follow().await,
             }
         };
         self.close(farewell).await;
@@ -129,17 +146,17 @@ impl Attendee {
         drop(session);
         let Some(me) = me else { return };
         let goodbye = farewell == Farewell::Goodbye;
-        if let Err(error) = host.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
+        while let Err(error) = host.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
             tracing::warn!(?error, "a participant's seat could not be given back");
+            if !undecided(&error) {
+                return;
+            }
+            sleep(AGAIN).await;
         }
     }
 
-    fn standing(&mut self) -> Standing {
-        self.ears.standing.borrow_and_update().clone()
-    }
-
     fn command(&self, command: Command) {
-        self.ears.standing.borrow().orders.command(command);
+        self.standing.borrow().orders.command(command);
     }
 
     // From the meeting.
@@ -206,7 +223,7 @@ impl Attendee {
             attributes: [(ROLE.to_owned(), now.role)].into(),
             ..Default::default()
         };
-        let orders = self.ears.standing.borrow().orders.clone();
+        let orders = self.standing.borrow().orders.clone();
         if let Err(error) = self.host.rooms.update(&orders, update).await {
             tracing::debug!(%error, "a participant could not be renamed in the media room");
         }
@@ -256,33 +273,47 @@ impl Attendee {
 
     // From the media.
 
-    async fn follow(&mut self, standing: &Standing) {
+    /// Tells the meeting where the media stands now. A store that does not answer decides nothing: it is asked again.
+    async fn follow(&mut self) {
+        let standing = self.standing.borrow_and_update().clone();
+        let told = self.try_follow(&standing).await;
+        self.again = told.is_err().then(|| Instant::now() + AGAIN);
+    }
+
+    /// An error is one that may pass.
+    async fn try_follow(&mut self, standing: &Standing) -> Result<()> {
         let (domain, room) = (self.host.app.domain.clone(), self.room.id);
-        let Some(me) = &mut self.me else { return };
+        let Some(me) = &mut self.me else { return Ok(()) };
         let id = me.participant.id;
         if standing.joined && !me.joined {
-            me.joined = true;
-            if let Err(error) = domain.connected(room, id).await {
-                tracing::info!(%error, "a participant found the meeting full");
-                self.command(Command::Evict(DisconnectReason::JoinFailure));
-                return;
+            match domain.connected(room, id).await {
+                Err(error) if undecided(&error) => return Err(error),
+                Err(error) => {
+                    me.joined = true;
+                    tracing::info!(%error, "a participant found the meeting full");
+                    self.command(Command::Evict(DisconnectReason::JoinFailure));
+                    return Ok(());
+                }
+                Ok(_) => me.joined = true,
             }
         }
-        let Some(me) = &mut self.me else { return };
-        let Some((audio, video)) = standing.media else { return };
+        let Some((audio, video)) = standing.media else { return Ok(()) };
         if (audio, video) == (me.participant.audio_enabled, me.participant.video_enabled) {
-            return;
+            return Ok(());
+        }
+        let change = SelfChange { audio_enabled: Some(audio), video_enabled: Some(video), ..SelfChange::default() };
+        match domain.update_self(room, id, change).await {
+            Err(error) if undecided(&error) => return Err(error),
+            Err(error) => tracing::debug!(%error, "what a participant's devices do could not be told"),
+            Ok(_) => {}
         }
         (me.participant.audio_enabled, me.participant.video_enabled) = (audio, video);
-        let change = SelfChange { audio_enabled: Some(audio), video_enabled: Some(video), ..SelfChange::default() };
-        if let Err(error) = domain.update_self(room, id, change).await {
-            tracing::debug!(%error, "what a participant's devices do could not be told");
-        }
+        Ok(())
     }
 
     /// What was written before they went.
-    async fn last_words(&mut self) {
-        while let Ok(chat) = self.ears.chats.try_recv() {
+    async fn last_words(&mut self, chats: &mut mpsc::Receiver<Chat>) {
+        while let Ok(chat) = chats.try_recv() {
             self.post(chat).await;
         }
     }
@@ -344,6 +375,11 @@ impl Attendee {
         }
         posted.map(drop)
     }
+}
+
+/// The store had an accident, rather than said no.
+pub(crate) fn undecided(error: &Error) -> bool {
+    matches!(error.kind, Kind::Unavailable | Kind::Internal)
 }
 
 /// Hears what the room hears, and is nobody in it.

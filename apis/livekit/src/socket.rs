@@ -32,8 +32,8 @@ pub(crate) async fn run(socket: WebSocket, doors: House, visitor: Visitor, join:
     if !matches!(place, Place::Elsewhere)
         && let Some(ears) = doors.hall.connected(&name, connection.commander(), resumes)
     {
-        match Attendee::open(doors.host.clone(), visitor.address, place, ears).await {
-            Ok(Some(attendee)) => drop(tokio::spawn(attendee.run())),
+        match Attendee::open(doors.host.clone(), visitor.address, place, ears.standing).await {
+            Ok(Some(attendee)) => drop(tokio::spawn(attendee.run(ears.chats))),
             Ok(None) => {}
             Err(error) => {
                 tracing::info!(%error, "somebody lost their place on the way in");

@@ -18,11 +18,15 @@ pub use expect::{Expected, Expecting, expecting};
 pub(crate) use service::Service;
 
 use crate::{
+    attendee::{AGAIN, undecided},
     host::{Host, Rooms},
     token::Keys,
 };
 use axum::{Router, routing::post};
-use convo_domain::{error::Error, room::code};
+use convo_domain::{
+    error::Error,
+    room::{Room, code},
+};
 use convo_kit::Shared;
 use convo_sfu::Refusal;
 use livekit_protocol::ParticipantInfo;
@@ -104,6 +108,19 @@ impl Remote {
         tokio::join!(go_in, self.patrol());
     }
 
+    /// The room's meeting, if it is one's. Asks until there is an answer.
+    async fn meeting(&self, name: &str) -> Option<Room> {
+        loop {
+            match self.host.meeting(name).await {
+                Err(error) if undecided(&error) => {
+                    tracing::warn!(?error, "it could not be found out whether a room is a meeting");
+                    sleep(AGAIN).await;
+                }
+                found => return found.ok().flatten(),
+            }
+        }
+    }
+
     /// Until the room, to which somebody gets a token, is heard; or its steward can't.
     async fn until_heard(self: &Arc<Self>, room: String) {
         let look = |room| self.look(room, Some(Instant::now()));
@@ -164,13 +181,9 @@ impl Remote {
         }
         let remote = self.clone();
         tokio::spawn(async move {
-            let emptied = match remote.host.meeting(&name).await {
-                Ok(Some(room)) if room.code == name => steward::keep(&remote, room, told, hearing.clone()).await,
-                Ok(_) => false,
-                Err(error) => {
-                    tracing::warn!(?error, "it could not be found out whether a room is a meeting");
-                    false
-                }
+            let emptied = match remote.meeting(&name).await {
+                Some(room) if room.code == name => steward::keep(&remote, room, told, hearing.clone()).await,
+                _ => false,
             };
             remote.kept.lock().remove(&name);
             // Who waited for this steward may look for another now.

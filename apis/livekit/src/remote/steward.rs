@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     admit::{Place, ROLE, Seat, Shown},
-    attendee::Attendee,
+    attendee::{AGAIN as ASK_AGAIN, Attendee, undecided},
     chat,
     hall::{self, Ears, Farewell, Line},
     host::{self, Host},
@@ -27,7 +27,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// How long a steward stays in an empty room: somebody may come back.
@@ -229,8 +229,8 @@ impl Steward {
         let guest = Guest { sid: someone.sid.clone(), line, orders: orders.clone(), _clerk: clerk };
         let (host, room, someone) = (self.remote.host.clone(), self.room.clone(), someone.clone());
         tokio::spawn(async move {
-            match attend(host, room, &someone, ears).await {
-                Ok(Some(attendee)) => attendee.run().await,
+            match attend(&host, &room, &someone, &ears).await {
+                Ok(Some(attendee)) => attendee.run(ears.chats).await,
                 Ok(None) => {}
                 Err(error) => {
                     tracing::info!(identity = someone.identity, %error, "somebody without a place is sent away");
@@ -289,9 +289,40 @@ impl Steward {
     }
 }
 
+/// Asks until there is an answer: a store that is away for a while has nobody sent away. `None`: they went meanwhile, and
+/// wrote nothing.
+async fn attend(
+    host: &Arc<Host>,
+    room: &Room,
+    someone: &proto::ParticipantInfo,
+    ears: &Ears,
+) -> Result<Option<Attendee>> {
+    let mut standing = ears.standing.clone();
+    loop {
+        match try_attend(host, room, someone, ears).await {
+            Err(error) if undecided(&error) => {
+                tracing::warn!(%error, "somebody's place in a meeting cannot be looked up now");
+            }
+            decided => return decided,
+        }
+        let left = timeout(ASK_AGAIN, standing.wait_for(|standing| standing.left.is_some())).await.is_ok();
+        if left && ears.chats.is_empty() {
+            return Ok(None);
+        }
+        if left {
+            sleep(ASK_AGAIN).await;
+        }
+    }
+}
+
 /// The participant's place in the meeting: that of the join which made the identity, or else one for which the operator's
 /// token vouches.
-async fn attend(host: Arc<Host>, room: Room, someone: &proto::ParticipantInfo, ears: Ears) -> Result<Option<Attendee>> {
+async fn try_attend(
+    host: &Arc<Host>,
+    room: &Room,
+    someone: &proto::ParticipantInfo,
+    ears: &Ears,
+) -> Result<Option<Attendee>> {
     let domain = host.app.domain.clone();
     let attendance = match domain.participant_named(room.id, &someone.identity).await? {
         Some(known) => domain.attend_as(known.id, RoomRef::Id(room.id)).await?,
@@ -308,7 +339,7 @@ async fn attend(host: Arc<Host>, room: Room, someone: &proto::ParticipantInfo, e
         false => Shown::by(someone),
     };
     let place = Place::Seat(Box::new(Seat { attendance, participant, vouched, shown }));
-    Attendee::open(host, address, place, ears).await
+    Attendee::open(host.clone(), address, place, ears.standing.clone()).await
 }
 
 async fn ask(service: Arc<Service>, room: String, identity: String, answers: mpsc::UnboundedSender<Answer>) {
