@@ -48,6 +48,7 @@ async def test_what_is_not_there(lk):
         with pytest.raises(api.TwirpError) as refused:
             await call
         assert (refused.value.code, refused.value.status) == ("not_found", 404)
+    assert not (await lk.room.list_participants(api.ListParticipantsRequest(room="hall"))).participants
 
 
 async def test_grants(world, token):

@@ -89,9 +89,12 @@ async fn list_participants(doors: &Doors, call: &Call) -> Answer {
     let mut ask: proto::ListParticipantsRequest = call.read()?;
     call.admin(&ask.room)?;
     ask.room = doors.media_name(ask.room).await?;
-    match doors.media.ask(Ask::ListParticipants(ask)).await? {
-        Said::Participants(participants) => call.write(&proto::ListParticipantsResponse { participants }),
-        other => Err(unexpected(&other)),
+    match doors.media.ask(Ask::ListParticipants(ask)).await {
+        Ok(Said::Participants(participants)) => call.write(&proto::ListParticipantsResponse { participants }),
+        Ok(other) => Err(unexpected(&other)),
+        // In a room that is not there is nobody.
+        Err(Refusal::NotFound(_)) => call.write(&proto::ListParticipantsResponse::default()),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 
