@@ -50,6 +50,35 @@ fn data_reaches_whom_it_is_for_with_the_true_sender() {
 }
 
 #[test]
+#[expect(deprecated, reason = "older SDKs name session ids")]
+fn data_reaches_all_who_are_named_either_way_and_never_its_sender() {
+    let mut world = World::new(44);
+    let (ann, bob, cid, dan) = (world.enter("ann"), world.enter("bob"), world.enter("cid"), world.enter("dan"));
+    world.run(Duration::from_millis(500));
+    let sids = vec![world.clients[ann].people["cid"].sid.clone()];
+    let mut packet = text("client", &["ann", "bob"]);
+    if let Some(proto::data_packet::Value::User(user)) = &mut packet.value {
+        user.destination_sids = sids.clone();
+    }
+    assert!(world.clients[ann].send("_reliable", &packet));
+    let ask = proto::SendDataRequest {
+        room: "room".into(),
+        data: b"server".to_vec(),
+        destination_identities: vec!["ann".into(), "bob".into()],
+        destination_sids: sids,
+        ..Default::default()
+    };
+    world.ask(Ask::SendData(ask)).unwrap();
+    world.run(Duration::from_secs(1));
+    let heard = [ann, bob, cid, dan].map(|name| {
+        let mut heard = texts(&world, name);
+        heard.sort();
+        heard
+    });
+    assert_eq!(heard, [vec!["server"], vec!["client", "server"], vec!["client", "server"], vec![]]);
+}
+
+#[test]
 fn who_may_not_publish_data_is_not_heard() {
     let mut world = World::new(21);
     let bob = world.enter("bob");

@@ -224,11 +224,10 @@ impl Room {
     fn send_data(&mut self, r: proto::SendDataRequest, cx: &mut Cx<'_>) {
         let reliable = r.kind() == proto::data_packet::Kind::Reliable;
         let lane = if reliable { Lane::Reliable } else { Lane::Lossy };
-        let destination_sids = r.destination_sids;
         let user = proto::UserPacket {
             payload: r.data,
             topic: r.topic,
-            destination_sids,
+            destination_sids: r.destination_sids,
             destination_identities: r.destination_identities.clone(),
             ..Default::default()
         };

@@ -126,10 +126,10 @@ impl Room {
         let destinations = destinations(&packet);
         let bytes = packet.encode_to_vec();
         let keys: Vec<_> = match destinations.is_empty() {
-            true => self.people.keys().filter(|key| Some(*key) != from).collect(),
+            true => self.people.keys().collect(),
             false => self.named(&destinations),
         };
-        for key in keys {
+        for key in keys.into_iter().filter(|key| Some(*key) != from) {
             self.deliver(key, lane, &bytes, cx);
         }
     }
@@ -359,15 +359,16 @@ fn sign(packet: &mut proto::DataPacket, sender: &proto::ParticipantInfo) {
     }
 }
 
+/// Identities, and session ids beside them.
 fn destinations(packet: &proto::DataPacket) -> Vec<String> {
-    if !packet.destination_identities.is_empty() {
-        return packet.destination_identities.clone();
+    let mut named = packet.destination_identities.clone();
+    if let Some(Value::User(user)) = &packet.value {
+        if named.is_empty() {
+            named.clone_from(&user.destination_identities);
+        }
+        named.extend_from_slice(&user.destination_sids);
     }
-    match &packet.value {
-        Some(Value::User(user)) if !user.destination_identities.is_empty() => user.destination_identities.clone(),
-        Some(Value::User(user)) => user.destination_sids.clone(),
-        _ => vec![],
-    }
+    named
 }
 
 /// Whether the stream is a chat message that can be kept: a text without a file beside it, not encrypted.
