@@ -79,6 +79,40 @@ fn data_reaches_all_who_are_named_either_way_and_never_its_sender() {
 }
 
 #[test]
+fn what_is_sent_again_comes_once() {
+    let mut world = World::new(45);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_millis(500));
+    let nonce = |n: u8| vec![n; 16];
+    let send = |world: &mut World, text: &str, nonce: Vec<u8>| {
+        let ask = proto::SendDataRequest { room: "room".into(), data: text.into(), nonce, ..Default::default() };
+        world.ask(Ask::SendData(ask)).unwrap();
+    };
+    for (text, nonce) in [("a", nonce(0)), ("a", nonce(0)), ("b", nonce(1)), ("none", vec![]), ("none", vec![])] {
+        send(&mut world, text, nonce);
+    }
+    let mut by_client = text("b", &[]);
+    if let Some(proto::data_packet::Value::User(user)) = &mut by_client.value {
+        user.nonce = nonce(1);
+    }
+    assert!(world.clients[ann].send("_reliable", &by_client), "a client sends what the server has sent");
+    world.run(Duration::from_secs(1));
+    assert_eq!(texts(&world, bob), ["a", "b", "none", "none"]);
+    let told = world.clients[bob].data.iter().filter_map(|(_, packet)| match &packet.value {
+        Some(proto::data_packet::Value::User(user)) => Some(user.nonce.clone()),
+        _ => None,
+    });
+    assert_eq!(told.take(2).collect::<Vec<_>>(), [nonce(0), nonce(1)]);
+    // Not for ever: a hundred are remembered.
+    for n in 2..=101 {
+        send(&mut world, "more", nonce(n));
+    }
+    send(&mut world, "a again", nonce(0));
+    world.run(Duration::from_secs(1));
+    assert_eq!(texts(&world, bob).last().unwrap(), "a again");
+}
+
+#[test]
 fn who_may_not_publish_data_is_not_heard() {
     let mut world = World::new(21);
     let bob = world.enter("bob");

@@ -227,6 +227,7 @@ impl Room {
         let user = proto::UserPacket {
             payload: r.data,
             topic: r.topic,
+            nonce: r.nonce,
             destination_sids: r.destination_sids,
             destination_identities: r.destination_identities.clone(),
             ..Default::default()

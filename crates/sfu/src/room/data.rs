@@ -14,6 +14,9 @@ const EARLY_BYTES: usize = 1 << 20;
 const CHATS: usize = 32;
 /// The topic of chat (livekit-client's `sendText` for chat).
 pub const CHAT_TOPIC: &str = "lk.chat";
+/// Bytes of a user packet's nonce, and nonces of a room that are remembered.
+const NONCE: usize = 16;
+const NONCES: usize = 100;
 /// Data tracks of one participant.
 pub(super) const DATA_TRACKS: usize = 64;
 
@@ -30,6 +33,25 @@ pub(crate) struct DataState {
     /// Handles given to this participant for the data tracks it subscribes to.
     handles: Vec<(u16, String)>,
     next_handle: u16,
+}
+
+/// Of the room's last user packets, the oldest first: what is sent again comes once.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces(VecDeque<[u8; NONCE]>);
+
+impl Nonces {
+    /// Whether it has come lately. What is no nonce never has.
+    fn knows(&mut self, nonce: &[u8]) -> bool {
+        let Ok(nonce) = nonce.try_into() else { return false };
+        let known = self.0.contains(&nonce);
+        if !known {
+            if self.0.len() == NONCES {
+                self.0.pop_front();
+            }
+            self.0.push_back(nonce);
+        }
+        known
+    }
 }
 
 #[derive(Debug)]
@@ -115,7 +137,7 @@ impl Room {
         self.relay(Some(from), lane, packet, cx);
     }
 
-    /// To all that it is for, but not to whom it is from.
+    /// To all that it is for, but not to whom it is from; once.
     pub(super) fn relay(
         &mut self,
         from: Option<ParticipantKey>,
@@ -123,6 +145,11 @@ impl Room {
         packet: proto::DataPacket,
         cx: &mut Cx<'_>,
     ) {
+        if let Some(Value::User(user)) = &packet.value
+            && self.nonces.knows(&user.nonce)
+        {
+            return;
+        }
         let destinations = destinations(&packet);
         let bytes = packet.encode_to_vec();
         let keys: Vec<_> = match destinations.is_empty() {

@@ -73,6 +73,7 @@ pub(crate) struct Room {
     tracks: SlotMap<TrackKey, Track>,
     subscriptions: SlotMap<SubscriptionKey, Subscription>,
     data_tracks: Vec<data::DataTrack>,
+    nonces: data::Nonces,
     /// RPC of the server's own, under way.
     calls: Vec<rpc::Call>,
     /// Since when nobody is here, but for dependents; and whether anybody ever was.
@@ -225,6 +226,7 @@ impl Room {
             tracks: SlotMap::with_key(),
             subscriptions: SlotMap::with_key(),
             data_tracks: vec![],
+            nonces: data::Nonces::default(),
             calls: vec![],
             empty_since: Some(now),
             ever_joined: false,
