@@ -70,3 +70,18 @@ async def test_a_slow_reader_is_not_told_to_stay_away(world):
     while (answer := await slow.ask()).status_code == 200:
         assert not any(packet.startswith("41") for packet in answer.text.split("\x1e")), answer.text
     assert answer.status_code == 400
+
+
+async def test_who_logs_out_and_does_not_fetch_says_nothing_more(world):
+    ann = await world.person("Ann Lee")
+    room = await world.shared_room("chatrooms", ann)
+    socket = await Polling.open(world, ann.token)
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    await ann.post("/api/v1/auth/logout")
+    await socket.emit("chatroomMessage", {"chatroomId": room.id, "message": "still here"}, 7)
+    heard = await socket.get()
+    assert [packet[:2] for packet in heard] == ["43", "41"], heard
+    refusal = {"ok": False, "error": "Invalid or expired token", "code": "AUTHENTICATION_REQUIRED"}
+    assert json.loads(heard[0][3:]) == [refusal]
+    again = await ann.on_another_device()
+    assert await again.via("chatrooms").history(room) == []

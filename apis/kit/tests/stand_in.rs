@@ -342,6 +342,16 @@ async fn a_session_that_ends_while_the_store_is_read_is_read_no_further() {
 }
 
 #[tokio::test]
+async fn who_is_put_out_is_heard_no_more() {
+    let mut pair = Pair::connected(2, 0).await;
+    // Nobody is woken for the end: the frame finds the pump as it is before it has seen that.
+    let asleep = pair.mailbox.close(Close::Revoked);
+    pair.say("hi").await;
+    assert_eq!(pair.frame().await, (0x88, [&4401_u16.to_be_bytes()[..], b"logged out"].concat()));
+    drop(asleep);
+}
+
+#[tokio::test]
 async fn the_end_of_a_session_comes_after_what_was_said() {
     let mut pair = Pair::connected(2, 0).await;
     pair.mailbox.hold(&Arc::new(Told::new(pair.room, Audience::Room, Event::Posted(message(pair.room, 1)))), 1);

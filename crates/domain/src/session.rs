@@ -40,6 +40,13 @@ pub enum Close {
     Restart,
 }
 
+impl Close {
+    /// Whether the client has lost its right to the session, so that nothing it still sends counts.
+    pub fn is_dismissal(self) -> bool {
+        !matches!(self, Close::TooSlow | Close::Restart)
+    }
+}
+
 /// One end of a mailbox: the client's. Dropping it ends the session.
 #[derive(Debug)]
 pub struct Session {
@@ -178,6 +185,11 @@ impl Mailbox {
     /// Whether the session is over, once what waits is delivered.
     pub fn is_closing(&self) -> bool {
         self.state.lock().close.is_some()
+    }
+
+    /// Whether the session is over because the client has lost its right to it.
+    pub fn is_dismissed(&self) -> bool {
+        self.state.lock().close.is_some_and(Close::is_dismissal)
     }
 
     /// Events that wait.

@@ -101,6 +101,10 @@ impl Desk {
     pub(crate) async fn run(self: &Arc<Self>, command: Command) -> Result<Ack> {
         // Unconstrained, or else tokio's budget could let a later event overtake this one.
         let turn = tokio::task::unconstrained(self.turn.lock()).await;
+        // A client that does not read does not hear how its session ends, and could go on.
+        if self.session.mailbox().is_dismissed() {
+            return Err(Error::unauthenticated("Invalid or expired token"));
+        }
         match command {
             Command::Join(room) => self.join(room).await,
             Command::Leave(room) => self.leave(room).await,

@@ -122,8 +122,8 @@ impl Feed for Socket {
             match self.close {
                 // The server closes the connection itself, in a way that has the client come back.
                 Some(Close::Restart) => return Poll::Pending,
-                Some(Close::TooSlow) => return Poll::Ready(Err(Closed::Lost)),
-                Some(_) => return Poll::Ready(Err(Closed::Dismissed)),
+                Some(why) if why.is_dismissal() => return Poll::Ready(Err(Closed::Dismissed)),
+                Some(_) => return Poll::Ready(Err(Closed::Lost)),
                 None => {}
             }
             if let Err(closed) = ready!(self.poll_news(cx, out)) {

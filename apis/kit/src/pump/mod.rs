@@ -281,6 +281,10 @@ impl<L: Live> Pump<L> {
             if self.waiting.is_some() || self.under_way.len() >= UNDER_WAY {
                 return Ok(count > 0);
             }
+            // Whoever was put out is heard no more; how it ends is the next that is written.
+            if self.live.session().mailbox().is_dismissed() {
+                return Ok(count > 0);
+            }
             let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) else { return Ok(count > 0) };
             self.heard = Instant::now();
             self.frame(frame, cx)?;
