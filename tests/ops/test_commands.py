@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sqlite3
 
+import psycopg
 import pytest
 from websockets.asyncio.client import connect
 
@@ -210,3 +211,49 @@ def test_an_unusable_data_directory_stops_the_start(tmp_path):
     (tmp_path / "file").write_text("not a directory")
     done = convo("serve", CONVO_DATA_DIR=str(tmp_path / "file"), CONVO_LISTEN=f"127.0.0.1:{free_port()}")
     assert_one_line(done, str(tmp_path / "file"))
+
+
+def kept_from_their_owners(world):
+    """Seats that were given up."""
+    query = "select count(*) from participants where presence = 1 and seat_until is not null"
+    url = world.server.settings.get("DATABASE_URL")
+    with psycopg.connect(url) if url else sqlite3.connect(world.server.data / "convo.db") as connection:
+        return connection.execute(query).fetchone()[0]
+
+
+async def in_a_meeting(world):
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    live = await ann.via("platform").live(room)
+    await live.events.settled()
+    assert kept_from_their_owners(world) == 0
+
+
+async def test_a_second_server_that_fails_to_start_leaves_the_seats_alone(serve, tmp_path):
+    world = await serve()
+    await in_a_meeting(world)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        second = {
+            "CONVO_LISTEN": f"127.0.0.1:{free_port()}",
+            "CONVO_MEDIA_UDP": str(taken.getsockname()[1]),
+            "CONVO_MEDIA_WORKERS": "1",
+        }
+        done = convo("serve", **world.server.settings | second)
+        assert_one_line(done, str(world.server.data))
+        assert kept_from_their_owners(world) == 0
+        # With a data folder of its own, and the same database, it is the port that stops it.
+        other = tmp_path / "other"
+        other.mkdir()
+        if world.server.settings.get("DATABASE_URL") is None:
+            (other / "convo.db").symlink_to(world.server.data / "convo.db")
+        done = convo("serve", **world.server.settings | second | {"CONVO_DATA_DIR": str(other)})
+        assert done.returncode != 0 and second["CONVO_MEDIA_UDP"] in done.stderr
+        assert kept_from_their_owners(world) == 0
+
+
+@pytest.mark.one_store
+async def test_a_data_folder_is_free_again_after_a_crash(serve):
+    world = await serve()
+    await world.server.kill()
+    await world.server.start()

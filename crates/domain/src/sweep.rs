@@ -26,7 +26,7 @@ const OVERLAP: Duration = Duration::from_secs(30);
 const CREDENTIALS: Duration = Duration::from_secs(40 * 24 * 3600);
 
 impl Domain {
-    /// Before anything else: nobody is connected, so every seat waits for its owner.
+    /// Before anybody comes in: nobody is connected, so every seat waits for its owner.
     pub async fn wake(&self) -> Result<()> {
         let until = self.now() + Duration::from_secs(limit::SEAT_SECONDS);
         self.store.write(Key::Any, move |tx| tx.unseat_all(until)).await

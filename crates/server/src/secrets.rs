@@ -1,11 +1,11 @@
-//! The data folder, for its owner alone, and the secrets that are made on first start and kept in it.
+//! The data folder, for its owner and one server alone, and the secrets that are made on first start and kept in it.
 
 use crate::config::{Config, Secret};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use convo_domain::room::code;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
@@ -39,6 +39,25 @@ pub(crate) fn data_dir(path: &Path) -> Result<()> {
     }
     fs::set_permissions(path, Permissions::from_mode(0o700))
         .with_context(|| format!("cannot keep the data folder {} to its owner", path.display()))
+}
+
+/// The folder is this server's while what is returned lives; a crash gives it back too. Other commands do without: they work
+/// beside a server.
+pub(crate) fn lock(data_dir: &Path) -> Result<File> {
+    let path = data_dir.join("serve.lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            bail!("another server runs with the data folder {}", data_dir.display())
+        }
+        // Not every network's file system knows locks.
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, "the data folder cannot be locked: see that no other server runs with it");
+        }
+    }
+    Ok(file)
 }
 
 /// What was configured, else what was kept, else fresh and kept from now on.

@@ -3,7 +3,7 @@
 use crate::{
     compose::{self, Parts},
     config::Config,
-    listen, media, mount, observe,
+    listen, media, mount, observe, secrets,
     web::Web,
 };
 use anyhow::Result;
@@ -36,11 +36,14 @@ const PING: Duration = Duration::from_secs(2);
 pub(crate) async fn run(config: Config) -> Result<()> {
     observe::logs(&config.log, config.log_json)?;
     let metrics = observe::metrics()?;
+    secrets::data_dir(&config.data_dir)?;
+    let _ours = secrets::lock(&config.data_dir)?;
     let listener = compose::listener(&config).await?;
     let tls = config.tls.as_ref().map(listen::tls).transpose()?;
     let parts = compose::parts(&config).await?;
-    parts.domain.wake().await.map_err(compose::explain)?;
     let bound = media::bind(&config, &parts.secrets)?;
+    // Not before every port is ours: a server that does not start must leave the seats of one that runs alone.
+    parts.domain.wake().await.map_err(compose::explain)?;
     let turn = bound.as_ref().map(|bound| bound.turn(&config, &parts.secrets));
     let app = compose::app(&config, &parts, turn);
     let (stop, stopping) = watch::channel(false);
