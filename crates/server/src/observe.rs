@@ -15,13 +15,15 @@ use uuid::Uuid;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// An answer that took longer is worth a line.
 const SLOW: Duration = Duration::from_secs(1);
+/// Whose lines for debugging hold the values of statements: people's words and passwords. Only who names them has them.
+const SECRETIVE: &str = "tokio_postgres=info,postgres=info";
 /// How often what was measured is added up: until then each measurement is kept, whether somebody scrapes or not.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// Seconds.
 const LATENCIES: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
 pub(crate) fn logs(filter: &str, json: bool) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = EnvFilter::try_new(format!("{SECRETIVE},{filter}"))?;
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
     if json {
         logs.json().flatten_event(true).init()
