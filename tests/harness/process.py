@@ -74,6 +74,7 @@ class Server:
         self.url = f"{scheme}://{self.address}"
         self.ws_url = self.url.replace("http", "ws", 1)
         self.settings = {"CONVO_LISTEN": self.address, "CONVO_DATA_DIR": str(self.data)} | settings
+        self.command = [str(BINARY), "serve"]
         self.log_path = directory / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
         # People whom tests share: see World.regular.
@@ -86,7 +87,7 @@ class Server:
     def spawn(self) -> "Server":
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve"],
+                self.command,
                 env=environment(**self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

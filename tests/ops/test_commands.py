@@ -9,7 +9,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from harness.events import WebSocket
-from harness.process import convo, free_port
+from harness.process import BINARY, Server, convo, free_port
+from harness.world import World
 
 SECRETS = {
     "JWT_SECRET": "the-jwt-secret-0123456789abcdef0123456789",
@@ -257,3 +258,21 @@ async def test_a_data_folder_is_free_again_after_a_crash(serve):
     world = await serve()
     await world.server.kill()
     await world.server.start()
+
+
+@pytest.mark.one_store
+async def test_idle_connections_do_not_use_up_the_descriptors(tmp_path):
+    """A shell's soft limit is not what a server has to do with."""
+    world = World(Server(tmp_path))
+    world.server.command = ["sh", "-c", 'ulimit -Sn 64 && ulimit -Hn 4096 && exec "$0" serve', str(BINARY)]
+    await world.server.start()
+    idle = []
+    try:
+        for _ in range(200):
+            idle.append(await asyncio.open_connection("127.0.0.1", world.server.port))
+        assert (await world.http.get("/healthz")).status_code == 200
+    finally:
+        for _, writer in idle:
+            writer.close()
+        await world.close()
+        await world.server.stop()

@@ -12,12 +12,16 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use socket2::{SockRef, TcpKeepalive};
 use std::{
     future::poll_fn,
     net::SocketAddr,
     path::{Path, PathBuf},
-    pin::Pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{self, Poll},
     time::Duration,
 };
@@ -25,6 +29,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
+    time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::{Layer, ServiceExt};
@@ -33,6 +38,14 @@ use tower_http::normalize_path::NormalizePathLayer;
 /// Bounds on a client that does not finish what it began.
 const HEADERS: Duration = Duration::from_secs(20);
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A client of HTTP/2 that has said nothing for this long is asked whether it is there, and has so long to answer.
+const SILENCE: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(20);
+/// Of a peer that is gone without a word the system learns by asking, after a minute of silence.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+/// Between two lines of the log about connections that cannot be accepted.
+const COMPLAINT: Duration = Duration::from_secs(60);
 /// How long connections may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -62,6 +75,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let draining = GracefulShutdown::new();
+    let mut complained: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -71,16 +85,20 @@ pub(crate) async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: accepting again at once would only burn the processor.
-                tracing::warn!(%error, "a connection could not be accepted");
+                if complained.is_none_or(|last| last.elapsed() >= COMPLAINT) {
+                    tracing::error!(%error, "connections cannot be accepted");
+                    complained = Some(Instant::now());
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         tokio::spawn(connection(stream, peer, tls.clone(), router.clone(), draining.watcher()));
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, draining.shutdown()).await.is_err() {
+    if timeout(DRAIN, draining.shutdown()).await.is_err() {
         tracing::warn!("some connections did not finish in time");
     }
 }
@@ -94,7 +112,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
             let tap = stream.tap();
             http(stream, peer, Some(tap), router, watcher).await;
         }
-        Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
+        Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
             Ok(Ok(stream)) => http(stream, peer, None, router, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -106,9 +124,12 @@ async fn http<S>(stream: S, peer: SocketAddr, tap: Option<Tap>, router: Router, 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = asked.clone();
     // Paths stand with and without a trailing slash (contract.md, "One system").
     let service = NormalizePathLayer::trim_trailing_slash().layer(router);
     let service = service.map_request(move |mut request: http::Request<Incoming>| {
+        asks.store(true, Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
         // A connection of HTTP/2 is not one client's socket alone.
         if let Some(tap) = tap.as_ref().filter(|_| request.version() <= Version::HTTP_11) {
@@ -121,10 +142,18 @@ where
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    server.http2().timer(TokioTimer::new()).max_concurrent_streams(100);
+    let mut http2 = server.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(PONG).max_concurrent_streams(100);
     let service = TowerToHyperService::new(service);
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = pin!(watcher.watch(connection));
+    // No library has a clock for what comes before a request: the bytes that tell HTTP/2 from HTTP/1.1, and its preface.
+    let ended = match timeout(HEADERS, connection.as_mut()).await {
+        Ok(ended) => ended,
+        Err(_) if asked.load(Relaxed) => connection.await,
+        Err(_) => return tracing::debug!("a connection asked for nothing"),
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended badly");
     }
 }
@@ -164,7 +193,7 @@ impl Drop for ReadOn {
     fn drop(&mut self) {
         let unread = self.0.take().filter(|body| !body.is_end_stream());
         if let (Some(body), Ok(runtime)) = (unread, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(tokio::time::timeout(UNWANTED_TIME, throw_away(body)));
+            runtime.spawn(timeout(UNWANTED_TIME, throw_away(body)));
         }
     }
 }
@@ -175,6 +204,66 @@ async fn throw_away(mut body: Incoming) {
         seen += frame.data_ref().map_or(0, Bytes::len);
         if seen > UNWANTED_BYTES {
             break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    /// `GET /` on stream 1, in words of HPACK's static table.
+    const GET: &[u8] = &[0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84];
+    const PING: u8 = 6;
+
+    /// A connection whose client has sent `bytes`.
+    async fn client(bytes: &[u8]) -> DuplexStream {
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            let draining = GracefulShutdown::new();
+            let router = Router::new().fallback(|| async { "hello" });
+            http(server, ([127, 0, 0, 1], 1).into(), None, router, draining.watcher()).await;
+        });
+        client.write_all(bytes).await.unwrap();
+        client
+    }
+
+    /// Seconds until the server closes, while the client says nothing more.
+    async fn closed_after(bytes: &[u8]) -> u64 {
+        let (mut client, started) = (client(bytes).await, Instant::now());
+        timeout(Duration::from_secs(300), client.read_to_end(&mut vec![])).await.expect("the end").unwrap();
+        started.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_nothing_is_not_kept() {
+        let settled = [PREFACE, SETTINGS].concat();
+        for said in [b"" as &[u8], b"P", b"PRI * HTTP", PREFACE, &settled, b"GET / HTTP/1.1\r\nHost:"] {
+            assert!(closed_after(said).await <= 25, "{:?}", String::from_utf8_lossy(said));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_asked_by_http2_and_fell_silent_is_not_kept() {
+        assert!(closed_after(&[PREFACE, SETTINGS, GET].concat()).await <= 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_answers_pings_stays() {
+        let mut client = client(&[PREFACE, SETTINGS, GET].concat()).await;
+        let started = Instant::now();
+        while started.elapsed() < 10 * SILENCE {
+            let mut head = [0; 9];
+            client.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            client.read_exact(&mut payload).await.unwrap();
+            if (head[3], head[4]) == (PING, 0) {
+                head[4] = 1;
+                client.write_all(&[&head[..], &payload].concat()).await.unwrap();
+            }
         }
     }
 }

@@ -74,6 +74,7 @@ fn start() -> Result<()> {
     // One provider of cryptography for all of TLS.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::resolve(line.given)?;
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match line.command {
@@ -88,4 +89,12 @@ fn start() -> Result<()> {
             Command::Doctor => cmd::doctor::run(&config).await,
         }
     })
+}
+
+/// Each connection takes a descriptor. What the system gives unasked, often 1,024, is for programs that use select(2).
+fn raise_descriptors() {
+    use rustix::process::{Resource::Nofile, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Nofile).maximum;
+    // Where it does not rise, there are fewer connections.
+    let _ = setrlimit(Nofile, Rlimit { current: maximum, maximum });
 }
