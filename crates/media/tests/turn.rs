@@ -318,3 +318,17 @@ fn allocations_are_limited_and_given_back() {
     assert_eq!(outcome(&first.request(REFRESH, &[&Lifetime::new(0)])), Ok(()));
     second.allocate().expect("there is room again");
 }
+
+#[test]
+fn peers_of_a_client_are_limited() {
+    let media = start(|_| {});
+    let mut client = Client::ann(&media);
+    client.allocate().expect("an allocation");
+    let peer = |nth: u8| SocketAddr::from(([9, 9, 9, nth], 9));
+    for nth in 0..64 {
+        client.permit(peer(nth)).expect("permitted");
+    }
+    assert_eq!(client.permit(peer(64)), Err(508));
+    assert_eq!(client.bind_channel(peer(64)), Err(508));
+    client.permit(peer(63)).expect("permitted again");
+}

@@ -43,6 +43,14 @@ const REALM: &str = "convo";
 const STRANGER_TIME: Duration = Duration::from_secs(10);
 /// More at once, and the oldest is forgotten: addresses are easily invented.
 const STRANGERS: usize = 4_096;
+/// Peers that one client may have permissions and channels for: the machine looks through them with each packet. ICE has a few for each
+/// address of the other side.
+const PEERS: usize = 64;
+/// And in one request.
+const PEERS_AT_ONCE: usize = 16;
+/// How long permissions and channels live (RFC 8656, sections 9 and 12).
+const PERMISSION_TIME: Duration = Duration::from_secs(300);
+const CHANNEL_TIME: Duration = Duration::from_secs(600);
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// The way between a client and us.
@@ -102,6 +110,8 @@ struct Client {
     machine: TurnServer,
     known: Option<Known>,
     relayed: HashSet<SocketAddr>,
+    /// The peers of its permissions (with port 0) and channels, and until when.
+    named: HashMap<SocketAddr, Instant>,
     came: Instant,
 }
 
@@ -145,7 +155,7 @@ impl Desk {
         }
         let Self { clients, secret, peers, relayed, .. } = self;
         let Some(client) = clients.get_mut(&flow) else { return };
-        let verdict = message.map_or(Verdict::Pass, |message| client.examine(&message, secret, peers, relayed));
+        let verdict = message.map_or(Verdict::Pass, |message| client.examine(now, &message, secret, peers, relayed));
         match verdict {
             Verdict::Drop => {}
             Verdict::Answer(contents) => self.effects.push_back(Effect::ToClient { flow, contents }),
@@ -234,7 +244,7 @@ impl Desk {
         self.strangers.push_back(flow);
         // TCP too is one message at a time here: the stream is cut before.
         let machine = TurnServer::new(TransportType::Udp, flow.local, REALM.to_owned());
-        self.clients.insert(flow, Client { machine, known: None, relayed: HashSet::new(), came: now });
+        self.clients.insert(flow, Client::new(machine, now));
         true
     }
 
@@ -277,6 +287,9 @@ impl Desk {
     fn release(&mut self, flow: Flow, relayed: SocketAddr) {
         if let Some(client) = self.clients.get_mut(&flow) {
             client.relayed.remove(&relayed);
+            if client.relayed.is_empty() {
+                client.named.clear();
+            }
         }
         if self.relayed.remove(&relayed).is_some() {
             self.effects.push_back(Effect::Release { relayed });
@@ -337,6 +350,10 @@ fn receive(
 }
 
 impl Client {
+    fn new(machine: TurnServer, now: Instant) -> Self {
+        Self { machine, known: None, relayed: HashSet::new(), named: HashMap::new(), came: now }
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         self.relayed.is_empty() && now.saturating_duration_since(self.came) > STRANGER_TIME
     }
@@ -345,14 +362,50 @@ impl Client {
         self.known.as_ref().map(|known| known.identity.as_str())
     }
 
-    fn examine(&mut self, message: &Message<'_>, secret: &Secret, peers: &Peers, relayed: &Relayed) -> Verdict {
+    fn examine(
+        &mut self,
+        now: Instant,
+        message: &Message<'_>,
+        secret: &Secret,
+        peers: &Peers,
+        relayed: &Relayed,
+    ) -> Verdict {
         if self.known.is_none() {
             self.know(message, secret);
         }
+        // 403 and 508: RFC 8656, sections 10.2 and 12.2.
         if forbidden_peer(message, peers, relayed) {
-            return self.refuse(message);
+            return self.refuse(message, ErrorCode::FORBIDDEN);
+        }
+        if !self.takes_peers(now, message) {
+            return self.refuse(message, ErrorCode::INSUFFICIENT_CAPACITY);
         }
         Verdict::Pass
+    }
+
+    /// Whether there is room for the permissions or the channel that a request asks for. If so, it has them from now on.
+    fn takes_peers(&mut self, now: Instant, message: &Message<'_>) -> bool {
+        let any_port = message.has_method(CREATE_PERMISSION);
+        if !message.has_class(MessageClass::Request) || !(any_port || message.has_method(CHANNEL_BIND)) {
+            return true;
+        }
+        let named = peers_of(message).take(PEERS_AT_ONCE + 1);
+        let named: Vec<_> = named.map(|peer| if any_port { SocketAddr::new(peer.ip(), 0) } else { peer }).collect();
+        if named.len() > PEERS_AT_ONCE {
+            return false;
+        }
+        // The machine gives nothing for what is not signed.
+        if self.known.as_ref().is_none_or(|known| message.validate_integrity(&known.credentials).is_err()) {
+            return true;
+        }
+        self.named.retain(|_, until| *until >= now);
+        let new: HashSet<_> = named.iter().filter(|peer| !self.named.contains_key(peer)).collect();
+        let fits = self.named.len() + new.len() <= PEERS;
+        if fits {
+            let until = now + if any_port { PERMISSION_TIME } else { CHANNEL_TIME };
+            self.named.extend(named.into_iter().map(|peer| (peer, until)));
+        }
+        fits
     }
 
     /// Tells the machine the password, if the message proves that the client has it: user names are endless.
@@ -368,14 +421,14 @@ impl Client {
         }
     }
 
-    /// 403 (RFC 8656, section 10.2), to those who prove who they are; the machine tells the others to.
-    fn refuse(&self, message: &Message<'_>) -> Verdict {
+    /// An error, to those who prove who they are; the machine tells the others to.
+    fn refuse(&self, message: &Message<'_>, code: u16) -> Verdict {
         if !message.has_class(MessageClass::Request) {
             return Verdict::Drop;
         }
         let Some(known) = &self.known else { return Verdict::Pass };
         match message.validate_integrity(&known.credentials) {
-            Ok(algorithm) => forbidden(message, &known.credentials, algorithm).map_or(Verdict::Drop, Verdict::Answer),
+            Ok(algorithm) => error(message, code, &known.credentials, algorithm).map_or(Verdict::Drop, Verdict::Answer),
             Err(_) => Verdict::Pass,
         }
     }
@@ -387,20 +440,26 @@ fn forbidden_peer(message: &Message<'_>, peers: &Peers, relayed: &Relayed) -> bo
     if !any_port && !message.has_method(CHANNEL_BIND) && !message.has_method(SEND) {
         return false;
     }
-    let named = message.iter_attributes().filter(|(_, raw)| raw.get_type() == XorPeerAddress::TYPE);
-    named.filter_map(|(_, raw)| XorPeerAddress::from_raw(raw).ok()).any(|peer| {
-        let peer = peer.addr(message.transaction_id());
+    peers_of(message).any(|peer| {
         !(if any_port { peers.permits_host(peer.ip()) } else { relayed.contains_key(&peer) || peers.permits(peer) })
     })
 }
 
-fn forbidden(
+/// The peers that a message names.
+fn peers_of(message: &Message<'_>) -> impl Iterator<Item = SocketAddr> {
+    let named = message.iter_attributes().filter(|(_, raw)| raw.get_type() == XorPeerAddress::TYPE);
+    let named = named.filter_map(|(_, raw)| XorPeerAddress::from_raw(raw).ok());
+    named.map(|peer| peer.addr(message.transaction_id()))
+}
+
+fn error(
     message: &Message<'_>,
+    code: u16,
     credentials: &MessageIntegrityCredentials,
     algorithm: IntegrityAlgorithm,
 ) -> Option<Vec<u8>> {
     let mut answer = Message::builder_error(message, MessageWriteVec::new());
-    answer.add_attribute(&ErrorCode::builder(ErrorCode::FORBIDDEN).build().ok()?).ok()?;
+    answer.add_attribute(&ErrorCode::builder(code).build().ok()?).ok()?;
     answer.add_message_integrity(credentials, algorithm).ok()?;
     answer.add_fingerprint().ok()?;
     Some(answer.finish())
@@ -419,4 +478,139 @@ fn mapped_address(message: &Message<'_>, client: SocketAddr) -> Vec<u8> {
         answer
     });
     answer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use turn_server_proto::{
+        stun::types::{
+            attribute::{Nonce, Realm},
+            message::{MessageType, Method, TransactionId},
+            prelude::AttributeWrite,
+        },
+        types::{
+            attribute::{RequestedTransport, XorRelayedAddress},
+            message::ALLOCATE,
+        },
+    };
+
+    const LATER: u64 = 4_000_000_000;
+
+    /// A desk and one way to it.
+    struct Story {
+        desk: Desk,
+        now: Instant,
+        flow: Flow,
+        nonce: String,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            let address = |text: &str| text.parse().expect("an address");
+            let flow = Flow { proto: Protocol::Udp, local: address("10.0.0.1:3478"), client: address("10.0.0.2:5000") };
+            let limits = Limits { total: 10, per_identity: 10 };
+            let now = Instant::now();
+            let desk = Desk::new(Secret::new("north"), Peers::default(), limits, now);
+            let mut story = Self { desk, now, flow, nonce: String::new() };
+            let unsigned = Message::builder_request(ALLOCATE, MessageWriteVec::new()).finish();
+            let challenge = story.ask(&unsigned);
+            story.nonce = parse(&challenge).attribute::<Nonce>().expect("a nonce").nonce().to_owned();
+            story
+        }
+
+        /// A signed request.
+        fn request(&self, identity: &str, method: Method, attributes: &[&dyn AttributeWrite]) -> Vec<u8> {
+            let id = TransactionId::generate();
+            self.sign(identity, method, id, attributes)
+        }
+
+        fn sign(&self, identity: &str, method: Method, id: TransactionId, all: &[&dyn AttributeWrite]) -> Vec<u8> {
+            let (name, password) = Secret::new("north").issue(identity, LATER);
+            let kind = MessageType::from_class_method(MessageClass::Request, method);
+            let mut request = Message::builder(kind, id, MessageWriteVec::new());
+            all.iter().for_each(|attribute| request.add_attribute(*attribute).expect("room"));
+            request.add_attribute(&Username::new(&name).expect("short")).expect("room");
+            request.add_attribute(&Realm::new(REALM).expect("short")).expect("room");
+            request.add_attribute(&Nonce::new(&self.nonce).expect("short")).expect("room");
+            let credentials = LongTermKeyCredentials::new(name, password, REALM.to_owned()).into();
+            request.add_message_integrity(&credentials, IntegrityAlgorithm::Sha1).expect("room");
+            request.finish()
+        }
+
+        fn say(&mut self, contents: &[u8]) -> Vec<Effect> {
+            self.desk.client_said(self.now, self.flow, contents);
+            self.effects()
+        }
+
+        fn effects(&mut self) -> Vec<Effect> {
+            std::iter::from_fn(|| self.desk.next()).collect()
+        }
+
+        /// What is answered, and nothing else.
+        fn ask(&mut self, contents: &[u8]) -> Vec<u8> {
+            match &self.say(contents)[..] {
+                [Effect::ToClient { contents, .. }] => contents.clone(),
+                effects => panic!("{effects:?}"),
+            }
+        }
+
+        /// Ann has a relay on an address of the internet.
+        fn allocate(&mut self) -> Vec<u8> {
+            let request = self.request("ann", ALLOCATE, &[&RequestedTransport::new(17)]);
+            assert!(matches!(self.say(&request)[..], [Effect::Allocate { family: AddressFamily::IPV4, .. }]));
+            self.allocated(AddressFamily::IPV4, Ok(relay()))
+        }
+
+        fn allocated(&mut self, family: AddressFamily, outcome: Result<SocketAddr, SocketAllocateError>) -> Vec<u8> {
+            self.desk.allocated(self.now, self.flow, family, outcome);
+            match &self.effects()[..] {
+                [Effect::ToClient { contents, .. }] => contents.clone(),
+                effects => panic!("{effects:?}"),
+            }
+        }
+
+        fn permit(&mut self, peers: impl IntoIterator<Item = [u8; 4]>) -> Result<(), u16> {
+            let id = TransactionId::generate();
+            let peers: Vec<_> = peers.into_iter().map(|ip| XorPeerAddress::new((ip, 9).into(), id)).collect();
+            let peers: Vec<_> = peers.iter().map(|peer| peer as &dyn AttributeWrite).collect();
+            let request = self.sign("ann", CREATE_PERMISSION, id, &peers);
+            outcome(&self.ask(&request))
+        }
+    }
+
+    fn relay() -> SocketAddr {
+        ([8, 8, 8, 8], 50_000).into()
+    }
+
+    fn parse(bytes: &[u8]) -> Message<'_> {
+        Message::from_bytes(bytes).expect("STUN")
+    }
+
+    fn outcome(answer: &[u8]) -> Result<(), u16> {
+        match parse(answer).attribute::<ErrorCode>() {
+            Ok(error) => Err(error.code()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn relayed(answer: &[u8]) -> Option<SocketAddr> {
+        let answer = parse(answer);
+        Some(answer.attribute::<XorRelayedAddress>().ok()?.addr(answer.transaction_id()))
+    }
+
+    #[test]
+    fn peers_are_limited_and_forgotten_in_time() {
+        let mut story = Story::new();
+        assert_eq!(relayed(&story.allocate()), Some(relay()));
+        let peer = |nth: usize| [9, 9, (nth / 256) as u8, nth as u8];
+        assert_eq!(story.permit((0..1_000).map(peer)), Err(508));
+        for nth in (0..PEERS).step_by(PEERS_AT_ONCE) {
+            assert_eq!(story.permit((nth..nth + PEERS_AT_ONCE).map(peer)), Ok(()));
+        }
+        assert_eq!(story.permit([peer(PEERS)]), Err(508));
+        assert_eq!(story.permit([peer(PEERS - 1)]), Ok(()), "again");
+        story.now += PERMISSION_TIME + Duration::from_secs(1);
+        assert_eq!(story.permit([peer(PEERS)]), Ok(()), "the others are over");
+    }
 }
