@@ -178,6 +178,30 @@ test('who waits comes in when the host opens, and stays out when not', async () 
   await done(ann, bob, eve);
 });
 
+test('camera and microphone are off behind a meeting that is not there', async () => {
+  const page = await convo.open();
+  await page.addInitScript(() => {
+    globalThis.opened = [];
+    const devices = navigator.mediaDevices;
+    const open = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = async (constraints) => {
+      const stream = await open(constraints);
+      globalThis.opened.push(...stream.getTracks());
+      return stream;
+    };
+  });
+  // That it is not there is told when both are on.
+  const on = () => globalThis.opened.length === 2;
+  await page.route('**/api/**', async (route) => {
+    await page.waitForFunction(on);
+    await route.continue();
+  });
+  await atTheDoor(page, '000-000-000');
+  await page.getByRole('heading', { name: 'No way in' }).waitFor();
+  await page.waitForFunction(() => globalThis.opened.every(({ readyState }) => readyState === 'ended'));
+  await done(page);
+});
+
 test('a passcode is asked for, and a wrong one is not enough', async () => {
   const person = await host(convo, { passcode: '123456', settings: { require_password: true } });
   await call(convo, `/api/v1/meetings/${person.code}/join`, {}, person.token);

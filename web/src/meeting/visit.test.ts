@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import type { Api } from '../api';
 import { ApiError, type ErrorCode } from '../api/errors';
 import type { Profile } from '../api/platform';
-import { Devices } from './before/devices';
+import { Devices, type MediaDevicesLike } from './before/devices';
 import type { Ticket } from './entry';
 import type { Call } from './inside/call';
 import { FakeLine, participant } from './inside/testing';
@@ -69,7 +69,7 @@ const ME = {
   meeting_settings: { default_audio_enabled: false, default_video_enabled: true },
 } as Profile;
 
-function make(profile: Profile | null = null, code = '123-456-789'): Visit {
+function make(profile: Profile | null = null, code = '123-456-789', devices = new Devices(undefined)): Visit {
   const session = { profile } as unknown as ConstructorParameters<typeof Visit>[0]['session'];
   const notices = { say: () => {}, warn: () => {} };
   const call = (_: unknown, { ticket }: { ticket: Ticket }) => {
@@ -77,7 +77,7 @@ function make(profile: Profile | null = null, code = '123-456-789'): Visit {
     return { line: callLine.asLine, dispose: () => {} } as unknown as Call;
   };
   const visit = new Visit({ api: { platform, guest }, session, notices }, code, {
-    devices: new Devices(undefined),
+    devices,
     line: () => {
       doors++;
       return line.asLine;
@@ -218,6 +218,52 @@ test('denied one may hear it by the close of the line alone', async () => {
   const visit = await waiting();
   line.state.set({ status: 'closed', code: 4403, reason: 'denied' });
   expect(visit.$phase.get().at).toBe('denied');
+  visit.dispose();
+});
+
+/** A browser with a camera, and what of it is on. */
+function camera() {
+  const track = {
+    onended: null,
+    readyState: 'live',
+    stop: () => Object.assign(track, { readyState: 'ended' }),
+  };
+  const stream = { getTracks: () => [track], getVideoTracks: () => [track] };
+  const browser = {
+    addEventListener: () => {},
+    removeEventListener: () => {},
+    enumerateDevices: async () => [],
+    getUserMedia: async () => stream,
+  };
+  return { track, devices: new Devices(browser as unknown as MediaDevicesLike) };
+}
+
+test('the camera is off for whom there is no way in, and on again for who may ask again', async () => {
+  const { track, devices } = camera();
+  const visit = make(ME, '123-456-789', devices);
+  await visit.prepare();
+  expect(visit.mirror.$camera.get().status).toBe('on');
+  status = 'waiting';
+  await visit.join();
+  line.events.emit('participant_denied', participant('me', { status: 'denied' }));
+  expect([visit.$phase.get().at, track.readyState]).toEqual(['denied', 'ended']);
+  visit.again();
+  await visit.prepare();
+  expect(visit.mirror.$camera.get().status).toBe('on');
+  visit.dispose();
+});
+
+test('the camera is off behind a meeting that is gone, though it was asked for before', async () => {
+  const { track, devices } = camera();
+  const visit = make(null, '123-456-789', devices);
+  visit.$name.set('Bob');
+  const opening = visit.mirror.set('camera', true);
+  refusal = 'MEETING_ENDED';
+  await visit.join();
+  await opening;
+  await visit.prepare();
+  expect([visit.$phase.get().at, visit.mirror.$camera.get().status]).toEqual(['nowhere', 'off']);
+  expect(track.readyState).toBe('ended');
   visit.dispose();
 });
 

@@ -88,6 +88,8 @@ export class Visit {
     this.parts = { devices: parts.devices ?? new Devices(), ...REAL, ...parts };
     this.devices = this.parts.devices;
     this.mirror = new Mirror(this.devices);
+    // Where there is no way in nobody sees themselves any more, so nothing would say that they are still on.
+    this.phase.listen(({ at }) => (at === 'denied' || at === 'nowhere') && this.mirror.rest());
     this.$name = stored('convo.guestName', '', (value) => (typeof value === 'string' ? value : ''));
     void this.look();
     this.timer = setInterval(() => this.phase.get().at === 'lobby' && void this.look(), LOOK);
@@ -134,6 +136,8 @@ export class Visit {
 
   /** Turns on what the person likes to come in with; the second time, what they chose the first time. */
   async prepare(): Promise<void> {
+    // React may be about to take the page away that asks.
+    if (this.phase.get().at !== 'lobby') return;
     const defaults = this.services.session.profile?.meeting_settings;
     const first = !this.prepared;
     this.prepared = true;
