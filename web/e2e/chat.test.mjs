@@ -278,6 +278,25 @@ test('a message that is refused says why, and can be discarded; a draft stays', 
   await page.context().close();
 });
 
+test('a tab that did not see the moment between two accounts is the second one’s', async () => {
+  const [ula, vic] = await Promise.all(['Ula', 'Vic'].map((name) => person(convo.url, name)));
+  await ula.call('/api/chatroom/', { body: { name: 'Of Ula' } });
+  await vic.call('/api/chatroom/', { body: { name: 'Of Vic' } });
+  const page = await openAs(convo, ula, '/chat');
+  await page.getByRole('link', { name: /Of Ula/ }).waitFor();
+  const other = await page.context().newPage();
+  await other.goto('/nowhere');
+  await other.evaluate(
+    (session) => localStorage.setItem('convo.session', session),
+    JSON.stringify(vic.session),
+  );
+  await page.getByRole('button', { name: 'Account: Vic Lee' }).waitFor();
+  await page.getByRole('link', { name: /Of Vic/ }).waitFor();
+  assert.equal(await page.getByRole('link', { name: /Of Ula/ }).count(), 0);
+  assert.deepEqual(page.wrongs, []);
+  await page.context().close();
+});
+
 test('what people write is shown, not run', async () => {
   const kim = await person(convo.url, 'Kim');
   const { id } = await kim.call('/api/chatroom/', { body: { name: '<img src=x onerror=alert(1)>' } });

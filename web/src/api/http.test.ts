@@ -14,6 +14,7 @@ function http(...answers: (Response | Error)[]) {
     return answer;
   });
   const tokens = {
+    account: 'ann',
     token: vi.fn(async (): Promise<string | null> => 'old'),
     renew: vi.fn(async (): Promise<string | null> => 'new'),
   };
@@ -46,6 +47,15 @@ test('a token that ran out is renewed, and the request sent again', async () => 
   expect(await client.request('/x', { method: 'POST' })).toEqual({ ok: true });
   expect(tokens.renew).toHaveBeenCalledWith('old');
   expect(header(fetch.mock.calls[1]?.[1], 'Authorization')).toBe('Bearer new');
+});
+
+test('what one person asks for is not asked again as who has logged in meanwhile', async () => {
+  const { http: client, fetch, tokens, sleep } = http(json({}, 503), json({ id: 1 }));
+  sleep.mockImplementation(async () => void Object.assign(tokens, { account: 'bob' }));
+  await expect(client.request('/x', { method: 'POST', idempotencyKey: 'k' })).rejects.toMatchObject({
+    code: 'AUTHENTICATION_REQUIRED',
+  });
+  expect(fetch).toHaveBeenCalledTimes(1);
 });
 
 test('nobody asks for what is a person’s', async () => {

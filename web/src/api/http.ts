@@ -15,9 +15,11 @@ export interface Request {
 
 /** Where the bearer token of the person logged in comes from. */
 export interface TokenSource {
+  /** Whose token that is: the account's id, as far as it is known. */
+  readonly account: string | null;
   /** A token that is good for a while; `null` for nobody. */
   token(): Promise<string | null>;
-  /** The server did not take `spent`: another one, or `null` when the session is over. */
+  /** The server did not take `spent`: another one of the same account, or `null` when the session is over. */
   renew(spent: string): Promise<string | null>;
 }
 
@@ -40,10 +42,11 @@ export class Http {
   ) {}
 
   async request<T>(path: string, request: Request = {}): Promise<T> {
+    const { account } = this.tokens;
     const repeatable = (request.method ?? 'GET') === 'GET' || request.idempotencyKey !== undefined;
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await this.authorized(path, request)) as T;
+        return (await this.authorized(path, request, account)) as T;
       } catch (error) {
         if (!(error instanceof ApiError) || !error.transient || !repeatable || attempt === ATTEMPTS)
           throw error;
@@ -53,11 +56,13 @@ export class Http {
     }
   }
 
-  private async authorized(path: string, request: Request): Promise<unknown> {
+  private async authorized(path: string, request: Request, account: string | null): Promise<unknown> {
     const as = request.as ?? 'person';
     if (typeof as === 'object') return this.send(path, request, as.token);
     if (as === 'nobody') return this.send(path, request, null);
-    const token = await this.tokens.token();
+    const current = await this.tokens.token();
+    // What one person asks for is not asked again as the one who has logged in meanwhile.
+    const token = this.tokens.account === account ? current : null;
     if (token === null && as === 'person') {
       throw new ApiError({ status: 401, code: 'AUTHENTICATION_REQUIRED', message: 'Not logged in' });
     }

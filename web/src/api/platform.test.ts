@@ -7,7 +7,10 @@ function door(status: number, error_code: string) {
   const body = JSON.stringify({ detail: '', error_code, timestamp: '2026-01-01T00:00:00Z' });
   const fetch = vi.fn(async (_url: string) => new Response(body, { status }));
   const nobody = async () => null;
-  const http = new Http({ token: nobody, renew: nobody }, fetch as unknown as typeof globalThis.fetch);
+  const http = new Http(
+    { account: null, token: nobody, renew: nobody },
+    fetch as unknown as typeof globalThis.fetch,
+  );
   return { platform: new PlatformApi(http), fetch };
 }
 

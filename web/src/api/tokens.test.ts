@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { stored } from '../store/stored';
 import { ApiError } from './errors';
-import { parseTokens, TokenKeeper, type Tokens } from './tokens';
+import { accountOf, parseTokens, TokenKeeper, type Tokens } from './tokens';
 
 const NOW = 1_000_000;
 const tokens = (name: string, expiresAt = NOW + 3_600_000): Tokens => ({
@@ -9,6 +9,14 @@ const tokens = (name: string, expiresAt = NOW + 3_600_000): Tokens => ({
   refresh: `r-${name}`,
   expiresAt,
 });
+
+/** Tokens of an account, as the server makes them. */
+const of = (account: string, name = '1'): Tokens => {
+  const payload = btoa(JSON.stringify({ sub: account }))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  return { ...tokens(`${account}-${name}`), access: `e30.${payload.replaceAll('=', '')}.${name}` };
+};
 
 /** Two tabs of one browser, on one storage, with one lock. */
 function browser(first: Tokens | null) {
@@ -58,6 +66,51 @@ test('a network that fails does not', async () => {
   refresh.mockRejectedValueOnce(new ApiError({ status: 0, code: 'NETWORK', message: '' }));
   await expect(tabs[0].renew('a-1')).rejects.toMatchObject({ code: 'NETWORK' });
   expect(await tabs[0].renew('a-1')).toBe('a-2');
+});
+
+test('whose a token is can be read from it', () => {
+  expect(accountOf(of('ann').access)).toBe('ann');
+  expect(accountOf(of('þÿ?>~').access)).toBe('þÿ?>~');
+  expect([accountOf('opaque'), accountOf('a.b.c'), accountOf('e30.MQ.x')]).toEqual([null, null, null]);
+});
+
+test('a tab that did not see that somebody else has logged in does not go on as they', async () => {
+  const { tabs, refresh } = browser(of('ann'));
+  tabs[1].set(of('bob'));
+  expect(await tabs[0].renew(of('ann').access)).toBeNull();
+  expect(tabs[0].account).toBe('bob');
+  expect(refresh).not.toHaveBeenCalled();
+});
+
+test('nor by the renewal that somebody else has asked for', async () => {
+  const { tabs, refresh } = browser(of('bob'));
+  refresh.mockResolvedValue(of('bob', '2'));
+  const both = [tabs[0].renew(of('bob').access), tabs[0].renew(of('ann').access)];
+  expect(await Promise.all(both)).toEqual([of('bob', '2').access, null]);
+});
+
+test.each([
+  ['brings tokens', (done: (tokens: Tokens) => void) => done(of('ann', '2'))],
+  [
+    'is refused',
+    (_: unknown, fail: (error: Error) => void) =>
+      fail(new ApiError({ status: 401, code: 'AUTHENTICATION_REQUIRED', message: '' })),
+  ],
+])('a renewal that %s when somebody else has logged in meanwhile changes nothing', async (_, answer) => {
+  const { tabs, refresh } = browser(of('ann'));
+  let act = (): void => {};
+  refresh.mockImplementation(
+    () =>
+      new Promise((resolve, reject) => {
+        act = () => answer(resolve, reject);
+      }),
+  );
+  const renewed = tabs[0].renew(of('ann').access);
+  await vi.waitFor(() => expect(refresh).toHaveBeenCalled());
+  tabs[1].set(of('bob'));
+  act();
+  expect(await renewed).toBeNull();
+  expect(tabs[0].current.get()).toEqual(of('bob'));
 });
 
 test('what is stored and no tokens is nobody’s', () => {

@@ -40,33 +40,58 @@ export class TokenKeeper implements TokenSource {
     this.$tokens.set(tokens);
   }
 
+  get account(): string | null {
+    const tokens = this.$tokens.get();
+    return tokens && accountOf(tokens.access);
+  }
+
   async token(): Promise<string | null> {
     const tokens = this.$tokens.get();
     if (!tokens || tokens.expiresAt - this.now() > MARGIN) return tokens?.access ?? null;
     return this.renew(tokens.access);
   }
 
-  renew(spent: string): Promise<string | null> {
+  async renew(spent: string): Promise<string | null> {
     this.renewing ??= this.exclusive('convo.refresh', () => this.replace(spent)).finally(() => {
       this.renewing = null;
     });
-    return this.renewing;
+    const token = await this.renewing;
+    // Nobody who asked as one account goes on as another.
+    return token !== null && accountOf(token) === accountOf(spent) ? token : null;
   }
 
   private async replace(spent: string): Promise<string | null> {
-    this.$tokens.reload();
-    const tokens = this.$tokens.get();
+    const tokens = this.latest();
     // Another tab was first, or somebody logged out.
-    if (!tokens || tokens.access !== spent) return tokens?.access ?? null;
+    if (tokens?.access !== spent) return tokens?.access ?? null;
+    let next: Tokens | null;
     try {
-      const next = await this.refresh(tokens.refresh);
-      this.$tokens.set(next);
-      return next.access;
+      next = await this.refresh(tokens.refresh);
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
-      this.$tokens.set(null);
-      return null;
+      next = null;
     }
+    const now = this.latest();
+    // Meanwhile another tab was first, or logged out: what is said there is newer.
+    if (now?.refresh !== tokens.refresh) return now?.access ?? null;
+    this.$tokens.set(next);
+    return next?.access ?? null;
+  }
+
+  private latest(): Tokens | null {
+    this.$tokens.reload();
+    return this.$tokens.get();
+  }
+}
+
+/** The id of the account that an access token speaks for: of a JWT, its `sub`. `null` where that cannot be read. */
+export function accountOf(access: string): string | null {
+  try {
+    const payload = access.split('.')[1] ?? '';
+    const { sub } = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
+    return typeof sub === 'string' ? sub : null;
+  } catch {
+    return null;
   }
 }
 

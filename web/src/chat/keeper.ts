@@ -1,13 +1,13 @@
 import type { Session } from '../session/session';
 import { Chats } from './chats';
 
-/** The chats of whoever is logged in: begun when they are first asked for, let go when the session ends. */
+/** The chats of whoever is logged in: begun when they are first asked for, let go when the session ends or is another's. */
 export class ChatKeeper {
   private chats: Chats | null = null;
 
   constructor(private readonly services: ConstructorParameters<typeof Chats>[0] & { session: Session }) {
     services.session.state.listen(({ status }) => {
-      if (status === 'nobody') this.end();
+      if (status !== 'person') this.end();
     });
   }
 

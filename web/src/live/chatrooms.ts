@@ -55,7 +55,7 @@ export class ChatroomsLine {
   private refused = false;
 
   constructor(
-    private readonly tokens: TokenSource,
+    private readonly tokens: Pick<TokenSource, 'token' | 'renew'>,
     open: (
       auth: (answer: (data: { token: string }) => void) => void,
     ) => Promise<ChatroomsSocket> = openSocket,

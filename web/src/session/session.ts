@@ -11,14 +11,19 @@ export type SessionState =
   /** There are tokens, but who they are of could not be read. */
   | { status: 'failed'; problem: Text };
 
-/** Who uses the app. Log-in and log-out in another tab count here too. */
+/** Who uses the app. Log-in and log-out in another tab count here too, also where this one did not see both. */
 export class Session {
   private readonly $state = atom<SessionState>({ status: 'nobody' });
+  /** Whose profile is shown, or is being read. */
+  private account: string | null = null;
 
   constructor(private readonly api: Pick<Api, 'platform' | 'tokens'>) {
     api.tokens.current.subscribe((tokens) => {
+      const { account } = api.tokens;
+      const changed = account !== this.account;
+      this.account = account;
       if (!tokens) this.$state.set({ status: 'nobody' });
-      else if (this.$state.get().status !== 'person') void this.load();
+      else if (changed || this.$state.get().status !== 'person') void this.load();
     });
   }
 
@@ -33,13 +38,14 @@ export class Session {
   }
 
   async load(): Promise<void> {
+    const { account } = this;
     this.$state.set({ status: 'loading' });
     try {
       const profile = await this.api.platform.profile();
-      this.$state.set({ status: 'person', profile });
+      if (this.isStill(account)) this.$state.set({ status: 'person', profile });
     } catch (error) {
       // With a 401 the tokens are gone, and the state with them.
-      if (this.api.tokens.current.get()) this.$state.set({ status: 'failed', problem: explain(error) });
+      if (this.isStill(account)) this.$state.set({ status: 'failed', problem: explain(error) });
     }
   }
 
@@ -58,22 +64,35 @@ export class Session {
 
   /** Reads the profile again, and stays as it is while that takes. */
   async refresh(): Promise<void> {
+    const { account } = this;
     const profile = await this.api.platform.profile();
-    this.$state.set({ status: 'person', profile });
+    if (this.isStill(account)) this.$state.set({ status: 'person', profile });
   }
 
   /** The account is gone then, and so is everybody's session in it. */
   async deleteAccount(): Promise<void> {
+    const { account } = this;
     await this.api.platform.deleteAccount();
-    this.api.tokens.set(null);
+    this.end(account);
   }
 
   /** On this device at once; on all others as soon as the server hears of it. */
   async logOut(): Promise<void> {
+    const { account } = this;
     try {
       await this.api.platform.logOut();
     } finally {
-      this.api.tokens.set(null);
+      this.end(account);
     }
+  }
+
+  /** Whoever has logged in meanwhile stays. */
+  private end(account: string | null): void {
+    if (this.isStill(account)) this.api.tokens.set(null);
+  }
+
+  /** Whether somebody is logged in, and still who it was. */
+  private isStill(account: string | null): boolean {
+    return this.api.tokens.current.get() !== null && account === this.account;
   }
 }
