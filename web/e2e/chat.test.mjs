@@ -259,6 +259,27 @@ test('a message whose answer is lost is sent again and stored once', async () =>
   await page.context().close();
 });
 
+test('what is said after a message that waits is stored after it', async () => {
+  const wim = await person(convo.url, 'Wim');
+  const { id } = await wim.call('/api/chatroom/', { body: { name: 'In order' } });
+  const page = await openAs(convo, wim, `/chat/${id}`);
+  // As often as one try asks.
+  let down = 3;
+  await page.route('**/api/message/', (route) =>
+    down-- > 0 ? route.fulfill({ status: 503, json: { detail: 'busy' } }) : route.continue(),
+  );
+  await say(page, 'First');
+  await page.locator('[data-state=failed]').waitFor();
+  await say(page, 'Second');
+  await page.locator('[data-state=stored]').nth(1).waitFor();
+  const stored = await wim.call(`/api/message/${id}`);
+  assert.deepEqual(
+    stored.map(({ message }) => message),
+    ['First', 'Second'],
+  );
+  await page.context().close();
+});
+
 test('a message that is refused says why, and can be discarded; a draft stays', async () => {
   const joe = await person(convo.url, 'Joe');
   const id = await room(joe, 1);

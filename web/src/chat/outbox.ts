@@ -55,11 +55,11 @@ export class Outbox {
     this.post({ chat, key: newId(), state: 'sending', draft });
   }
 
-  /** Sends one again that failed: under its own id, so that it arrives once. */
+  /** Sends one again that failed: under its own id, so that it arrives once. One that waits has others before it. */
   retry(key: string): void {
     const post = this.posts.get(key);
-    if (post?.state !== 'failed') return;
-    this.post({ ...post, state: 'sending', draft: { ...post.draft, problem: null, waits: false } });
+    if (post?.draft.waits) this.sendWaiting();
+    else if (post?.state === 'failed') this.postAgain(post);
   }
 
   /** It need not be sent any more: it was discarded, or was seen to have arrived. */
@@ -71,7 +71,7 @@ export class Outbox {
   readonly sendWaiting = (): void => {
     clearTimeout(this.again);
     this.again = undefined;
-    for (const { key, draft } of [...this.posts.values()]) if (draft.waits) this.retry(key);
+    for (const post of [...this.posts.values()]) if (post.draft.waits) this.postAgain(post);
   };
 
   /** Whoever logs in next says none of it. */
@@ -79,6 +79,10 @@ export class Outbox {
     this.over = true;
     clearTimeout(this.again);
     globalThis.removeEventListener?.('online', this.sendWaiting);
+  }
+
+  private postAgain(post: Post): void {
+    this.post({ ...post, state: 'sending', draft: { ...post.draft, problem: null, waits: false } });
   }
 
   private post(post: Post): void {
@@ -92,6 +96,11 @@ export class Outbox {
 
   private async deliver({ chat, key, draft }: Post): Promise<void> {
     if (this.over || !this.posts.has(key)) return;
+    const before = this.waitsBefore(chat, key);
+    if (before) {
+      this.putOff({ chat, key, draft }, before.draft.problem);
+      return;
+    }
     try {
       const message = await this.api.send(chat, draft.text, key);
       this.wait = FIRST_TRY;
@@ -101,9 +110,25 @@ export class Outbox {
     } catch (error) {
       if (!this.posts.has(key)) return;
       const waits = error instanceof ApiError && error.transient && error.status !== 429;
-      this.put({ chat, key, state: 'failed', draft: { ...draft, problem: explain(error), waits } });
-      if (waits) this.sendLater();
+      if (waits) this.putOff({ chat, key, draft }, explain(error));
+      else this.put({ chat, key, state: 'failed', draft: { ...draft, problem: explain(error), waits } });
     }
+  }
+
+  /** Nothing overtakes what was said before it and waits; what was refused holds nothing up. */
+  private waitsBefore(chat: string, key: string): Post | undefined {
+    const all = this.of(chat);
+    return all
+      .slice(
+        0,
+        all.findIndex((post) => post.key === key),
+      )
+      .find(({ draft }) => draft.waits);
+  }
+
+  private putOff({ chat, key, draft }: Omit<Post, 'state'>, problem: Draft['problem']): void {
+    this.put({ chat, key, state: 'failed', draft: { ...draft, problem, waits: true } });
+    this.sendLater();
   }
 
   private put(post: Post): void {
