@@ -63,7 +63,12 @@ test.each([
   [
     'NotAllowedError',
     'The request is not allowed by the user agent or the platform in the current context.',
-    'system',
+    'blocked',
+  ],
+  [
+    'NotAllowedError',
+    'The request is not allowed by the user agent or the platform in the current context, possibly because the user denied permission.',
+    'blocked',
   ],
   ['NotFoundError', 'Requested device not found', 'missing'],
   ['NotReadableError', 'Device in use', 'busy'],

@@ -115,8 +115,9 @@ export function problemOf(error: unknown): DeviceProblem {
   switch (name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      // Chromium and Firefox name the system in the message alone.
-      return /system|platform/i.test(message) ? 'system' : 'blocked';
+      // Chromium names the system in the message alone. Firefox and Safari say "the user agent or the platform" of a no
+      // by the person, too; where the system keeps a device from Firefox there is none.
+      return /by system/i.test(message) ? 'system' : 'blocked';
     case 'NotFoundError':
     case 'OverconstrainedError':
       return 'missing';

@@ -108,6 +108,15 @@ test('muted by a host the microphone is off, and one is told', () => {
   expect(warned).toHaveLength(1);
 });
 
+test.each([
+  ['Permission denied by user', 0],
+  ['The request is not allowed by the user agent or the platform in the current context.', 0],
+  ['Permission denied by system', 1],
+])('whoever closes the choice of screens meant to (%s)', (message, warnings) => {
+  media.events.emit('deviceFailed', { kind: 'screen', error: new DOMException(message, 'NotAllowedError') });
+  expect(warned).toHaveLength(warnings);
+});
+
 test('asked to unmute the person decides', () => {
   line.events.emit('unmute_requested', { participant_id: 'participant-me', by: 'user-ann' });
   expect(call.$asked.get()).toBe(true);
