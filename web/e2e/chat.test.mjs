@@ -280,6 +280,23 @@ test('what is said after a message that waits is stored after it', async () => {
   await page.context().close();
 });
 
+test('Enter that confirms a word of an input method sends nothing', async () => {
+  const xia = await person(convo.url, 'Xia');
+  const { id } = await xia.call('/api/chatroom/', { body: { name: 'Words' } });
+  const page = await openAs(convo, xia, `/chat/${id}`);
+  await field(page).fill('你好');
+  // As Safari tells of it: after the composition.
+  await field(page).evaluate((element) =>
+    element.dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true }),
+    ),
+  );
+  assert.equal(await field(page).inputValue(), '你好');
+  await field(page).press('Enter');
+  await said(page, '你好').waitFor();
+  await page.context().close();
+});
+
 test('a message that is refused says why, and can be discarded; a draft stays', async () => {
   const joe = await person(convo.url, 'Joe');
   const id = await room(joe, 1);

@@ -3,6 +3,7 @@ import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef, useState
 import { useI18n } from '../i18n/react';
 import { Button } from '../ui/Button';
 import { SendIcon, StopIcon } from '../ui/icons';
+import { composes } from '../ui/keys';
 import styles from './Composer.module.css';
 import { EmojiMenu } from './EmojiMenu';
 import type { Thread } from './thread';
@@ -103,7 +104,7 @@ function Action({ thread, ready }: { thread: Thread; ready: boolean }) {
 
 /** Enter sends, but not while an input method composes a word, and not on a phone, where it is the way to a new line. */
 function sends(event: KeyboardEvent): boolean {
-  if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return false;
+  if (event.key !== 'Enter' || event.shiftKey || composes(event)) return false;
   return matchMedia('(pointer: fine)').matches || event.ctrlKey || event.metaKey;
 }
 

@@ -7,6 +7,7 @@ import type { Entry } from '../../timeline/timeline';
 import { Button } from '../../ui/Button';
 import { Failure } from '../../ui/Failure';
 import { LockIcon, SendIcon } from '../../ui/icons';
+import { composes } from '../../ui/keys';
 import { Loading } from '../../ui/Loading';
 import styles from './ChatPanel.module.css';
 import type { Call } from './call';
@@ -164,8 +165,7 @@ function Composer({ call, field }: { call: Call; field: React.RefObject<HTMLText
   const to = useStore(writing.$to);
   const send = () => writing.send();
   const onKeyDown = (event: KeyboardEvent) => {
-    // Enter also ends a word that is being composed (Chinese, Japanese).
-    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || composes(event)) return;
     event.preventDefault();
     send();
   };
