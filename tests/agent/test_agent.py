@@ -161,6 +161,26 @@ async def test_cancel(scene):
     assert "I am the model." not in "".join(post.text for post in await ann.via("conversations").history(room))
 
 
+async def test_what_was_read_of_an_answer_is_there_after_a_restart(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    await live.say("Tell me everything.")
+    await live.events.expect(lambda event: event.get("type") == "delta" and event["delta"] == "Hello")
+    world = ann.world
+    assert await world.server.stop() == 0
+    assert await live.events.closed() == 1012
+    # Who read the words hears too that there will be no more, before the connection ends.
+    (heard,) = await answered(live, ann)
+    await world.server.start()
+    asked, answer = await ann.via("conversations").history(room)
+    assert asked.author == ann.id and answer.text == heard.text
+    assert answer.text.startswith("Hello") and "the server restarts" in answer.text
+    model.gate.set()
+    again = await ann.via("conversations").live(room)
+    await again.say("And now?")
+    await again.expect_post("Hello, I am the model.")
+
+
 @pytest.mark.parametrize("mood", ["fail", "cut", "garbage"])
 async def test_when_it_fails_the_conversation_says_so(scene, mood):
     model, ann, room, live = scene

@@ -16,8 +16,8 @@ use crate::{
 };
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
-use tokio::{runtime::Handle, sync::watch};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 use uuid::Uuid;
 
 /// The agent's own account, the same on every server.
@@ -29,14 +29,29 @@ const CHARS_PER_TOKEN: usize = 4;
 
 /// Answers under way, one a conversation.
 #[derive(Default)]
-pub(crate) struct Answers {
-    running: Mutex<HashMap<RoomId, Running>>,
+pub(crate) struct Answers(Mutex<Desk>);
+
+#[derive(Default)]
+struct Desk {
+    running: HashMap<RoomId, Running>,
+    /// The server stops: no answer begins any more.
+    closed: bool,
 }
 
 struct Running {
-    cancel: watch::Sender<bool>,
+    cancel: watch::Sender<Go>,
     /// Something was written meanwhile: answer that too, afterwards.
     again: bool,
+}
+
+/// Whether an answer goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    /// Somebody has read enough.
+    Cancelled,
+    /// The server stops.
+    Restart,
 }
 
 /// What a message in a conversation with the agent leads to, once it is stored: also where nobody waits to hear that it is. It
@@ -71,8 +86,29 @@ impl Domain {
     /// Breaks off the answer under way, if there is one; what was written of it is stored.
     pub async fn cancel_answer(&self, actor: &Actor, room: RoomId) -> Result<bool> {
         self.entry(actor, room, RoomKind::Conversation).await?;
-        let running = self.answers.running.lock();
-        Ok(running.get(&room).is_some_and(|answer| answer.cancel.send(true).is_ok()))
+        let desk = self.answers.0.lock();
+        Ok(desk.running.get(&room).is_some_and(|answer| answer.cancel.send(Go::Cancelled).is_ok()))
+    }
+
+    /// Before the server stops: breaks off what is under way, and waits until what people have read of it is stored. No answer
+    /// begins any more.
+    pub async fn finish_answers(&self, patience: Duration) {
+        let running: Vec<_> = {
+            let mut desk = self.answers.0.lock();
+            desk.closed = true;
+            desk.running.values().map(|answer| answer.cancel.clone()).collect()
+        };
+        let stored = async {
+            for answer in &running {
+                answer.send_replace(Go::Restart);
+            }
+            for answer in &running {
+                answer.closed().await;
+            }
+        };
+        if timeout(patience, stored).await.is_err() {
+            tracing::warn!("answers of the agent could not be stored in time");
+        }
     }
 
     async fn answer(self: Arc<Self>, room: RoomId) {
@@ -82,30 +118,33 @@ impl Domain {
             if let Err(error) = self.answer_once(room, &mut told, &mut cancelled).await {
                 tracing::error!(?error, room.id = %room, "an answer of the agent could not be stored");
             }
-            let mut running = self.answers.running.lock();
-            match running.get_mut(&room) {
-                Some(answer) if answer.again => {
+            let desk = &mut *self.answers.0.lock();
+            match desk.running.get_mut(&room) {
+                Some(answer) if answer.again && !desk.closed => {
                     answer.again = false;
-                    answer.cancel.send_replace(false);
+                    answer.cancel.send_replace(Go::On);
                     cancelled.mark_unchanged();
                 }
                 _ => {
-                    running.remove(&room);
+                    desk.running.remove(&room);
                     return;
                 }
             }
         }
     }
 
-    /// `None`: an answer is under way; it will look again when it is done.
-    fn begin(&self, room: RoomId) -> Option<watch::Receiver<bool>> {
-        let mut running = self.answers.running.lock();
-        if let Some(answer) = running.get_mut(&room) {
+    /// `None`: an answer is under way; it will look again when it is done. Or the server stops.
+    fn begin(&self, room: RoomId) -> Option<watch::Receiver<Go>> {
+        let mut desk = self.answers.0.lock();
+        if let Some(answer) = desk.running.get_mut(&room) {
             answer.again = true;
             return None;
         }
-        let (cancel, cancelled) = watch::channel(false);
-        running.insert(room, Running { cancel, again: false });
+        if desk.closed {
+            return None;
+        }
+        let (cancel, cancelled) = watch::channel(Go::On);
+        desk.running.insert(room, Running { cancel, again: false });
         Some(cancelled)
     }
 
@@ -114,7 +153,7 @@ impl Domain {
         &self,
         room: RoomId,
         told: &mut Option<i64>,
-        cancelled: &mut watch::Receiver<bool>,
+        cancelled: &mut watch::Receiver<Go>,
     ) -> Result<()> {
         let latest = self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE)).await?;
         let answered = told.unwrap_or_else(|| newest(&latest, true));
@@ -128,7 +167,9 @@ impl Domain {
         let mut text = String::new();
         let fault = loop {
             let piece = tokio::select! {
-                _ = cancelled.wait_for(|stop| *stop) => break None,
+                go = cancelled.wait_for(|go| *go != Go::On) => {
+                    break go.is_ok_and(|go| *go == Go::Restart).then_some(AgentFault::Restart);
+                }
                 piece = pieces.next() => piece,
             };
             match piece {

@@ -91,6 +91,8 @@ pub enum AgentFault {
     Refused(u16),
     #[error("the AI service broke off its answer")]
     BrokenOff,
+    #[error("the server restarts")]
+    Restart,
 }
 
 /// Any OpenAI-compatible endpoint.

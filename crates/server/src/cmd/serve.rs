@@ -27,6 +27,8 @@ use tokio::{
     sync::watch,
 };
 
+/// How long it may take to store what the agent was writing when the server stops.
+const ANSWERS: Duration = Duration::from_secs(5);
 /// How long sockets may take to say goodbye when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -65,10 +67,13 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     wait_for_signal().await?;
     tracing::info!("stopping: finishing what is in flight");
     stop.send_replace(true);
-    media.drain().await;
-    parts.hub.tell(vec![Tell::Close(Whose::Everybody, Close::Restart)]);
+    tokio::join!(media.drain(), parts.domain.finish_answers(ANSWERS));
+    let close = || parts.hub.tell(vec![Tell::Close(Whose::Everybody, Close::Restart)]);
+    close();
     socket_io.close_all().await;
     server.await?;
+    // Whose socket was about to open has not heard it.
+    close();
     farewell(&parts.hub).await;
     media.stop().await;
     tracing::info!("stopped");
