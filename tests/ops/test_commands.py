@@ -16,7 +16,9 @@ SECRETS = {
     "JWT_SECRET": "the-jwt-secret-0123456789abcdef0123456789",
     "LIVEKIT_API_SECRET": "the-livekit-secret-0123456789abcdef01234",
     "SMTP_URL": "smtp://mailer:the-smtp-password@127.0.0.1:2525",
-    "SMS_URL": "http://AC123:the-sms-password@127.0.0.1:8099/Messages.json?from=%2B15550001111",
+    "SMS_URL": "http://AC123:the-sms-password@127.0.0.1:8099/Messages.json?from=%2B15550001111&api_key=the-sms-key",
+    "CONVO_WEBHOOK_URLS": "https://hooks.example.com/?token=the-webhook-token",
+    "AI_BASE_URL": "https://me:the-ai-password@ai.example.com/v1",
     "AI_API_KEY": "sk-the-ai-key",
     "TURN_SECRET": "the-turn-secret",
     "TURN_URL": "turn:turn.example.com:3478",
@@ -26,13 +28,16 @@ HIDDEN = [
     "the-livekit-secret",
     "the-smtp-password",
     "the-sms-password",
+    "the-sms-key",
+    "the-webhook-token",
+    "the-ai-password",
     "sk-the-ai-key",
     "the-turn-secret",
 ]
 
 
 def test_config_prints_what_is_in_force_and_masks_secrets(tmp_path):
-    database = "postgres://app:the-database-password@127.0.0.1:5432/convo"
+    database = "postgres://app:the-database-password@127.0.0.1:5432/convo?password=the-database-password"
     done = convo(
         "config",
         CONVO_DATA_DIR=str(tmp_path / "data"),
@@ -178,6 +183,7 @@ BAD = {
     "JWT_ALGO": ["none", "RS256"],
     "REDIS_URL": ["nonsense"],
     "LIVEKIT_URL": ["nonsense"],
+    "CONVO_LOG": ["warning", "info,hyper=loud"],
     "CONVO_TLS_CERT": ["/nonexistent/cert.pem"],
 }
 

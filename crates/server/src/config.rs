@@ -9,6 +9,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
 
 /// This machine alone, until an operator says otherwise.
@@ -318,7 +319,7 @@ impl Config {
                 Some("json") => true,
                 Some(other) => bail!("CONVO_LOG_FORMAT must be text or json, not {other:?}"),
             },
-            log: given.convo_log.unwrap_or_else(|| "info".into()),
+            log: log(given.convo_log)?,
         }
         .checked()
     }
@@ -343,6 +344,7 @@ impl Config {
     /// What is in force, as the environment would spell it; secrets masked.
     pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let stars = |value: &Option<Secret>| value.as_ref().map_or("", |_| STARS).to_owned();
         let masked = |value: &Option<Secret>| value.as_ref().map_or(String::new(), |secret| mask(&secret.0));
         let switch = |on: bool| if on { "on".to_owned() } else { "off".to_owned() };
         let port = |port: Port| match port {
@@ -358,11 +360,11 @@ impl Config {
             ("FRONTEND_URL", self.frontend_url.clone()),
             ("DATABASE_URL", masked(&self.database_url)),
             ("REDIS_URL", masked(&self.redis_url)),
-            ("JWT_SECRET", masked(&self.jwt_secret)),
+            ("JWT_SECRET", stars(&self.jwt_secret)),
             ("JWT_ALGO", format!("{:?}", self.jwt_algo).to_uppercase()),
-            ("LIVEKIT_URL", text(&self.livekit_url)),
+            ("LIVEKIT_URL", self.livekit_url.as_deref().map_or(String::new(), mask)),
             ("LIVEKIT_API_KEY", text(&self.livekit_api_key)),
-            ("LIVEKIT_API_SECRET", masked(&self.livekit_api_secret)),
+            ("LIVEKIT_API_SECRET", stars(&self.livekit_api_secret)),
             ("CONVO_MEDIA_UDP", port(self.media_udp)),
             ("CONVO_MEDIA_TCP", port(self.media_tcp)),
             ("CONVO_MEDIA_WORKERS", self.media_workers.map_or(String::new(), |n| n.to_string())),
@@ -371,12 +373,12 @@ impl Config {
             ("CONVO_WEBHOOK_URLS", self.webhook_urls.iter().map(|url| mask(url)).collect::<Vec<_>>().join(",")),
             ("CONVO_TURN", port(self.turn)),
             ("TURN_URL", text(&self.turn_url)),
-            ("TURN_SECRET", masked(&self.turn_secret)),
+            ("TURN_SECRET", stars(&self.turn_secret)),
             ("SMTP_URL", masked(&self.smtp_url)),
             ("SMS_URL", masked(&self.sms_url)),
             ("REQUIRE_VERIFICATION", switch(self.require_verification)),
-            ("AI_BASE_URL", self.ai_base_url.clone()),
-            ("AI_API_KEY", masked(&self.ai_api_key)),
+            ("AI_BASE_URL", mask(&self.ai_base_url)),
+            ("AI_API_KEY", stars(&self.ai_api_key)),
             ("AI_MODEL", self.ai_model.clone()),
             ("CONVO_GUESTS", switch(self.guests)),
             ("CONVO_API_OPEN", switch(self.api_open)),
@@ -393,16 +395,49 @@ impl Config {
     }
 }
 
-/// A secret as stars; of a URL, only what is secret in it.
-fn mask(secret: &str) -> String {
-    let Ok(mut url) = Url::parse(secret) else { return "****".into() };
+const STARS: &str = "****";
+
+/// Parameters of URLs that are no secret; any other may be one.
+const SHOWN: [&str; 4] = ["from", "tls", "sslmode", "sslrootcert"];
+
+/// A URL, with stars for what may be secret in it.
+fn mask(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return STARS.into() };
     if url.cannot_be_a_base() {
-        return "****".into();
+        return STARS.into();
+    }
+    if url.password().is_none() && url.query().is_none() {
+        return text.into();
     }
     if url.password().is_some() {
-        let _ = url.set_password(Some("****"));
+        let _ = url.set_password(Some(STARS));
     }
+    let masked = url.query().map(|query| query.split('&').map(mask_parameter).collect::<Vec<_>>().join("&"));
+    url.set_query(masked.as_deref());
     url.to_string()
+}
+
+/// One without a name may be a token.
+fn mask_parameter(parameter: &str) -> String {
+    match parameter.split_once('=') {
+        Some((name, _)) if SHOWN.contains(&name) => parameter.into(),
+        Some((name, _)) => format!("{name}={STARS}"),
+        None => STARS.into(),
+    }
+}
+
+/// A filter. It would take a bare word that is no level for a target's name, and silence all the others.
+fn log(value: Option<String>) -> Result<String> {
+    let Some(value) = value.filter(|value| !value.trim().is_empty()) else { return Ok("info".into()) };
+    let bare = |part: &&str| part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    for word in value.split(',').map(str::trim).filter(|part| !part.is_empty()).filter(bare) {
+        ensure!(
+            word.parse::<LevelFilter>().is_ok(),
+            "CONVO_LOG: {word:?} is no level: error, warn, info, debug, or a filter such as info,hyper=debug"
+        );
+    }
+    EnvFilter::try_new(&value).with_context(|| format!("CONVO_LOG must be a level or a filter, not {value:?}"))?;
+    Ok(value)
 }
 
 /// The server's own address as people reach it on this machine; the default one by its usual name.
@@ -566,5 +601,36 @@ mod tests {
         assert!(!text.contains("a-very-secret") && !text.contains("hunter2"), "{text}");
         assert!(text.contains("postgres://app:****@db/app"));
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn of_a_url_only_what_is_no_secret_is_shown() {
+        for (url, shown) in [
+            ("https://u:pw@ai.example/v1", "https://u:****@ai.example/v1"),
+            ("http://127.0.0.1:11434/v1", "http://127.0.0.1:11434/v1"),
+            ("ws://livekit:7880", "ws://livekit:7880"),
+            ("postgres://app@db/x?password=pw&sslmode=require", "postgres://app@db/x?password=****&sslmode=require"),
+            ("https://a:pw@sms/M?from=%2B1555&api_key=pw", "https://a:****@sms/M?from=%2B1555&api_key=****"),
+            ("https://hooks.example/a?pw", "https://hooks.example/a?****"),
+            ("pw", "****"),
+        ] {
+            assert_eq!(mask(url), shown);
+        }
+        let config = given(|g| g.jwt_secret = Some("scheme://that-looks-like-a-url".into()));
+        assert!(!format!("{:?}", config.unwrap().lines()).contains("looks-like"));
+    }
+
+    #[test]
+    fn what_to_log_is_a_level_or_a_filter() {
+        let log = |text: &str| given(|g| g.convo_log = Some(text.into())).map(|config| config.log);
+        for right in
+            ["debug", "WARN", "off", "info,hyper=debug", "info,convo_store::sqlite=trace", "warn,[request]=debug"]
+        {
+            assert_eq!(log(right).unwrap(), right);
+        }
+        assert_eq!(log("").unwrap(), "info");
+        for wrong in ["warning", "inof", "hyper", "info,hyper", "info,hyper=loud"] {
+            assert!(log(wrong).unwrap_err().to_string().contains("CONVO_LOG"), "{wrong}");
+        }
     }
 }
