@@ -124,8 +124,15 @@ async def test_user_activate_list_and_admin(serve):
         done = convo("user", *command, **settings)
         assert done.returncode == 0, done.stderr
     await world.log_in("convo", ann.name, ann.email)
+    ben, eve = await world.person("Ben Hall"), await world.person("Eve Stone")
+    assert convo("user", "deactivate", ben.email, **settings).returncode == 0
+    await eve.delete(f"/api/user/{eve.id}")
     listed = convo("user", "list", **settings)
-    assert listed.returncode == 0 and ann.email in listed.stdout
+    assert listed.returncode == 0
+    shown = {line.split("\t")[1]: line.split("\t")[2] for line in listed.stdout.splitlines()}
+    # Who may be activated again is there; who is gone for good is not, nor the agent.
+    assert shown == {ann.email: "active", ben.email: "deactivated"}
+    assert [user["email"] for user in await ann.get("/api/user/")] == [ann.email]
 
 
 def test_flags_then_environment_then_file(tmp_path):

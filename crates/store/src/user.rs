@@ -134,6 +134,11 @@ impl UserStore for Tx<'_> {
         self.sql.rows(ALL, values![Standing::Active.code()], user)
     }
 
+    fn accounts(&mut self) -> Result<Vec<User>> {
+        const ALL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE standing IN (?1, ?2) ORDER BY number");
+        self.sql.rows(ALL, values![Standing::Active.code(), Standing::Deactivated.code()], user)
+    }
+
     fn save_user(&mut self, u: &User) -> Result<()> {
         const SAVE: &str = "UPDATE users SET email = ?2, phone = ?3, password = ?4, first_name = ?5, last_name = ?6, \
              display_name = ?7, avatar_url = ?8, email_verified = ?9, phone_verified = ?10, standing = ?11, \

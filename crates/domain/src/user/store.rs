@@ -19,6 +19,8 @@ pub trait UserStore {
     fn user_by_phone(&mut self, phone: &str) -> Result<Option<User>>;
     /// Active accounts, oldest first.
     fn users(&mut self) -> Result<Vec<User>>;
+    /// Those of [`users`](Self::users), and who was deactivated.
+    fn accounts(&mut self) -> Result<Vec<User>>;
     /// All that can change; a taken address is `Conflict`.
     fn save_user(&mut self, user: &User) -> Result<()>;
     /// Names of messages already written by the user, in every room: for a deletion.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// List the accounts
+    /// List the accounts, the deactivated ones too
     List,
     /// Nobody logs in to the account any more, and who was in is out
     Deactivate { who: String },
@@ -31,7 +31,7 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<()> {
     let domain = compose::parts(config).await?.domain;
     let user = match command {
         Command::List => {
-            let users = domain.users().await.map_err(said)?;
+            let users = domain.store.read(|tx| tx.accounts()).await.map_err(said)?;
             users.iter().for_each(show);
             return Ok(());
         }
