@@ -172,6 +172,27 @@ async def test_doctor(serve):
     assert "panicked" not in done.stderr
 
 
+@pytest.mark.parametrize("public_url", ["http://127.0.0.1:8123", "http://[::1]:8123", "http://convo.localhost:8123"])
+def test_the_doctor_finds_nothing_wrong_with_loopback(tmp_path, public_url):
+    """A page of this very machine may use its camera without https."""
+    done = convo("doctor", CONVO_DATA_DIR=str(tmp_path / "data"), PUBLIC_URL=public_url)
+    assert "note  PUBLIC_URL" in done.stdout and "BAD   PUBLIC_URL" not in done.stdout
+
+
+def test_the_doctor_only_looks(tmp_path):
+    done = convo("doctor", CONVO_DATA_DIR=str(tmp_path / "data"), CONVO_LISTEN=f"127.0.0.1:{free_port()}")
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "port"), [("smtps://127.0.0.1", 465), ("smtp://127.0.0.1?tls=required", 587), ("smtp://127.0.0.1", 25)]
+)
+def test_the_doctor_asks_the_mail_server_where_mail_would_go(tmp_path, url, port):
+    done = convo("doctor", CONVO_DATA_DIR=str(tmp_path / "data"), SMTP_URL=url)
+    assert f"mail server: 127.0.0.1:{port}" in done.stdout
+
+
 BAD = {
     "CONVO_LISTEN": ["nonsense", "127.0.0.1:99999"],
     "DATABASE_URL": ["mysql://localhost/convo", "nonsense"],

@@ -68,20 +68,30 @@ fn decoded(text: &str) -> String {
         .map_or_else(String::new, |(_, value)| value.into_owned())
 }
 
+/// The port of an `SMTP_URL`.
+pub(crate) fn smtp_port(url: &Url) -> u16 {
+    let usual = match (url.scheme(), parameter(url, "tls").as_deref()) {
+        ("smtps", _) => 465,
+        (_, Some("required")) => 587,
+        _ => 25,
+    };
+    url.port().unwrap_or(usual)
+}
+
 /// `smtp://user:password@host:port?from=…`: STARTTLS where the server offers it (`tls=required` insists, `tls=off` does
 /// without); `smtps://`: TLS from the start.
 fn smtp(url: &Secret) -> Result<(AsyncSmtpTransport<Tokio1Executor>, Mailbox)> {
     let url = Url::parse(&url.0).context("SMTP_URL must be a URL")?;
     let host = url.host_str().context("SMTP_URL needs a host")?.to_owned();
     let params = || TlsParameters::new(host.clone()).context("SMTP_URL: TLS cannot be set up");
-    let (tls, port) = match (url.scheme(), parameter(&url, "tls").as_deref()) {
-        ("smtps", _) => (Tls::Wrapper(params()?), 465),
-        (_, Some("required")) => (Tls::Required(params()?), 587),
-        (_, Some("off")) => (Tls::None, 25),
-        _ => (Tls::Opportunistic(params()?), 25),
+    let tls = match (url.scheme(), parameter(&url, "tls").as_deref()) {
+        ("smtps", _) => Tls::Wrapper(params()?),
+        (_, Some("required")) => Tls::Required(params()?),
+        (_, Some("off")) => Tls::None,
+        _ => Tls::Opportunistic(params()?),
     };
     let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
-        .port(url.port().unwrap_or(port))
+        .port(smtp_port(&url))
         .tls(tls)
         .timeout(Some(TIMEOUT));
     if let Some(password) = url.password() {

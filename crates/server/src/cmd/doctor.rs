@@ -2,14 +2,16 @@
 
 use crate::{
     compose,
-    config::{Config, Port},
+    config::{Config, Port, Secret},
+    courier::{Post, smtp_port},
     listen, media,
 };
 use anyhow::Result;
+use convo_bus::Hub;
 use convo_livekit::Keys;
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use url::Url;
+use url::{Host, Url};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -27,8 +29,10 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
         Some(url) => findings.push(livekit(config, url).await),
         None => findings.extend(embedded(config).await),
     }
-    findings.push(reach("mail server", config.smtp_url.as_ref().map(|url| url.0.as_str()), 25).await);
-    findings.push(reach("SMS gateway", config.sms_url.as_ref().map(|url| url.0.as_str()), 443).await);
+    findings.push(reach("mail server", config.smtp_url.as_ref(), smtp_port).await);
+    let web_port = |url: &Url| url.port_or_known_default().unwrap_or(443);
+    findings.push(reach("SMS gateway", config.sms_url.as_ref(), web_port).await);
+    findings.extend(Post::new(config).err().map(|error| Bad(format!("{error:#}"))));
     findings.push(agent(config).await);
     let bad = findings.iter().filter(|finding| matches!(finding, Bad(_))).count();
     for finding in findings {
@@ -43,9 +47,17 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
 }
 
 async fn database(config: &Config) -> Finding {
-    let kind = if config.database_url.is_some() { "Postgres" } else { "SQLite" };
-    match compose::parts(config).await {
-        Ok(parts) => match parts.domain.store.ping().await {
+    let (kind, url) = match &config.database_url {
+        Some(url) => ("Postgres", Some(url.0.as_str())),
+        // To look is not to make one.
+        None if !config.data_dir.join("convo.db").exists() => {
+            return Hint(format!("SQLite: nothing in {} yet; `convo serve` makes it", config.data_dir.display()));
+        }
+        None => ("SQLite", None),
+    };
+    let opened = convo_store::open(url, &config.data_dir, Arc::new(Hub::default())).await.map_err(compose::explain);
+    match opened {
+        Ok(store) => match store.ping().await {
             Ok(()) => Good(format!("{kind}: opened, schema up to date")),
             Err(error) => Bad(format!("{kind}: {}", error.message)),
         },
@@ -66,14 +78,21 @@ async fn address(config: &Config) -> Finding {
 }
 
 fn public(config: &Config) -> Finding {
-    let local = Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(|h| h == "localhost"));
-    match (config.public_url.starts_with("https://"), local) {
-        (true, _) => Good(format!("PUBLIC_URL {}", config.public_url)),
-        (false, Some(true)) => Hint("PUBLIC_URL is localhost: links work on this machine alone".into()),
-        (false, _) => Bad(format!(
-            "PUBLIC_URL {} is not https: browsers give camera and microphone to https pages only",
-            config.public_url
-        )),
+    let url = &config.public_url;
+    match url.starts_with("https://") {
+        true => Good(format!("PUBLIC_URL {url}")),
+        false if is_loopback(url) => Hint(format!("PUBLIC_URL {url}: links work on this machine alone")),
+        false => Bad(format!("PUBLIC_URL {url} is not https: browsers give camera and microphone to https pages only")),
+    }
+}
+
+/// Whether browsers trust the address as they trust https (W3C Secure Contexts, 3.1).
+fn is_loopback(url: &str) -> bool {
+    match Url::parse(url).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 
@@ -145,12 +164,12 @@ fn outside(config: &Config) -> Option<Finding> {
     }
 }
 
-async fn reach(what: &str, url: Option<&str>, default_port: u16) -> Finding {
-    let Some(url) = url.and_then(|url| Url::parse(url).ok()) else {
+async fn reach(what: &str, url: Option<&Secret>, port: impl Fn(&Url) -> u16) -> Finding {
+    let Some(url) = url.and_then(|url| Url::parse(&url.0).ok()) else {
         return Hint(format!("{what}: none; codes go to the outbox in the data folder"));
     };
     let host = url.host_str().unwrap_or_default().to_owned();
-    let port = url.port_or_known_default().unwrap_or(default_port);
+    let port = port(&url);
     match tokio::time::timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
         Ok(Ok(_)) => Good(format!("{what}: {host}:{port} answers")),
         Ok(Err(error)) => Bad(format!("{what}: {host}:{port}: {error}")),
