@@ -47,11 +47,12 @@ impl Ring {
         self.truncated = true;
     }
 
-    /// The frames after `offset`, or all there ever were for a client that has seen none. `None` when
-    /// they are not known any more.
+    /// The frames after `offset`, or all there ever were for a client that has seen none: it names no offset, or one of another
+    /// socket, for socket.io-client keeps its last one when it gets a new socket. `None` when they are not known any more.
     pub(crate) fn after(&self, offset: Option<&str>) -> Option<Vec<Packet>> {
-        let start = match offset {
-            Some(offset) => self.frames.iter().rposition(|(other, _)| &**other == offset)? + 1,
+        let last = offset.and_then(|offset| self.frames.iter().rposition(|(other, _)| &**other == offset));
+        let start = match last {
+            Some(last) => last + 1,
             None if self.truncated => return None,
             None => 0,
         };
@@ -197,13 +198,14 @@ mod tests {
         assert_eq!(ring.after(Some("1")), Some(vec![packet(2), packet(3)]));
         assert_eq!(ring.after(Some("3")), Some(vec![]));
         assert_eq!(ring.after(None), Some(vec![packet(1), packet(2), packet(3)]));
-        assert_eq!(ring.after(Some("other")), None);
+        assert_eq!(ring.after(Some("other")), ring.after(None), "it has seen none of these");
     }
 
     #[test]
     fn what_is_not_known_is_not_guessed() {
         let mut ring = ring(9, 8);
         assert_eq!(ring.after(Some("1")), None, "fell out");
+        assert_eq!(ring.after(Some("other")), None);
         assert_eq!(ring.after(None), None);
         assert_eq!(ring.after(Some("8")), Some(vec![packet(9)]));
         ring.cut();

@@ -269,6 +269,21 @@ async fn recovery_sends_what_was_missed() {
 }
 
 #[tokio::test]
+async fn an_offset_of_another_life_means_that_nothing_was_seen() {
+    let server = Server::start(Config::default()).await;
+    let (mut lost, sid, pid) = recoverable(&server, json!({ "recovery": true })).await;
+    for number in 1..=2 {
+        burst(&mut lost, number..=number).await;
+    }
+    drop(lost);
+    server.logged("park transport error").await;
+    let auth = json!({ "recovery": true, "pid": pid, "offset": "of another life" });
+    let (mut back, same, _) = recoverable(&server, auth).await;
+    assert_eq!(same, sid);
+    expect(&mut back, 1..=2).await;
+}
+
+#[tokio::test]
 async fn recovery_is_exact_or_refused() {
     let server = Server::start(Config { recovery_frames: 4, ..Config::default() }).await;
     let fresh = async |change: Value, lag: bool| {
@@ -292,7 +307,7 @@ async fn recovery_is_exact_or_refused() {
     assert!(!fresh(json!({ "offset": "o3" }), false).await, "the fourth to the sixth are there");
     assert!(fresh(json!({ "offset": "o1" }), false).await, "the second is forgotten");
     assert!(fresh(json!({ "offset": null }), false).await, "the first is forgotten");
-    assert!(fresh(json!({ "offset": "unheard of" }), false).await);
+    assert!(fresh(json!({ "offset": "unheard of" }), false).await, "the first is forgotten");
     assert!(fresh(json!({}), true).await, "there is a gap");
     assert!(fresh(json!({ "revoked": true }), false).await, "the application has a say");
     assert!(fresh(json!({ "pid": "not-a-pid" }), false).await);
