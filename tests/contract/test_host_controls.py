@@ -135,6 +135,21 @@ async def test_remove_sticks(stage, way):
     assert (await stage.ann.get(f"{MEETINGS}/{room.code}"))["removed"] == []
 
 
+async def test_who_is_removed_is_gone_from_the_chatroom_too(stage):
+    bens, cleos = [(await person.via("chatrooms").live(stage.room)).events for person in (stage.ben, stage.cleo)]
+    stage.world.opened += [bens, cleos]
+    await cleos.call("typing", {"chatroomId": stage.room.id, "isTyping": True})
+    await bens.expect_event("typing")
+    await stage.order(stage.ann, "rest", "remove", stage.ben)
+    left = await cleos.expect_event("userLeft", within=5)
+    assert left["user"]["id"] == stage.ben.id
+    answer = await bens.call("typing", {"chatroomId": stage.room.id, "isTyping": True})
+    assert answer["ok"] is False
+    await stage.ann.via("chatrooms").post(stage.room, "to those who are left")
+    await cleos.expect_event("newMessage")
+    assert cleos.of_type("typing") == [], "Ben types outside"
+
+
 async def test_a_removed_guest_stays_out(stage):
     guest = await stage.world.guest(stage.room, "Gus")
     live = (await guest.via("guest").live(stage.room)).events

@@ -29,10 +29,11 @@ class Polling:
         await self.post(f"42{ack}{json.dumps([event, data])}")
 
     async def call(self, event, data):
-        """Emits, and fetches until the acknowledgement; what it was given, and what else came."""
+        """Emits, and fetches until the acknowledgement; what it was given, and what came with it after it."""
         await self.emit(event, data, 1)
         heard = await self.until(lambda packet: packet.startswith("431"))
-        return json.loads(heard.pop()[3:])[0], heard
+        place = next(n for n, packet in enumerate(heard) if packet.startswith("431"))
+        return json.loads(heard[place][3:])[0], heard[place + 1 :]
 
     async def ask(self) -> httpx.Response:
         return await self.world.http.get(self.query)
@@ -43,13 +44,11 @@ class Polling:
         return answer.text.split("\x1e")
 
     async def until(self, fits):
-        """Fetches until a packet fits; all of them, that one last."""
+        """Fetches until a packet fits; all that came."""
         heard = []
-        while True:
-            for packet in await self.get():
-                heard.append(packet)
-                if fits(packet):
-                    return heard
+        while not any(map(fits, heard)):
+            heard += await self.get()
+        return heard
 
 
 async def chatroom(world, *names):
@@ -85,3 +84,14 @@ async def test_who_logs_out_and_does_not_fetch_says_nothing_more(world):
     assert json.loads(heard[0][3:]) == [refusal]
     again = await ann.on_another_device()
     assert await again.via("chatrooms").history(room) == []
+
+
+async def test_what_is_read_late_does_not_undo_a_return(world):
+    room, _, ben = await chatroom(world, "Ann Lee", "Ben Hall")
+    socket = await Polling.open(world, ben.token)
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    await ben.post(f"/api/chatroom/{room.id}/leave")
+    await ben.via("chatrooms").join(room)
+    # That Ben has left is fetched with the acknowledgement, when he is back.
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    assert (await socket.call("typing", {"chatroomId": room.id, "isTyping": True}))[0] == {"ok": True}

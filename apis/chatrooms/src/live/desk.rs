@@ -6,8 +6,8 @@ use convo_domain::{
     Asker,
     bus::Tell,
     error::{Error, Kind, Result},
-    event::{Audience, Event, Who},
-    id::{RoomId, UserId},
+    event::{Audience, Event, Told, Who},
+    id::RoomId,
     limit,
     message::{Draft, Message},
     room::{RoomKind, RoomRef},
@@ -37,7 +37,8 @@ pub(crate) struct Desk {
     asker: Asker,
     session: Session,
     frames: Frames,
-    /// The rooms that it joined, and who one is there. `None`: it is gone.
+    /// The rooms that it joined, and who one is there; the bus may have ceased to tell it one ([`Desk::look_at`]). `None`: it
+    /// is gone.
     joined: Mutex<Option<Vec<(RoomId, Who)>>>,
     /// Held while a room is joined or left, for the events behind it are meant to find that done.
     turn: tokio::sync::Mutex<()>,
@@ -121,7 +122,16 @@ impl Desk {
             return Err(Error::invalid("chatroomId", "This socket is in too many chatrooms"));
         }
         let domain = &self.app.domain;
-        let entry = domain.listen(&self.session, &self.actor, by, RoomKind::Chatroom).await?;
+        let entry = match domain.listen(&self.session, &self.actor, by.clone(), RoomKind::Chatroom).await {
+            Ok(entry) => entry,
+            Err(error) => {
+                // It may have heard the room until now.
+                if let Ok(room) = domain.find_room(by, RoomKind::Chatroom).await {
+                    self.look_at(room);
+                }
+                return Err(error);
+            }
+        };
         let (room, seq) = (entry.room.id, entry.room.seq);
         let who = Who { party: entry.party, participant: entry.participant, name: entry.name };
         if !self.enter(room, who) {
@@ -182,6 +192,7 @@ impl Desk {
 
     async fn typing(&self, by: RoomRef, is_typing: bool) -> Result<Ack> {
         let room = self.app.domain.find_room(by, RoomKind::Chatroom).await?;
+        self.look_at(room);
         let from = self.who(room).ok_or_else(|| Error::forbidden("Join the chatroom first"))?;
         let others = Audience::Others(from.party);
         self.app.domain.bus.tell(vec![Tell::event(room, others, Event::Typing { from, is_typing })]);
@@ -193,12 +204,35 @@ impl Desk {
         joined.as_ref()?.iter().find(|(id, _)| *id == room).map(|(_, who)| who.clone())
     }
 
-    /// A member left the room for good. If it is the socket's own user, the room was told of it already.
-    pub(crate) fn member_left(&self, room: RoomId, user: UserId) {
-        let party = Party::User(user);
-        if self.actor.party() == party && self.forget(room).is_some() {
-            self.presence.went(room, party, || {});
+    /// Somebody went from the room: perhaps the socket's own user, who may be back already.
+    pub(crate) fn somebody_went(&self, told: &Told) {
+        match &told.event {
+            // The room was told of it in the same words.
+            Event::MemberLeft { user, .. } if Party::User(*user) == self.actor.party() => {
+                if let Some(who) = self.forget_unheard(told.room) {
+                    self.presence.went(told.room, who.party, || {});
+                }
+            }
+            // Removed from a meeting, if the bus does not tell it any more.
+            Event::Left(participant) if participant.party() == self.actor.party() => self.look_at(told.room),
+            _ => {}
         }
+    }
+
+    /// Says that the socket went from a room that it hears no more, if it has not left it by itself.
+    fn look_at(&self, room: RoomId) {
+        if let Some(who) = self.forget_unheard(room) {
+            self.presence.went(room, who.party, || self.tell_presence(room, who.clone(), false));
+        }
+    }
+
+    /// Looks under the lock, for who joins is told the room before this says so.
+    fn forget_unheard(&self, room: RoomId) -> Option<Who> {
+        let mut joined = self.joined.lock();
+        let joined = joined.as_mut()?;
+        let index = joined.iter().position(|(id, _)| *id == room)?;
+        let is_heard = self.app.domain.bus.hears(&self.session, room);
+        (!is_heard).then(|| joined.swap_remove(index).1)
     }
 
     /// The socket is gone.

@@ -7,7 +7,7 @@ use super::{
 };
 use convo_domain::{
     error::Kind,
-    event::{Event, Told},
+    event::Told,
     message::Message,
     session::{Batch, Close},
 };
@@ -75,9 +75,7 @@ impl Socket {
 
     fn take(&mut self, batch: Batch, out: &mut Vec<Frame>) {
         for told in &batch.told {
-            if let Event::MemberLeft { user, .. } = &told.event {
-                self.desk.member_left(told.room, *user);
-            }
+            self.desk.somebody_went(told);
             if !self.lag.as_mut().is_some_and(|lag| lag.has_sent(told)) {
                 out.extend(self.frame(told));
             }
