@@ -95,3 +95,15 @@ async def test_what_is_read_late_does_not_undo_a_return(world):
     # That Ben has left is fetched with the acknowledgement, when he is back.
     assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
     assert (await socket.call("typing", {"chatroomId": room.id, "isTyping": True}))[0] == {"ok": True}
+
+
+async def test_nothing_of_a_chatroom_follows_the_leaves_acknowledgement(world):
+    room, ann, ben = await chatroom(world, "Ann Lee", "Ben Hall")
+    socket = await Polling.open(world, ben.token)
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    for number in range(5):
+        await ann.via("chatrooms").post(room, f"message {number}")
+    answer, after = await socket.call("leaveRoom", {"chatroomId": room.id})
+    assert answer["ok"]
+    after += (await socket.call("leaveRoom", {"chatroomId": room.id}))[1]
+    assert not any("newMessage" in packet for packet in after), after

@@ -162,6 +162,7 @@ impl Bus for Hub {
         let mut state = self.state.lock();
         if let Some(entry) = state.sessions.get_mut(&session.id) {
             entry.rooms.retain(|id| *id != room);
+            entry.mailbox.forget(room);
         }
         state.leave(session.id, room);
     }

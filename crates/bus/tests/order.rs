@@ -145,3 +145,18 @@ fn a_big_transaction_throws_nobody_out() {
     hub.tell(many());
     assert_eq!(take(&ann).close, Some(Close::TooSlow));
 }
+
+#[test]
+fn who_leaves_a_room_hears_nothing_of_it_any_more() {
+    let (hub, room, other) = (Hub::default(), RoomId::new(), RoomId::new());
+    let ann = listener(&hub, room, 0);
+    hub.subscribe(&ann, other, member(UserId::new()), 0);
+    hub.tell(vec![posted(room, 1), posted(other, 1)]);
+    hub.unsubscribe(&ann, room);
+    let told: Vec<_> = take(&ann).told.iter().map(|told| told.room).collect();
+    assert_eq!(told, [other]);
+    hub.subscribe(&ann, room, member(UserId::new()), 1);
+    hub.tell((2..=400).map(|seq| posted(room, seq)).collect());
+    hub.unsubscribe(&ann, room);
+    assert!(take(&ann).lagged.is_empty(), "nor is it told to read it");
+}

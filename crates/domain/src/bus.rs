@@ -63,6 +63,7 @@ pub trait Bus: Send + Sync + 'static {
     fn own(&self, session: &Session, owner: Owner);
     /// From now on the session hears the room. `seq`: the room's last message number, read before.
     fn subscribe(&self, session: &Session, room: RoomId, seat: Seat, seq: i64) -> Subscribed;
+    /// The session hears the room no more, nor what waits for it of the room.
     fn unsubscribe(&self, session: &Session, room: RoomId);
     /// Whether the session hears the room.
     fn hears(&self, session: &Session, room: RoomId) -> bool;

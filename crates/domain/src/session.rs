@@ -169,6 +169,16 @@ impl Mailbox {
         self.state.lock().accept(told, go);
     }
 
+    /// Drops what waits of a room that the session has left.
+    pub fn forget(&self, room: RoomId) {
+        let mut state = self.state.lock();
+        state.queue.retain(|waiting| waiting.room != room);
+        if let Some(lagged) = &mut state.lagged {
+            lagged.remove(&room);
+        }
+        state.lagged.take_if(|lagged| lagged.is_empty());
+    }
+
     /// The waker, if somebody waits though there is something for them.
     pub fn stir(&self) -> Option<Waker> {
         let mut state = self.state.lock();

@@ -1,6 +1,6 @@
 //! What the events of one socket do.
 
-use super::presence::Presence;
+use super::{lag::Lag, presence::Presence};
 use crate::{map, wire};
 use convo_domain::{
     Asker,
@@ -20,7 +20,7 @@ use convo_kit::{
 };
 use convo_socketio::Ack;
 use futures_util::{future::BoxFuture, task::AtomicWaker};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{sync::Arc, task::Context};
 
@@ -43,6 +43,8 @@ pub(crate) struct Desk {
     /// Held while a room is joined or left, for the events behind it are meant to find that done.
     turn: tokio::sync::Mutex<()>,
     complaints: Mutex<Vec<wire::Complaint>>,
+    /// What the socket was too slow for. Boxed, for most never are.
+    lag: Mutex<Option<Box<Lag>>>,
     reader: AtomicWaker,
 }
 
@@ -68,6 +70,7 @@ impl Desk {
             joined: Mutex::new(Some(Vec::new())),
             turn: tokio::sync::Mutex::default(),
             complaints: Mutex::default(),
+            lag: Mutex::default(),
             reader: AtomicWaker::new(),
         })
     }
@@ -159,6 +162,9 @@ impl Desk {
         match self.forget(room) {
             Some(who) => self.exit(room, who),
             None => self.app.domain.bus.unsubscribe(&self.session, room),
+        }
+        if let Some(lag) = &mut *self.lag.lock() {
+            lag.forget(room);
         }
         ack(&wire::Left { ok: true, chatroom_id: room.0 })
     }
@@ -255,6 +261,10 @@ impl Desk {
     pub(crate) fn complaints(&self, cx: &Context<'_>) -> Vec<wire::Complaint> {
         self.reader.register(cx.waker());
         std::mem::take(&mut *self.complaints.lock())
+    }
+
+    pub(crate) fn lag(&self) -> MutexGuard<'_, Option<Box<Lag>>> {
+        self.lag.lock()
     }
 
     /// Messages after `seq` as this client may see them, a page.

@@ -2,11 +2,10 @@
 
 use super::{
     desk::Desk,
-    lag::Lag,
     word::{self, Namespace},
 };
 use convo_domain::{
-    error::Kind,
+    error::{Kind, Result},
     event::Told,
     message::Message,
     session::{Batch, Close},
@@ -27,13 +26,11 @@ pub struct Socket {
     takes_offsets: bool,
     /// The session is over.
     close: Option<Close>,
-    /// Boxed, for most sockets never lag.
-    lag: Option<Box<Lag>>,
 }
 
 impl Socket {
     pub(crate) fn new(desk: Arc<Desk>, namespace: Namespace, takes_offsets: bool) -> Self {
-        Self { desk, namespace, takes_offsets, close: None, lag: None }
+        Self { desk, namespace, takes_offsets, close: None }
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {
@@ -50,10 +47,8 @@ impl Socket {
     /// What was missed before, then what is new.
     fn poll_news(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>> {
         // Whoever was logged out meanwhile hears no more pages, and how it ends.
-        if let Some(lag) = &mut self.lag
-            && !self.desk.session().mailbox().is_closing()
-        {
-            match ready!(lag.poll_page(cx, |room, seq| self.desk.missed(room, seq))) {
+        if !self.desk.session().mailbox().is_closing() {
+            match ready!(self.poll_missed(cx)) {
                 Some(Ok(page)) => {
                     out.extend(page.iter().filter_map(|message| self.frame_again(message)));
                     return Poll::Ready(Ok(()));
@@ -73,17 +68,27 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
+    /// The next page of what was missed.
+    fn poll_missed(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Message>>>> {
+        match &mut *self.desk.lag() {
+            Some(lag) => lag.poll_page(cx, |room, seq| self.desk.missed(room, seq)),
+            None => Poll::Ready(None),
+        }
+    }
+
     fn take(&mut self, batch: Batch, out: &mut Vec<Frame>) {
+        let mut lag = self.desk.lag();
         for told in &batch.told {
             self.desk.somebody_went(told);
-            if !self.lag.as_mut().is_some_and(|lag| lag.has_sent(told)) {
+            if !lag.as_mut().is_some_and(|lag| lag.has_sent(told)) {
                 out.extend(self.frame(told));
             }
         }
         if !batch.lagged.is_empty() {
-            self.lag.get_or_insert_default().add(batch.lagged);
+            lag.get_or_insert_default().add(batch.lagged);
         }
-        self.lag.take_if(|lag| lag.is_over());
+        lag.take_if(|lag| lag.is_over());
+        drop(lag);
         self.close = batch.close;
     }
 

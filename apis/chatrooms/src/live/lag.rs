@@ -61,6 +61,13 @@ impl Lag {
         Poll::Ready(Some(Ok(page)))
     }
 
+    /// The room was left: the rest of it is not wanted.
+    pub(crate) fn forget(&mut self, room: RoomId) {
+        self.page.take_if(|_| self.behind.last().is_some_and(|(id, _)| *id == room));
+        self.behind.retain(|(id, _)| *id != room);
+        self.floors.remove(&room);
+    }
+
     /// Whether a live event was sent out of the store already.
     pub(crate) fn has_sent(&mut self, told: &Told) -> bool {
         let (Some(seq), Some(floor)) = (told.seq(), self.floors.get(&told.room)) else { return false };
@@ -143,6 +150,17 @@ mod tests {
         lag.add(vec![(RoomId::new(), 0)]);
         assert!(next(&mut lag, |_, _| Box::pin(std::future::pending())).is_pending());
         assert!(next(&mut lag, store).is_pending(), "it is not asked for twice");
+    }
+
+    #[test]
+    fn a_room_that_was_left_is_not_read_on() {
+        let (room, other, mut lag) = (RoomId::new(), RoomId::new(), Lag::default());
+        lag.add(vec![(other, ALL - 1), (room, 1)]);
+        assert!(next(&mut lag, |_, _| Box::pin(std::future::pending())).is_pending(), "on its way");
+        lag.forget(room);
+        assert_eq!(page(&mut lag).unwrap(), [ALL], "of the other room");
+        assert_eq!(page(&mut lag), None);
+        assert!(!lag.has_sent(&posted(room, 2)), "it may be joined again");
     }
 
     #[test]
