@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +22,11 @@ use crate::packet::{Packet, sequence};
 pub trait App: Send + Sync + 'static {
     /// What the application keeps for each socket.
     type Socket: Feed;
+
+    /// Where a client comes from, for the limits of one address. By default [`Handshake::remote`].
+    fn address(&self, handshake: &Handshake) -> Option<IpAddr> {
+        handshake.remote().map(|remote| remote.ip())
+    }
 
     /// A client asks to join a namespace: look at [`Connect::namespace`] and at who it is.
     ///

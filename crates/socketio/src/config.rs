@@ -12,9 +12,14 @@ pub struct Config {
     pub max_attachments: usize,
     /// Clients at the same time; 0 is no limit. Who comes on top gets 503. Default 0.
     pub max_clients: usize,
-    /// Clients at the same time from one remote address; 0 is no limit. Who comes on top gets 429.
-    /// Default 0.
+    /// Clients at the same time from one address ([`crate::App::address`]); 0 is no limit. Who comes on
+    /// top gets 429. Default 0.
     pub max_clients_per_address: usize,
+    /// Clients that are in no namespace, at the same time; 0 is no limit. For one more the oldest is
+    /// closed. Default 0.
+    pub max_homeless: usize,
+    /// As `max_homeless`, from one address. Default 0.
+    pub max_homeless_per_address: usize,
     /// Namespaces that one client may be in. Default 16.
     pub max_namespaces: usize,
     /// Events of one client that may be under way; beyond that its transport is not read. Default 64.
@@ -46,6 +51,8 @@ impl Default for Config {
             max_attachments: 10,
             max_clients: 0,
             max_clients_per_address: 0,
+            max_homeless: 0,
+            max_homeless_per_address: 0,
             max_namespaces: 16,
             max_under_way: 64,
             ping_interval: Duration::from_secs(25),

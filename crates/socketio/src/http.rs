@@ -105,7 +105,7 @@ async fn route<A: App>(shared: Arc<Shared<A>>, request: Request) -> Result<Respo
 
 fn open_polling<A: App>(shared: Arc<Shared<A>>, request: Request) -> Result<Response, Refused> {
     let handshake = Handshake::new(&request.into_parts().0);
-    let seat = shared.registry.admit(handshake.remote().map(|address| address.ip()), &shared.config)?;
+    let seat = shared.registry.admit(shared.app.address(&handshake), &shared.config)?;
     let open = engine::open(seat.sid, &["websocket"], &shared.config);
     Session::spawn(shared, seat, Arc::new(handshake), session::polling());
     Ok(text(open))
@@ -115,7 +115,7 @@ async fn open_websocket<A: App>(shared: Arc<Shared<A>>, request: Request) -> Res
     let (mut parts, _) = request.into_parts();
     let handshake = Handshake::new(&parts);
     let upgrade = upgrade_of(&mut parts, &shared.config).await?;
-    let seat = shared.registry.admit(handshake.remote().map(|address| address.ip()), &shared.config)?;
+    let seat = shared.registry.admit(shared.app.address(&handshake), &shared.config)?;
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Not awaited here: this future has the upgrade's leftovers, and would keep them as long as the client.
         let transport = Transport::WebSocket(Socket::new(socket));

@@ -1,6 +1,6 @@
 //! The clients that are here, by session id, and how to reach their tasks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -122,7 +122,48 @@ pub(crate) struct Registry {
 struct Clients {
     by_sid: HashMap<Sid, Arc<Handle>>,
     by_address: HashMap<IpAddr, usize>,
+    homeless: Homeless,
     closed: bool,
+}
+
+/// Clients in no namespace, by age: anybody can be one, without saying who they are.
+#[derive(Default)]
+struct Homeless {
+    last: u64,
+    by_age: BTreeMap<u64, (Option<IpAddr>, Arc<Handle>)>,
+    by_address: HashMap<IpAddr, BTreeSet<u64>>,
+}
+
+impl Homeless {
+    /// Adds the youngest; gives its age, and who makes room for it.
+    fn add(&mut self, address: Option<IpAddr>, handle: Arc<Handle>, config: &Config) -> (u64, Option<Arc<Handle>>) {
+        self.last += 1;
+        self.by_age.insert(self.last, (address, handle));
+        let neighbours = address.map(|address| self.by_address.entry(address).or_default());
+        let over = |limit: usize, count: usize| limit > 0 && count > limit;
+        let mut surplus = None;
+        if let Some(neighbours) = neighbours {
+            neighbours.insert(self.last);
+            surplus = neighbours.first().copied().filter(|_| over(config.max_homeless_per_address, neighbours.len()));
+        }
+        if surplus.is_none() && over(config.max_homeless, self.by_age.len()) {
+            surplus = self.by_age.keys().next().copied();
+        }
+        (self.last, surplus.and_then(|age| self.remove(age)))
+    }
+
+    fn remove(&mut self, age: u64) -> Option<Arc<Handle>> {
+        let (address, handle) = self.by_age.remove(&age)?;
+        if let Some(address) = address
+            && let Some(neighbours) = self.by_address.get_mut(&address)
+        {
+            neighbours.remove(&age);
+            if neighbours.is_empty() {
+                self.by_address.remove(&address);
+            }
+        }
+        Some(handle)
+    }
 }
 
 /// Why there is no room for a client.
@@ -150,8 +191,11 @@ impl Registry {
         }
         let (sid, handle) = (Sid::random(), Arc::<Handle>::default());
         clients.by_sid.insert(sid, handle.clone());
+        drop(clients);
         self.counters.polling.fetch_add(1, Ordering::Relaxed);
-        Ok(Seat { registry: self.clone(), sid, handle, address, websocket: false })
+        let mut seat = Seat { registry: self.clone(), sid, handle, address, websocket: false, homeless: None };
+        seat.unsettle(config);
+        Ok(seat)
     }
 
     pub(crate) fn get(&self, sid: &str) -> Option<Arc<Handle>> {
@@ -202,9 +246,30 @@ pub(crate) struct Seat {
     pub(crate) handle: Arc<Handle>,
     address: Option<IpAddr>,
     websocket: bool,
+    /// Its age among the homeless.
+    homeless: Option<u64>,
 }
 
 impl Seat {
+    /// The client is in no namespace. The oldest of those may have to make room.
+    pub(crate) fn unsettle(&mut self, config: &Config) {
+        if self.homeless.is_none() {
+            let mut clients = self.registry.clients.lock();
+            let (age, surplus) = clients.homeless.add(self.address, self.handle.clone(), config);
+            drop(clients);
+            self.homeless = Some(age);
+            // One that has ended needs no telling.
+            let _ = surplus.map(|oldest| oldest.send(Letter::Close(Reason::ConnectTimeout, None)));
+        }
+    }
+
+    /// The client is in a namespace, or about to be.
+    pub(crate) fn settle(&mut self) {
+        if let Some(age) = self.homeless.take() {
+            self.registry.clients.lock().homeless.remove(age);
+        }
+    }
+
     /// The client is on a WebSocket from now on.
     pub(crate) fn set_websocket(&mut self) {
         if !self.websocket {
@@ -219,6 +284,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.handle.close();
+        self.settle();
         self.registry.leave(self.sid, self.address);
         let counters = &self.registry.counters;
         let gauge = if self.websocket { &counters.websocket } else { &counters.polling };
@@ -247,6 +313,29 @@ mod tests {
         assert!(registry.get(sid.as_str()).is_none());
         assert!(handle.send(Letter::Probed).is_err(), "nobody reads it any more");
         assert!(registry.admit(address, &config).is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_the_homeless_make_room() {
+        let registry = Arc::<Registry>::default();
+        let config = Config { max_homeless: 3, max_homeless_per_address: 2, ..Config::default() };
+        let addresses = [1, 2].map(|last| Some(IpAddr::from([127, 0, 0, last])));
+        let is_told = |seat: &Seat| !seat.handle.mailbox.lock().letters.is_empty();
+        let mut settled = registry.admit(addresses[0], &config).unwrap();
+        settled.settle();
+        let first = registry.admit(addresses[0], &config).unwrap();
+        let elsewhere = registry.admit(addresses[1], &config).unwrap();
+        let second = registry.admit(addresses[0], &config).unwrap();
+        assert!(![&settled, &first, &elsewhere, &second].into_iter().any(is_told));
+        let third = registry.admit(addresses[0], &config).unwrap();
+        assert!(is_told(&first), "the oldest of the address");
+        let fourth = registry.admit(addresses[1], &config).unwrap();
+        assert!(is_told(&elsewhere), "the oldest of all");
+        settled.unsettle(&config);
+        assert!(is_told(&second) && !is_told(&third) && !is_told(&settled), "who leaves a namespace is the youngest");
+        drop((settled, first, elsewhere, second, third, fourth));
+        let homeless = &registry.clients.lock().homeless;
+        assert!(homeless.by_age.is_empty() && homeless.by_address.is_empty());
     }
 
     #[tokio::test]

@@ -149,8 +149,10 @@ impl<A: App> Session<A> {
         let config = &self.shared.config;
         if !self.client.is_homeless() {
             self.deadlines.clear(Deadline::Join);
+            self.seat.settle();
         } else if !self.deadlines.is_set(Deadline::Join) {
             self.deadlines.set(Deadline::Join, config.connect_timeout);
+            self.seat.unsettle(config);
         }
         while let Poll::Ready(deadline) = self.deadlines.poll_passed(cx) {
             match deadline {

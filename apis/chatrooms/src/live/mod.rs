@@ -17,17 +17,27 @@ use convo_domain::{
     user::Actor,
 };
 use convo_kit::{Shared, door::client_address, voice};
-use convo_socketio::{App, Config, Connect, Event, Reason, Refusal, Reply, SocketIo};
+use convo_socketio::{App, Config, Connect, Event, Handshake, Reason, Refusal, Reply, SocketIo};
 use desk::Desk;
 use feed::Socket;
 use presence::Presence;
 use serde_json::json;
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use word::Namespace;
 
 /// The Socket.IO server, to be mounted by [`SocketIo::router`] and shut down by [`SocketIo::close_all`].
 pub fn socket_io(app: &Shared) -> SocketIo<Live> {
-    SocketIo::new(Live { app: app.clone(), presence: Arc::default() }, Config::default())
+    SocketIo::new(Live { app: app.clone(), presence: Arc::default() }, config())
+}
+
+/// Who joins no namespace has not said who they are: they are few, and not for long.
+fn config() -> Config {
+    Config {
+        connect_timeout: Duration::from_secs(10),
+        max_homeless: 8_192,
+        max_homeless_per_address: 1_024,
+        ..Config::default()
+    }
 }
 
 /// What the Socket.IO server asks: who may connect, and what an event does.
@@ -43,14 +53,21 @@ impl Live {
     }
 
     fn asker(&self, connect: &Connect, actor: &Actor) -> Asker {
-        let handshake = &connect.handshake;
+        Asker::of(Some(actor), self.client_address(&connect.handshake))
+    }
+
+    fn client_address(&self, handshake: &Handshake) -> IpAddr {
         let peer = handshake.remote().map(|address| address.ip());
-        Asker::of(Some(actor), client_address(&handshake.headers(), peer, &self.app.proxies))
+        client_address(&handshake.headers(), peer, &self.app.proxies)
     }
 }
 
 impl App for Live {
     type Socket = Socket;
+
+    fn address(&self, handshake: &Handshake) -> Option<IpAddr> {
+        Some(self.client_address(handshake))
+    }
 
     async fn connect(&self, connect: &Connect) -> Result<Socket, Refusal> {
         let namespace = Namespace::named(&connect.namespace).ok_or_else(Refusal::invalid_namespace)?;

@@ -341,6 +341,21 @@ async fn clients_are_limited() {
 }
 
 #[tokio::test]
+async fn who_joins_nothing_makes_room_for_others() {
+    let server = Server::start(Config { max_homeless_per_address: 10, ..Config::default() }).await;
+    let mut joined = server.joined().await;
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        sessions.push(server.polling().await);
+    }
+    until(|| server.socketio.stats().polling == 10, || format!("{:?}", server.socketio.stats())).await;
+    assert_eq!(server.get(&sessions[0]).await.0, 400, "the oldest is gone");
+    assert_eq!(server.post(&sessions[19], "40").await.0, 200, "the youngest goes on");
+    joined.send("42[\"echo\",1]").await;
+    assert_eq!(joined.text().await, "42[\"echo\",1]");
+}
+
+#[tokio::test]
 async fn closing_all() {
     let server = Server::start(Config::default()).await;
     let mut socket = server.joined().await;
