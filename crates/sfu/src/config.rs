@@ -30,7 +30,8 @@ pub struct Config {
     pub remote_unmute: bool,
     /// The first guess of what a subscriber's link takes, in bits per second.
     pub initial_downlink: u64,
-    /// Lines of a client's description beyond which it is asked for no more; tracks that find none wait until one is free.
+    /// Lines of a description beyond which a client is asked for no more, or offered no more; tracks that find none wait until
+    /// one is free.
     pub lines: usize,
     /// Clients may ask for failures (`SimulateScenario`), as the SDKs' own suites do.
     pub simulate: bool,

@@ -202,8 +202,14 @@ fn five_people_all_hear_each_other() {
 
 #[test]
 fn in_a_room_with_more_tracks_than_lines_the_rest_wait_for_one() {
+    [Mode::Single, Mode::Dual].into_iter().for_each(more_tracks_than_lines);
+}
+
+fn more_tracks_than_lines(mode: Mode) {
     let mut world = World::with(6, |config| config.lines = 20);
-    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let ann = world.enter("ann");
+    let bob = world.join_with("bob", |join| join.mode = mode);
+    world.until("media is connected", |w| w.clients[bob].connected);
     world.clients[bob].keeps_lines = true;
     for n in 0..10 {
         world.publish_audio(ann, &format!("mic{n}"));
@@ -212,13 +218,13 @@ fn in_a_room_with_more_tracks_than_lines_the_rest_wait_for_one() {
     world.run(Duration::from_secs(2));
     let placed = |world: &World| -> BTreeSet<_> { world.clients[bob].mid_to_track.values().cloned().collect() };
     let asked = |world: &World| {
-        let asked = |r: &&Response| matches!(r, Response::MediaSectionsRequirement(_));
+        let asked = |r: &&Response| matches!(r, Response::MediaSectionsRequirement(_) | Response::Offer(_));
         world.clients[bob].responses.iter().filter(asked).count()
     };
     let (before, questions) = (placed(&world), asked(&world));
-    assert_eq!(before.len(), 19, "all lines but that of the data channels are taken");
+    assert_eq!(before.len(), 19, "{mode:?}: all lines but that of the data channels are taken");
     world.run(Duration::from_secs(2));
-    assert_eq!(asked(&world), questions, "who has all lines is left alone");
+    assert_eq!(asked(&world), questions, "{mode:?}: who has all lines is left alone");
     assert!(!world.clients[bob].closed);
 
     let unwanted = before.iter().find(|sid| **sid == world.sid(ann, "cam0")).expect("the first have lines").clone();
@@ -226,6 +232,6 @@ fn in_a_room_with_more_tracks_than_lines_the_rest_wait_for_one() {
     world.signal(bob, Request::Subscription(proto::UpdateSubscription { track_sids, ..Default::default() }));
     world.run(Duration::from_secs(2));
     let after = placed(&world);
-    assert_eq!(after.len(), 19, "the one that waited has the line");
+    assert_eq!(after.len(), 19, "{mode:?}: the one that waited has the line");
     assert_eq!(before.difference(&after).collect::<Vec<_>>(), [&unwanted]);
 }

@@ -236,6 +236,7 @@ impl Room {
         if person.connection.is_none() || person.subscriber.as_ref().is_none_or(Peer::offering) {
             return;
         }
+        let taken = person.slots.iter().filter(|slot| slot.subscription.is_some()).count();
         let waiting: Vec<SubscriptionKey> = person
             .subscriptions
             .iter()
@@ -244,6 +245,8 @@ impl Room {
                 let subscription = &self.subscriptions[*key];
                 subscription.line.is_none() && subscription.wanted()
             })
+            // One is the data channels'.
+            .take(cx.config.lines.saturating_sub(1 + taken))
             .collect();
         let add: Vec<_> = waiting
             .iter()
