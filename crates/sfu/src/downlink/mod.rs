@@ -308,9 +308,10 @@ impl Downlink {
             Rtcp::TransportWide(feedback) => return self.on_feedback(now, feedback, way),
             Rtcp::PictureLoss { ssrc } => return self.mid_of(ssrc).map(Told::KeyframeRequest),
             Rtcp::Nack { ssrc, seq, behind } => {
+                let line = self.lines.iter().position(|line| line.ssrc == ssrc)?;
                 let behind = (0..16).filter(|bit| behind & 1 << bit != 0).map(|bit| bit + 1);
                 for offset in std::iter::once(0).chain(behind) {
-                    self.on_missing(now, ssrc, seq.wrapping_add(offset), way);
+                    self.on_missing(now, line, seq.wrapping_add(offset), way);
                 }
             }
             Rtcp::Reception(report) => self.on_report(now, report),
@@ -328,10 +329,10 @@ impl Downlink {
         self.lines.iter().find(|line| line.ssrc == ssrc).map(|line| line.mid)
     }
 
-    fn on_missing(&mut self, now: Instant, ssrc: u32, seq: u16, way: &mut Way<'_>) {
-        let Self { lines, rtt, .. } = self;
-        let Some(line) = lines.iter_mut().find(|line| line.ssrc == ssrc) else { return };
-        let Some(bytes) = line.ask_again(now, seq, rtt.unwrap_or_default()) else { return };
+    fn on_missing(&mut self, now: Instant, line: usize, seq: u16, way: &mut Way<'_>) {
+        let (line, rtt) = (&mut self.lines[line], self.rtt.unwrap_or_default());
+        let Some(bytes) = line.ask_again(now, seq, rtt) else { return };
+        let ssrc = line.ssrc;
         let bytes = bytes + HEADER;
         if !self.again.takes(now, bytes, self.estimator.estimate()) {
             return;
