@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import jwt
 import pytest
-from livekit import api
+from livekit import api, rtc
 from livekit.protocol import agent as proto
 
 pytestmark = pytest.mark.one_store
@@ -88,6 +88,45 @@ async def test_a_dispatch_calls_for_an_agent_by_name(lk, worker):
     assert (await unnamed.hear("pong")).last_timestamp == 7
 
 
+async def test_an_agent_is_called_once_for_who_publishes(worker, connect, token):
+    agent = await worker(kind=proto.JobType.JT_PUBLISHER)
+    clients = [await connect(token(identity, "hall")) for identity in ("ann", "bob")]
+
+    async def publish(client):
+        audio = rtc.LocalAudioTrack.create_audio_track("mic", rtc.AudioSource(48_000, 1))
+        video = rtc.LocalVideoTrack.create_video_track("camera", rtc.VideoSource(320, 180))
+        person = client.room.local_participant
+        return await asyncio.gather(*(person.publish_track(track) for track in (audio, video)))
+
+    for publication in await publish(clients[0]):
+        await clients[0].room.local_participant.unpublish_track(publication.sid)
+    await publish(clients[0])
+    await publish(clients[1])
+    assert [(await agent.take()).job.participant.identity for _ in clients] == ["ann", "bob"]
+
+
+async def test_a_dispatch_is_deleted_while_a_worker_thinks(lk, worker):
+    named = await worker("helper")
+    ask = api.CreateAgentDispatchRequest(agent_name="helper", room="hall")
+    dispatch = await lk.agent_dispatch.create_dispatch(ask)
+    job = (await named.hear("availability")).job.id
+    await lk.agent_dispatch.delete_dispatch(dispatch.id, "hall")
+    await named.say(availability=proto.AvailabilityResponse(job_id=job, available=True, participant_identity="agent-1"))
+    assert (await named.hear("termination")).job_id == job
+
+
+async def test_a_dispatch_of_a_meeting_by_its_id(lk, worker, room):
+    named = await worker("helper")
+    ask = api.CreateAgentDispatchRequest(agent_name="helper", room=room.id)
+    dispatch = await lk.agent_dispatch.create_dispatch(ask)
+    job = (await named.take()).job.id
+    for name in (room.id, room.code):
+        [listed] = await lk.agent_dispatch.list_dispatch(name)
+        assert (listed.id, listed.room) == (dispatch.id, room.code)
+    await lk.agent_dispatch.delete_dispatch(dispatch.id, room.id)
+    assert (await named.hear("termination")).job_id == job
+
+
 async def test_a_room_names_its_agents(lk, worker):
     named = await worker("helper")
     wanted = [api.RoomAgentDispatch(agent_name="helper", metadata="from the room")]
@@ -108,3 +147,14 @@ async def test_who_declines_is_passed_over(lk, worker):
     other = workers[1 - first]
     await other.say(availability=proto.AvailabilityResponse(job_id=job, available=True, participant_identity="agent-2"))
     assert (await other.hear("assignment")).job.state.participant_identity == "agent-2"
+
+
+async def test_who_is_gone_is_not_waited_for(lk, worker):
+    workers = [await worker() for _ in range(2)]
+    await lk.room.create_room(api.CreateRoomRequest(name="hall"))
+    offers = [asyncio.create_task(one.hear("availability")) for one in workers]
+    done, waiting = await asyncio.wait(offers, timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    job = next(iter(done)).result().job.id
+    await workers[offers.index(next(iter(done)))].socket.close()
+    # A worker that is there has ten seconds.
+    assert (await asyncio.wait_for(next(iter(waiting)), 5)).job.id == job

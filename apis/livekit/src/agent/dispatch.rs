@@ -12,7 +12,7 @@ use livekit_protocol::{
     participant_info::Kind as ParticipantKind, server_message::Message as Say,
 };
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Default)]
 pub(crate) struct Dispatches {
@@ -25,6 +25,8 @@ struct Room {
     planned: Vec<RoomAgentDispatch>,
     started: bool,
     dispatches: Vec<AgentDispatch>,
+    /// Who has published something, by session: agents were called for them.
+    publishers: HashSet<String>,
 }
 
 impl Dispatches {
@@ -77,11 +79,22 @@ impl Dispatches {
         begun
     }
 
-    pub(super) fn add_job(&self, room: &str, job: Job) {
+    /// Whether the dispatch is still there.
+    pub(super) fn add_job(&self, room: &str, job: Job) -> bool {
         let mut rooms = self.rooms.lock();
-        let dispatches = rooms.get_mut(room).into_iter().flat_map(|room| &mut room.dispatches);
-        if let Some(dispatch) = dispatches.into_iter().find(|dispatch| dispatch.id == job.dispatch_id) {
-            dispatch.state.get_or_insert_default().jobs.push(job);
+        let mut dispatches = rooms.get_mut(room).into_iter().flat_map(|room| &mut room.dispatches);
+        let dispatch = dispatches.find(|dispatch| dispatch.id == job.dispatch_id);
+        dispatch.map(|dispatch| dispatch.state.get_or_insert_default().jobs.push(job)).is_some()
+    }
+
+    /// Somebody has published a track; whether it is their first.
+    fn publishes(&self, room: &str, sid: &str) -> bool {
+        self.rooms.lock().get_mut(room).is_some_and(|room| room.publishers.insert(sid.to_owned()))
+    }
+
+    fn gone(&self, room: &str, sid: &str) {
+        if let Some(room) = self.rooms.lock().get_mut(room) {
+            room.publishers.remove(sid);
         }
     }
 
@@ -143,18 +156,23 @@ impl Doors {
                 launch(all(), JobType::JtParticipant, Some(info));
             }
             // Its first track makes a publisher.
-            EventKind::TrackPublished { info, .. } if for_agents(info) && info.tracks.len() == 1 => {
+            EventKind::TrackPublished { info, .. }
+                if for_agents(info) && self.agents.dispatches.publishes(&room.name, &info.sid) =>
+            {
                 launch(all(), JobType::JtPublisher, Some(info));
             }
             EventKind::ParticipantLeft { info, .. } if info.kind() == ParticipantKind::Agent => {
                 let over = self.agents.dispatches.agent_left(&room.name, &info.identity, now);
                 over.iter().for_each(|job| self.terminate(job));
             }
+            EventKind::ParticipantLeft { info, .. } | EventKind::ParticipantAborted { info, .. } => {
+                self.agents.dispatches.gone(&room.name, &info.sid);
+            }
             _ => {}
         }
     }
 
-    fn terminate(&self, job: &Job) {
+    pub(super) fn terminate(&self, job: &Job) {
         let worker = job.state.as_ref().and_then(|state| self.agents.pool.worker(&state.worker_id));
         if let Some(worker) = worker {
             worker.tell(Say::Termination(proto::JobTermination { job_id: job.id.clone() }));
@@ -166,8 +184,8 @@ impl Doors {
 pub(crate) async fn serve(doors: &House, call: &Call, method: &str) -> Answer {
     match method {
         "CreateDispatch" => create(doors, call).await,
-        "DeleteDispatch" => delete(doors, call),
-        "ListDispatch" => list(doors, call),
+        "DeleteDispatch" => delete(doors, call).await,
+        "ListDispatch" => list(doors, call).await,
         _ => Err(no_route("livekit.AgentDispatchService", method)),
     }
 }
@@ -215,10 +233,11 @@ async fn create(doors: &House, call: &Call) -> Answer {
     call.write(&dispatch)
 }
 
-fn delete(doors: &House, call: &Call) -> Answer {
+async fn delete(doors: &House, call: &Call) -> Answer {
     let ask: proto::DeleteAgentDispatchRequest = call.read()?;
     call.admin(&ask.room)?;
-    let removed = doors.agents.dispatches.remove(&ask.room, &ask.dispatch_id);
+    let name = doors.media_name(ask.room).await?;
+    let removed = doors.agents.dispatches.remove(&name, &ask.dispatch_id);
     let mut dispatch = removed.ok_or(convo_sfu::Refusal::NotFound("requested dispatch does not exist"))?;
     let now = doors.app.domain.now();
     let state = dispatch.state.get_or_insert_default();
@@ -230,10 +249,10 @@ fn delete(doors: &House, call: &Call) -> Answer {
     call.write(&dispatch)
 }
 
-fn list(doors: &House, call: &Call) -> Answer {
+async fn list(doors: &House, call: &Call) -> Answer {
     let ask: proto::ListAgentDispatchRequest = call.read()?;
     call.admin(&ask.room)?;
-    let mut agent_dispatches = doors.agents.dispatches.of(&ask.room);
+    let mut agent_dispatches = doors.agents.dispatches.of(&doors.media_name(ask.room).await?);
     agent_dispatches.retain(|dispatch| ask.dispatch_id.is_empty() || dispatch.id == ask.dispatch_id);
     call.write(&proto::ListAgentDispatchResponse { agent_dispatches })
 }
@@ -256,7 +275,7 @@ fn for_agents(info: &proto::ParticipantInfo) -> bool {
     !matches!(info.kind(), ParticipantKind::Agent | ParticipantKind::Egress)
 }
 
-fn running(job: &Job) -> bool {
+pub(super) fn running(job: &Job) -> bool {
     job.state.as_ref().is_some_and(|state| matches!(state.status(), JobStatus::JsPending | JobStatus::JsRunning))
 }
 
@@ -299,6 +318,17 @@ mod tests {
     }
 
     #[test]
+    fn a_publisher_is_one_for_as_long_as_they_are_there() {
+        let dispatches = Dispatches::default();
+        assert!(!dispatches.publishes("r", "PA_1"), "no such room");
+        dispatches.start("r", Timestamp(0));
+        assert!(dispatches.publishes("r", "PA_1") && dispatches.publishes("r", "PA_2"));
+        assert!(!dispatches.publishes("r", "PA_1"), "another track, or the first one again");
+        dispatches.gone("r", "PA_1");
+        assert!(dispatches.publishes("r", "PA_1"));
+    }
+
+    #[test]
     fn a_job_ends_with_its_worker_or_its_agent() {
         let (dispatches, now) = (Dispatches::default(), Timestamp(7));
         let made = dispatch("r", agent("a"), now);
@@ -311,7 +341,7 @@ mod tests {
                 ..Default::default()
             };
             let job = Job { id: id.into(), dispatch_id: made.id.clone(), state: Some(state), ..Default::default() };
-            dispatches.add_job("r", job);
+            assert!(dispatches.add_job("r", job));
         }
         dispatches.worker_left("w1", now);
         assert_eq!(dispatches.agent_left("r", "agent-1", now), [], "it failed already");

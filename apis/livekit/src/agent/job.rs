@@ -1,6 +1,7 @@
 //! Finding a worker for a job, and giving it the job with a token for its agent.
 
 use super::{
+    dispatch::running,
     id,
     pool::{Kind, Worker},
 };
@@ -51,7 +52,10 @@ async fn place(doors: House, wanted: Wanted, kind: Kind) {
     while let Some(worker) = doors.agents.pool.pick(&kind, &asked, rand::random()) {
         asked.insert(worker.id.clone());
         if let Some(job) = assign(&doors, &worker, job.clone()).await {
-            doors.agents.dispatches.add_job(&wanted.room.name, job);
+            // The dispatch may have been deleted while the worker thought about it.
+            if !doors.agents.dispatches.add_job(&wanted.room.name, job.clone()) && running(&job) {
+                doors.terminate(&job);
+            }
             return;
         }
     }

@@ -102,8 +102,10 @@ impl Pool {
         self.workers.lock().push(worker);
     }
 
+    /// What it was offered and has not answered, others are asked for.
     pub(crate) fn remove(&self, worker: &Arc<Worker>) {
         self.workers.lock().retain(|other| !Arc::ptr_eq(other, worker));
+        worker.state.lock().offers.clear();
     }
 
     pub(crate) fn worker(&self, id: &str) -> Option<Arc<Worker>> {
