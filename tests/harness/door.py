@@ -6,14 +6,15 @@ import contextlib
 
 import aiohttp
 from aiohttp import web
-from livekit.protocol.rtc import SignalResponse
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.rtc import LeaveRequest, SignalResponse
 
 
 class Door:
     """The door to such a server: all that comes goes on to it, but its updates of participants come late.
 
     Used with `async with`; `server` (an `http` URL) may be set later, and away for a while: `refused` says what was asked for
-    without it. What `unanswered` names is never answered; who comes waits `entry` seconds.
+    without it. What `unanswered` names is never answered; who comes waits `entry` seconds. `sockets` counts who came.
     """
 
     def __init__(self, server=None, seconds=3, unanswered=None, entry=0):
@@ -21,6 +22,8 @@ class Door:
         self.seconds = seconds
         self.unanswered = unanswered
         self.entry = entry
+        self.clients = []
+        self.deaf = 0
         self.url = None
         self.refused = []
         self.closed = asyncio.Event()
@@ -41,6 +44,21 @@ class Door:
         await self.session.close()
         await self.runner.cleanup()
 
+    @property
+    def sockets(self):
+        return len(self.clients)
+
+    def deafen(self):
+        """Those who are here hear nothing more."""
+        self.deaf = self.sockets
+
+    async def dismiss(self):
+        """Those who are here hear that the room was closed, as it was empty."""
+        leave = LeaveRequest(reason=DisconnectReason.ROOM_CLOSED, action=LeaveRequest.Action.DISCONNECT)
+        for client in self.clients:
+            await client.send_bytes(SignalResponse(leave=leave).SerializeToString())
+            await client.close()
+
     async def _pass(self, request):
         if self.server is None:
             self.refused.append(request.path.rpartition("/")[2])
@@ -59,6 +77,8 @@ class Door:
 
     async def _socket(self, request, url, headers):
         client = web.WebSocketResponse()
+        self.clients.append(client)
+        number = self.sockets
         await client.prepare(request)
         await asyncio.sleep(self.entry)
         async with self.session.ws_connect(url, headers=headers) as server, asyncio.TaskGroup() as tasks:
@@ -71,6 +91,8 @@ class Door:
             async def down():
                 waiting = []
                 async for message in server:
+                    if number <= self.deaf:
+                        continue
                     if SignalResponse.FromString(message.data).WhichOneof("message") == "update":
                         waiting.append(tasks.create_task(late(message.data)))
                     else:

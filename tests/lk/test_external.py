@@ -165,6 +165,38 @@ async def test_who_looks_at_their_camera_first_is_heard_too(serve, livekit, key,
         assert await until(lambda: posts(ann, room), lambda found: found) == ["ready"]
 
 
+async def test_a_room_that_is_closed_is_opened_for_who_is_awaited(serve, livekit, key, connect):
+    """LiveKit closes a room in which nobody else has been for a while."""
+    async with Door(livekit.url) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann = await world.person("Ann")
+        room = await ann.via("platform").create_room()
+        joined = await join(ann, room)
+        before = door.sockets
+        await door.dismiss()
+        async with asyncio.timeout(15):
+            while door.sockets == before:
+                await asyncio.sleep(0.05)
+        hers = await connect(joined)
+        await bridged(ann, room, hers)
+
+
+@pytest.mark.slow
+async def test_a_server_that_falls_silent_is_left(serve, livekit, key, connect):
+    async with Door(livekit.url) as door:
+        world = await serve(LIVEKIT_URL=door.url, LIVEKIT_API_KEY=key[0], LIVEKIT_API_SECRET=key[1])
+        ann, bob = await world.person("Ann"), await world.person("Bob")
+        room = await ann.via("platform").create_room()
+        hers = await connect(await join(ann, room))
+        await bridged(ann, room, hers)
+        door.deafen()
+        async with asyncio.timeout(25):
+            while door.sockets == door.deaf:
+                await asyncio.sleep(0.1)
+        his = await connect(await join(bob, room))
+        await bridged(ann, room, hers, his)
+
+
 async def test_a_meeting_of_those_admitted_is_heard(serve, livekit, key, connect):
     """Their host lets them in without being there."""
     async with Door(livekit.url, unanswered="ListRooms") as door:

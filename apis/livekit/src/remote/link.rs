@@ -30,6 +30,8 @@ const PROTOCOL: i32 = 17;
 const WELCOME: Duration = Duration::from_secs(10);
 /// The server takes who is silent for 15 seconds for gone.
 const PING: Duration = Duration::from_secs(5);
+/// And answers each ping: one that is silent for as long is gone for us.
+const SILENCE: Duration = Duration::from_secs(15);
 /// No UDP datagram is larger.
 const DATAGRAM: usize = 65_535;
 /// Packets that wait for the data channel; more are lost.
@@ -39,7 +41,7 @@ const WAITING: usize = 4_096;
 #[derive(Debug)]
 pub(super) enum Over {
     /// The room is no more, or the server wants us no more.
-    Dismissed,
+    Dismissed(proto::DisconnectReason),
     Broken(String),
 }
 
@@ -57,6 +59,8 @@ pub(super) struct Link {
     socket: WebSocketStream<Upgraded>,
     peer: Peer,
     ping: Interval,
+    /// When the server last said something.
+    heard: Instant,
     /// Told already, not yet taken.
     news: VecDeque<News>,
 }
@@ -81,7 +85,7 @@ impl Link {
         let people = people.map_err(|_| Over::Broken("the server did not let us in".into()))??;
         let mut ping = interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok((Self { socket, peer, ping, news: VecDeque::new() }, people))
+        Ok((Self { socket, peer, ping, heard: Instant::now(), news: VecDeque::new() }, people))
     }
 
     /// What happens next. Cancel safe.
@@ -99,7 +103,7 @@ impl Link {
                 frame = self.socket.next() => self.hear(frame)?,
                 came = self.peer.udp.recv_from(&mut self.peer.buffer) => self.peer.receive(came)?,
                 () = tokio::time::sleep_until(due) => self.peer.pass()?,
-                _ = self.ping.tick() => self.say(Say::PingReq(proto::Ping::default())).await?,
+                _ = self.ping.tick() => self.ping().await?,
             }
         }
     }
@@ -118,6 +122,13 @@ impl Link {
         }
     }
 
+    async fn ping(&mut self) -> Result<(), Over> {
+        if self.heard.elapsed() > SILENCE {
+            return Err(Over::Broken("the server is silent".into()));
+        }
+        self.say(Say::PingReq(proto::Ping::default())).await
+    }
+
     async fn say(&mut self, message: Say) -> Result<(), Over> {
         let request = proto::SignalRequest { message: Some(message) };
         match timeout(PING, self.socket.send(Message::Binary(request.encode_to_vec().into()))).await {
@@ -127,6 +138,7 @@ impl Link {
     }
 
     fn hear(&mut self, frame: Frame) -> Result<(), Over> {
+        self.heard = Instant::now();
         match said(frame)? {
             Some(Said::Update(update)) => self.news.push_back(News::People(update.participants)),
             Some(Said::Answer(answer)) => self.peer.answered(&answer.sdp).map_err(Over::Broken)?,
@@ -166,7 +178,7 @@ async fn welcome(socket: &mut WebSocketStream<Upgraded>) -> Result<Vec<proto::Pa
 /// A server that goes down asks us to come again; all else is an end.
 fn dismissed(leave: &proto::LeaveRequest) -> Over {
     match leave.action() {
-        proto::leave_request::Action::Disconnect => Over::Dismissed,
+        proto::leave_request::Action::Disconnect => Over::Dismissed(leave.reason()),
         _ => Over::Broken("the server asks to come again".into()),
     }
 }

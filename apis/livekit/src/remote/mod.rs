@@ -70,6 +70,14 @@ struct Kept {
     expected: Option<Instant>,
 }
 
+impl Kept {
+    /// Until when whoever got a token last is expected.
+    fn awaits(&self) -> Option<Instant> {
+        let until = self.expected? + steward::AWAIT;
+        (until > Instant::now()).then_some(until)
+    }
+}
+
 impl Remote {
     /// `url`: the server's, as clients know it.
     ///
@@ -148,13 +156,17 @@ impl Remote {
     /// The steward of an empty room may go, and hears it no more; or is to stay until then, as somebody is expected.
     fn may_leave(&self, room: &str, hearing: &watch::Sender<bool>) -> Result<(), Instant> {
         let kept = self.kept.lock();
-        let until = kept.get(room).and_then(|kept| kept.expected).map(|expected| expected + steward::AWAIT);
-        if let Some(until) = until.filter(|until| *until > Instant::now()) {
+        if let Some(until) = kept.get(room).and_then(Kept::awaits) {
             return Err(until);
         }
         // As long as nobody else can look: whoever gets a token from now on waits for the next steward.
         hearing.send_replace(false);
         Ok(())
+    }
+
+    /// Until when somebody is expected in the room, if anybody is.
+    fn awaits(&self, room: &str) -> Option<Instant> {
+        self.kept.lock().get(room).and_then(Kept::awaits)
     }
 
     /// To the room's steward, if there is one.

@@ -34,7 +34,7 @@ use tokio::{
 const LINGER: Duration = Duration::from_secs(10);
 /// How long it waits for who got a token: some look at their camera first.
 pub(super) const AWAIT: Duration = Duration::from_secs(60);
-/// A link that broke is made again, after this long, so often.
+/// A link that broke is made again, at most this often, so many times in vain.
 const AGAIN: Duration = Duration::from_secs(1);
 const TRIES: u32 = 10;
 /// Packets that wait for the link.
@@ -56,6 +56,7 @@ pub(super) async fn keep(
     let (mut tries, mut emptied) = (0, false);
     while tries < TRIES {
         tries += 1;
+        let began = Instant::now();
         let over = match Link::open(&remote.service, &remote.me, &code).await {
             Ok((link, people)) => {
                 tries = 0;
@@ -70,12 +71,14 @@ pub(super) async fn keep(
                 emptied = true;
                 break;
             }
-            Some(Over::Dismissed) => break,
+            // Empty for too long, it was closed; but who is expected finds it made again.
+            Some(Over::Dismissed(DisconnectReason::RoomClosed)) if remote.awaits(&code).is_some() => {}
+            Some(Over::Dismissed(_)) => break,
             Some(Over::Broken(error)) => {
                 tracing::info!(room = code, error, "a room's link to the LiveKit server broke")
             }
         }
-        sleep(AGAIN).await;
+        sleep_until(began + AGAIN).await;
     }
     steward.part();
     emptied
