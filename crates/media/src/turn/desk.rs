@@ -112,6 +112,9 @@ struct Client {
     relayed: HashSet<SocketAddr>,
     /// The peers of its permissions (with port 0) and channels, and until when.
     named: HashMap<SocketAddr, Instant>,
+    /// The sockets that its machine waits for, and what became of those that were tried.
+    awaited: usize,
+    outcomes: Vec<(AddressFamily, Result<SocketAddr, SocketAllocateError>)>,
     came: Instant,
 }
 
@@ -184,15 +187,28 @@ impl Desk {
         family: AddressFamily,
         outcome: Result<SocketAddr, SocketAllocateError>,
     ) {
-        if let (Ok(relayed), Some(client)) = (outcome, self.clients.get_mut(&flow)) {
+        let Some(client) = self.clients.get_mut(&flow) else {
+            return self.effects.extend(outcome.ok().map(|relayed| Effect::Release { relayed }));
+        };
+        if let Ok(relayed) = outcome {
             client.relayed.insert(relayed);
             self.relayed.insert(relayed, flow);
         }
-        self.ask_machine(now, flow, |machine, at| {
-            let udp = TransportType::Udp;
-            machine.allocated_socket(udp, flow.local, flow.client, udp, family, outcome, at);
-            None
-        });
+        client.outcomes.push((family, outcome));
+        if client.outcomes.len() < client.awaited {
+            return;
+        }
+        client.awaited = 0;
+        let mut outcomes = std::mem::take(&mut client.outcomes);
+        // Failures first: of a client whose last socket was not to be had the machine knows nothing, whatever it got before.
+        outcomes.sort_by_key(|(_, outcome)| outcome.is_ok());
+        for (family, outcome) in outcomes {
+            self.ask_machine(now, flow, |machine, at| {
+                let udp = TransportType::Udp;
+                machine.allocated_socket(udp, flow.local, flow.client, udp, family, outcome, at);
+                None
+            });
+        }
     }
 
     /// Whether another allocation may be made for this client.
@@ -279,7 +295,12 @@ impl Desk {
 
     fn want(&mut self, flow: Flow, want: Want) {
         match want {
-            Want::Allocate(family) => self.effects.push_back(Effect::Allocate { flow, family }),
+            Want::Allocate(family) => {
+                self.effects.push_back(Effect::Allocate { flow, family });
+                if let Some(client) = self.clients.get_mut(&flow) {
+                    client.awaited += 1;
+                }
+            }
             Want::Release(relayed) => self.release(flow, relayed),
         }
     }
@@ -351,7 +372,15 @@ fn receive(
 
 impl Client {
     fn new(machine: TurnServer, now: Instant) -> Self {
-        Self { machine, known: None, relayed: HashSet::new(), named: HashMap::new(), came: now }
+        Self {
+            machine,
+            known: None,
+            relayed: HashSet::new(),
+            named: HashMap::new(),
+            awaited: 0,
+            outcomes: Vec::new(),
+            came: now,
+        }
     }
 
     fn is_over(&self, now: Instant) -> bool {
@@ -490,8 +519,8 @@ mod tests {
             prelude::AttributeWrite,
         },
         types::{
-            attribute::{RequestedTransport, XorRelayedAddress},
-            message::ALLOCATE,
+            attribute::{AdditionalAddressFamily, AddressErrorCode, Lifetime, RequestedTransport, XorRelayedAddress},
+            message::{ALLOCATE, REFRESH},
         },
     };
 
@@ -612,5 +641,36 @@ mod tests {
         assert_eq!(story.permit([peer(PEERS - 1)]), Ok(()), "again");
         story.now += PERMISSION_TIME + Duration::from_secs(1);
         assert_eq!(story.permit([peer(PEERS)]), Ok(()), "the others are over");
+    }
+
+    #[test]
+    fn of_two_addresses_one_may_fail_and_the_other_ends_in_time() {
+        let v6: SocketAddr = "[2606:4700::1]:50000".parse().expect("an address");
+        for (v4, v6) in [
+            (Err(SocketAllocateError::InsufficientCapacity), Ok(v6)),
+            (Ok(relay()), Err(SocketAllocateError::InsufficientCapacity)),
+        ] {
+            let mut story = Story::new();
+            let both = AdditionalAddressFamily::new(AddressFamily::IPV6);
+            let request = story.request("ann", ALLOCATE, &[&RequestedTransport::new(17), &both]);
+            let wanted = story.say(&request).into_iter().map(|effect| match effect {
+                Effect::Allocate { family, .. } => family,
+                effect => panic!("{effect:?}"),
+            });
+            let [first, second] = wanted.collect::<Vec<_>>().try_into().expect("two");
+            let result = |family| if family == AddressFamily::IPV4 { v4 } else { v6 };
+            story.desk.allocated(story.now, story.flow, first, result(first));
+            let answer = story.allocated(second, result(second));
+            assert_eq!(relayed(&answer), v4.or(v6).ok());
+            let failed = parse(&answer).attribute::<AddressErrorCode>().expect("the other failed").error().code();
+            assert_eq!(failed, 508);
+            assert_eq!(story.desk.len(), 1);
+            let request = story.request("ann", REFRESH, &[&Lifetime::new(600)]);
+            assert_eq!(outcome(&story.ask(&request)), Ok(()), "what is told is there");
+            story.now += Duration::from_secs(7_200);
+            story.desk.sweep(story.now, |_| true);
+            assert!(matches!(story.effects()[..], [Effect::Release { .. }]));
+            assert_eq!(story.desk.len(), 0);
+        }
     }
 }
