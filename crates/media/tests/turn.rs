@@ -130,15 +130,20 @@ impl Client {
         outcome(&self.finish(request))
     }
 
-    fn finish(&mut self, mut request: MessageWriteVec) -> Vec<u8> {
+    fn finish(&mut self, request: MessageWriteVec) -> Vec<u8> {
+        let request = self.sign(request);
+        self.wire.send(&request);
+        self.wire.receive()
+    }
+
+    fn sign(&self, mut request: MessageWriteVec) -> Vec<u8> {
         if let Some(nonce) = &self.nonce {
             request.add_attribute(&Username::new(&self.username).expect("short")).expect("room");
             request.add_attribute(&Realm::new(REALM).expect("short")).expect("room");
             request.add_attribute(&Nonce::new(nonce).expect("short")).expect("room");
             request.add_message_integrity(&self.credentials(), IntegrityAlgorithm::Sha1).expect("room");
         }
-        self.wire.send(&request.finish());
-        self.wire.receive()
+        request.finish()
     }
 
     fn credentials(&self) -> MessageIntegrityCredentials {
@@ -147,16 +152,23 @@ impl Client {
 
     /// First without credentials, by which the nonce is learnt; then with them.
     fn allocate(&mut self) -> Result<SocketAddr, u16> {
-        let udp = RequestedTransport::new(17);
+        self.learn_nonce();
+        let answer = self.request(ALLOCATE, &[&RequestedTransport::new(17)]);
+        self.relayed(&answer)
+    }
+
+    fn learn_nonce(&mut self) {
         if self.nonce.is_none() {
-            let challenge = self.request(ALLOCATE, &[&udp]);
+            let challenge = self.request(ALLOCATE, &[&RequestedTransport::new(17)]);
             assert_eq!(outcome(&challenge), Err(401));
             let nonce = parse(&challenge).attribute::<Nonce>().expect("a nonce").nonce().to_owned();
             self.nonce = Some(nonce);
         }
-        let answer = self.request(ALLOCATE, &[&udp]);
-        outcome(&answer)?;
-        let answer = parse(&answer);
+    }
+
+    fn relayed(&self, answer: &[u8]) -> Result<SocketAddr, u16> {
+        outcome(answer)?;
+        let answer = parse(answer);
         answer.validate_integrity(&self.credentials()).expect("signed");
         let relayed = answer.attribute::<XorRelayedAddress>().expect("an address");
         Ok(relayed.addr(answer.transaction_id()))
@@ -331,4 +343,20 @@ fn peers_of_a_client_are_limited() {
     assert_eq!(client.permit(peer(64)), Err(508));
     assert_eq!(client.bind_channel(peer(64)), Err(508));
     client.permit(peer(63)).expect("permitted again");
+}
+
+#[test]
+fn an_allocate_sent_again_gets_the_same_relay() {
+    let media = start(|_| {});
+    let mut client = Client::ann(&media);
+    client.learn_nonce();
+    let mut request = Message::builder_request(ALLOCATE, MessageWriteVec::new());
+    request.add_attribute(&RequestedTransport::new(17)).expect("room");
+    let request = client.sign(request);
+    let relays = [0; 2].map(|_| {
+        client.wire.send(&request);
+        let answer = client.wire.receive();
+        client.relayed(&answer).expect("an allocation")
+    });
+    assert_eq!(relays[0], relays[1]);
 }

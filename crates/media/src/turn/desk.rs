@@ -24,7 +24,7 @@ use turn_server_proto::{
             attribute::{ErrorCode, Fingerprint, Username, XorMappedAddress},
             message::{
                 BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass,
-                MessageIntegrityCredentials, MessageWrite, MessageWriteExt, MessageWriteVec,
+                MessageIntegrityCredentials, MessageWrite, MessageWriteExt, MessageWriteVec, TransactionId,
             },
             prelude::{Attribute, AttributeFromRaw, AttributeStaticType},
         },
@@ -32,7 +32,7 @@ use turn_server_proto::{
     types::{
         Instant as TurnInstant,
         attribute::XorPeerAddress,
-        message::{CHANNEL_BIND, CREATE_PERMISSION, SEND},
+        message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, SEND},
         prelude::DelayedTransmitBuild,
     },
 };
@@ -51,6 +51,8 @@ const PEERS_AT_ONCE: usize = 16;
 /// How long permissions and channels live (RFC 8656, sections 9 and 12).
 const PERMISSION_TIME: Duration = Duration::from_secs(300);
 const CHANNEL_TIME: Duration = Duration::from_secs(600);
+/// For so long a request may be sent again (RFC 8489, section 6.3.1).
+const REPEATS: Duration = Duration::from_secs(40);
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// The way between a client and us.
@@ -115,6 +117,9 @@ struct Client {
     /// The sockets that its machine waits for, and what became of those that were tried.
     awaited: usize,
     outcomes: Vec<(AddressFamily, Result<SocketAddr, SocketAllocateError>)>,
+    /// The last request that sockets were wanted for, and its answer.
+    allocate: Option<(TransactionId, Vec<u8>)>,
+    answered: Instant,
     came: Instant,
 }
 
@@ -158,12 +163,18 @@ impl Desk {
         }
         let Self { clients, secret, peers, relayed, .. } = self;
         let Some(client) = clients.get_mut(&flow) else { return };
-        let verdict = message.map_or(Verdict::Pass, |message| client.examine(now, &message, secret, peers, relayed));
+        let examine = |message| client.examine(now, message, secret, peers, relayed);
+        let verdict = message.as_ref().map_or(Verdict::Pass, examine);
         match verdict {
             Verdict::Drop => {}
             Verdict::Answer(contents) => self.effects.push_back(Effect::ToClient { flow, contents }),
             Verdict::Pass => {
-                self.ask_machine(now, flow, |machine, at| receive(machine, at, contents, flow.client, flow.local))
+                self.ask_machine(now, flow, |machine, at| receive(machine, at, contents, flow.client, flow.local));
+                if let Some(allocate) = message.filter(is_allocate)
+                    && let Some(client) = self.clients.get_mut(&flow).filter(|client| client.awaited > 0)
+                {
+                    client.allocate = Some((allocate.transaction_id(), Vec::new()));
+                }
             }
         }
     }
@@ -208,6 +219,14 @@ impl Desk {
                 machine.allocated_socket(udp, flow.local, flow.client, udp, family, outcome, at);
                 None
             });
+        }
+        if let Some(Effect::ToClient { flow: to, contents }) = self.effects.back()
+            && *to == flow
+            && let Some(client) = self.clients.get_mut(&flow)
+            && let Some((_, answer)) = &mut client.allocate
+        {
+            answer.clone_from(contents);
+            client.answered = now;
         }
     }
 
@@ -379,6 +398,8 @@ impl Client {
             named: HashMap::new(),
             awaited: 0,
             outcomes: Vec::new(),
+            allocate: None,
+            answered: now,
             came: now,
         }
     }
@@ -399,6 +420,11 @@ impl Client {
         peers: &Peers,
         relayed: &Relayed,
     ) -> Verdict {
+        if is_allocate(message)
+            && let Some(verdict) = self.repeat(now, message.transaction_id())
+        {
+            return verdict;
+        }
         if self.known.is_none() {
             self.know(message, secret);
         }
@@ -410,6 +436,17 @@ impl Client {
             return self.refuse(message, ErrorCode::INSUFFICIENT_CAPACITY);
         }
         Verdict::Pass
+    }
+
+    /// What becomes of an Allocate that may have come before: over UDP it is sent again until its answer comes, and has to get the same
+    /// one (RFC 8656, section 7.2). The machine would make another allocation while it waits for the first, and deny it afterwards.
+    fn repeat(&self, now: Instant, id: TransactionId) -> Option<Verdict> {
+        if self.awaited > 0 {
+            return Some(Verdict::Drop);
+        }
+        let recent = now.saturating_duration_since(self.answered) < REPEATS;
+        let (_, answer) = self.allocate.as_ref().filter(|(last, _)| *last == id && recent)?;
+        Some(Verdict::Answer(answer.clone()))
     }
 
     /// Whether there is room for the permissions or the channel that a request asks for. If so, it has them from now on.
@@ -461,6 +498,10 @@ impl Client {
             Err(_) => Verdict::Pass,
         }
     }
+}
+
+fn is_allocate(message: &Message<'_>) -> bool {
+    message.has_class(MessageClass::Request) && message.has_method(ALLOCATE)
 }
 
 /// Whether the message names a peer that is not for relaying.
@@ -515,12 +556,12 @@ mod tests {
     use turn_server_proto::{
         stun::types::{
             attribute::{Nonce, Realm},
-            message::{MessageType, Method, TransactionId},
+            message::{MessageType, Method},
             prelude::AttributeWrite,
         },
         types::{
             attribute::{AdditionalAddressFamily, AddressErrorCode, Lifetime, RequestedTransport, XorRelayedAddress},
-            message::{ALLOCATE, REFRESH},
+            message::REFRESH,
         },
     };
 
@@ -672,5 +713,21 @@ mod tests {
             assert!(matches!(story.effects()[..], [Effect::Release { .. }]));
             assert_eq!(story.desk.len(), 0);
         }
+    }
+
+    #[test]
+    fn an_allocate_that_comes_again_is_the_same_one() {
+        let mut story = Story::new();
+        let request = story.request("ann", ALLOCATE, &[&RequestedTransport::new(17)]);
+        assert!(matches!(story.say(&request)[..], [Effect::Allocate { .. }]));
+        assert!(story.say(&request).is_empty(), "it is seen to");
+        let answer = story.allocated(AddressFamily::IPV4, Ok(relay()));
+        assert_eq!(relayed(&answer), Some(relay()));
+        story.now += Duration::from_secs(30);
+        assert_eq!(story.ask(&request), answer);
+        let other = story.request("ann", ALLOCATE, &[&RequestedTransport::new(17)]);
+        assert_eq!(outcome(&story.ask(&other)), Err(437), "another one is none");
+        story.now += Duration::from_secs(11);
+        assert_eq!(outcome(&story.ask(&request)), Err(437), "nobody asks for so long");
     }
 }
