@@ -360,3 +360,15 @@ fn an_allocate_sent_again_gets_the_same_relay() {
     });
     assert_eq!(relays[0], relays[1]);
 }
+
+#[test]
+fn who_comes_on_anothers_way_gets_no_allocation_there() {
+    let media = start(|_| {});
+    let mut ann = Client::ann(&media);
+    ann.allocate().expect("an allocation");
+    let mut bob = Client::new(&media, Protocol::Udp, secret().issue("bob", LATER));
+    let Wire::Udp(socket) = &ann.wire else { unreachable!("asked for") };
+    bob.wire = Wire::Udp(socket.try_clone().expect("cloned"));
+    assert_eq!(bob.allocate(), Err(437));
+    ann.permit(media_port(&media)).expect("hers is still there");
+}

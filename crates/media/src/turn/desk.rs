@@ -1,7 +1,8 @@
 //! The TURN server without its sockets: who is a client, what it may do, and what is to be sent.
 //!
 //! Each client has a protocol machine of its own: it goes with the client, with all it knows, and if it breaks it breaks
-//! alone. What the machine cannot know is looked at before it: credentials that end, and peers that are not for relaying.
+//! alone. What the machine cannot know is looked at before it: credentials, after whose end nothing is allocated (what was
+//! may be refreshed), and peers that are not for relaying.
 
 use super::{
     credentials::{Secret, identity},
@@ -94,6 +95,8 @@ pub(crate) struct Limits {
 
 pub(crate) struct Desk {
     secret: Secret,
+    /// The time of credentials, in Unix seconds.
+    unix: fn() -> u64,
     peers: Peers,
     limits: Limits,
     clients: HashMap<Flow, Client>,
@@ -103,6 +106,10 @@ pub(crate) struct Desk {
     effects: VecDeque<Effect>,
     began: Instant,
     sweep: Instant,
+}
+
+fn unix() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Whose each relayed address is.
@@ -125,7 +132,7 @@ struct Client {
 
 /// A client whose credentials were found good.
 struct Known {
-    identity: String,
+    name: String,
     credentials: MessageIntegrityCredentials,
 }
 
@@ -140,6 +147,7 @@ impl Desk {
     pub(crate) fn new(secret: Secret, peers: Peers, limits: Limits, now: Instant) -> Self {
         Self {
             secret,
+            unix,
             peers,
             limits,
             clients: HashMap::new(),
@@ -161,9 +169,10 @@ impl Desk {
         if !self.clients.contains_key(&flow) && !self.welcome(now, flow, message.as_ref()) {
             return;
         }
-        let Self { clients, secret, peers, relayed, .. } = self;
+        let Self { clients, secret, unix, peers, relayed, .. } = self;
         let Some(client) = clients.get_mut(&flow) else { return };
-        let examine = |message| client.examine(now, message, secret, peers, relayed);
+        let check = |name: &str| secret.check(name, unix());
+        let examine = |message| client.examine(now, message, check, peers, relayed);
         let verdict = message.as_ref().map_or(Verdict::Pass, examine);
         match verdict {
             Verdict::Drop => {}
@@ -409,14 +418,14 @@ impl Client {
     }
 
     fn identity(&self) -> Option<&str> {
-        self.known.as_ref().map(|known| known.identity.as_str())
+        self.known.as_ref().map(|known| identity(&known.name))
     }
 
     fn examine(
         &mut self,
         now: Instant,
         message: &Message<'_>,
-        secret: &Secret,
+        check: impl Fn(&str) -> Option<String>,
         peers: &Peers,
         relayed: &Relayed,
     ) -> Verdict {
@@ -425,8 +434,8 @@ impl Client {
         {
             return verdict;
         }
-        if self.known.is_none() {
-            self.know(message, secret);
+        if let Some(verdict) = self.know(message, check) {
+            return verdict;
         }
         // 403 and 508: RFC 8656, sections 10.2 and 12.2.
         if forbidden_peer(message, peers, relayed) {
@@ -474,17 +483,44 @@ impl Client {
         fits
     }
 
-    /// Tells the machine the password, if the message proves that the client has it: user names are endless.
-    fn know(&mut self, message: &Message<'_>, secret: &Secret) {
-        let Ok(username) = message.attribute::<Username>() else { return };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    /// Tells the machine the password, if the message proves that the client has it: user names are endless. Who asks for an allocation
+    /// is looked at each time; what was allocated is its user's until it ends, also when the credentials have ended (so has coturn it:
+    /// a call may last longer), and nobody else's.
+    fn know(&mut self, message: &Message<'_>, check: impl Fn(&str) -> Option<String>) -> Option<Verdict> {
+        let username = message.attribute::<Username>().ok().filter(|_| message.has_class(MessageClass::Request))?;
         let name = username.username().to_owned();
-        let Some(password) = secret.check(&name, now) else { return };
-        let credentials = LongTermKeyCredentials::new(name.clone(), password.clone(), REALM.to_owned()).into();
-        if message.validate_integrity(&credentials).is_ok() {
-            self.known = Some(Known { identity: identity(&name).to_owned(), credentials });
-            self.machine.add_user(name, password);
+        let is_known = self.known.as_ref().is_some_and(|known| known.name == name);
+        let taken = self.awaited > 0 || !self.relayed.is_empty();
+        if is_known && (taken || !is_allocate(message)) {
+            return None;
         }
+        let password = check(&name);
+        if is_known {
+            if password.is_none() {
+                self.start_over();
+            }
+            return None;
+        }
+        let password = password?;
+        let credentials = LongTermKeyCredentials::new(name.clone(), password.clone(), REALM.to_owned()).into();
+        let algorithm = message.validate_integrity(&credentials).ok()?;
+        if taken {
+            // RFC 8656, sections 5 and 7.2.
+            let code = if is_allocate(message) { ErrorCode::ALLOCATION_MISMATCH } else { ErrorCode::WRONG_CREDENTIALS };
+            return Some(error(message, code, &credentials, algorithm).map_or(Verdict::Drop, Verdict::Answer));
+        }
+        if self.known.is_some() {
+            self.start_over();
+        }
+        self.known = Some(Known { name: name.clone(), credentials });
+        self.machine.add_user(name, password);
+        None
+    }
+
+    /// A machine knows its users for ever.
+    fn start_over(&mut self) {
+        self.machine = TurnServer::new(TransportType::Udp, self.machine.listen_address(), REALM.to_owned());
+        self.known = None;
     }
 
     /// An error, to those who prove who they are; the machine tells the others to.
@@ -729,5 +765,43 @@ mod tests {
         assert_eq!(outcome(&story.ask(&other)), Err(437), "another one is none");
         story.now += Duration::from_secs(11);
         assert_eq!(outcome(&story.ask(&request)), Err(437), "nobody asks for so long");
+    }
+
+    #[test]
+    fn an_allocation_is_its_users_until_it_ends() {
+        let mut story = Story::new();
+        story.allocate();
+        let udp = RequestedTransport::new(17);
+        let request = story.request("bob", ALLOCATE, &[&udp]);
+        assert_eq!(outcome(&story.ask(&request)), Err(437));
+        let request = story.request("bob", REFRESH, &[&Lifetime::new(0)]);
+        assert_eq!(outcome(&story.ask(&request)), Err(441));
+        let release = story.request("ann", REFRESH, &[&Lifetime::new(0)]);
+        let released = story.say(&release);
+        assert!(released.iter().any(|effect| matches!(effect, Effect::Release { .. })), "{released:?}");
+        // Now it is Bob's turn, with a nonce of his own.
+        let request = story.request("bob", ALLOCATE, &[&udp]);
+        let stale = story.ask(&request);
+        assert_eq!(outcome(&stale), Err(438));
+        story.nonce = parse(&stale).attribute::<Nonce>().expect("a nonce").nonce().to_owned();
+        let request = story.request("bob", ALLOCATE, &[&udp]);
+        assert!(matches!(story.say(&request)[..], [Effect::Allocate { .. }]));
+    }
+
+    #[test]
+    fn after_their_end_credentials_keep_what_there_is_and_allocate_nothing() {
+        let mut story = Story::new();
+        story.allocate();
+        story.desk.unix = || LATER;
+        let request = story.request("ann", REFRESH, &[&Lifetime::new(600)]);
+        assert_eq!(outcome(&story.ask(&request)), Ok(()));
+        let request = story.request("ann", REFRESH, &[&Lifetime::new(0)]);
+        story.say(&request);
+        for code in [438, 401] {
+            let request = story.request("ann", ALLOCATE, &[&RequestedTransport::new(17)]);
+            let answer = story.ask(&request);
+            assert_eq!(outcome(&answer), Err(code));
+            story.nonce = parse(&answer).attribute::<Nonce>().expect("a nonce").nonce().to_owned();
+        }
     }
 }
