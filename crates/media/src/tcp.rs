@@ -23,7 +23,8 @@ const FRAME_BYTES: usize = 8 << 10;
 const READ_BYTES: usize = 64 << 10;
 /// What may wait to be written, and about as much again in the kernel: more would be late by seconds.
 const WRITE_BYTES: usize = 128 << 10;
-/// A connection that was never answered is no client's: the machine answers good STUN requests at once.
+/// A connection that was never answered is no client's: the machine answers good STUN requests at once. Nor is one to TURN that has no
+/// allocation: there everybody is answered.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// ICE checks consent every five seconds (RFC 7675).
 const ICE_SILENCE: Duration = Duration::from_secs(60);
@@ -147,6 +148,8 @@ pub(crate) struct Listener {
     framing: Framing,
     seats: Seats,
     pub readable: bool,
+    /// When to try again what failed: those who wait are not told of a second time.
+    retry: Option<Instant>,
 }
 
 impl Listener {
@@ -156,7 +159,7 @@ impl Listener {
         io.listen(1_024)?;
         let io = mio::net::TcpListener::from_std(io.into());
         let local = io.local_addr()?;
-        Ok(Self { io, local, framing, seats, readable: true })
+        Ok(Self { io, local, framing, seats, readable: true, retry: None })
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -167,8 +170,17 @@ impl Listener {
         self.local
     }
 
+    /// When to [`accept`](Self::accept) though nobody new has come.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.retry
+    }
+
     /// Accepts those who wait, as far as there are places.
     pub(crate) fn accept(&mut self, now: Instant, mut each: impl FnMut(Stream)) {
+        self.readable |= self.retry.take_if(|at| *at <= now).is_some();
+        if !self.readable {
+            return;
+        }
         for _ in 0..ACCEPTS_A_TURN {
             match self.io.accept() {
                 // Without a place it is closed at once.
@@ -179,14 +191,25 @@ impl Listener {
                         Err(error) => tracing::debug!(%error, "a connection went before it came"),
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    if error.kind() != io::ErrorKind::WouldBlock {
-                        tracing::warn!(%error, "cannot accept media over TCP");
+                    self.failed(&error, now);
+                    if !self.readable {
+                        return;
                     }
-                    self.readable = false;
-                    return;
                 }
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error, now: Instant) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.readable = false,
+            // One who has gone again (accept(2)).
+            io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+            _ => {
+                tracing::warn!(%error, "cannot accept media over TCP");
+                self.readable = false;
+                self.retry = Some(now + SWEEP);
             }
         }
     }
@@ -202,7 +225,8 @@ pub(crate) struct Stream {
     input: Vec<u8>,
     output: Output,
     heard: Instant,
-    opened: Instant,
+    /// When it was opened, or found in use last.
+    used: Instant,
     /// Since when it takes nothing of what waits.
     stuck: Option<Instant>,
     answered: bool,
@@ -246,7 +270,7 @@ impl Stream {
             input: Vec::new(),
             output: Output::default(),
             heard: now,
-            opened: now,
+            used: now,
             stuck: None,
             answered: false,
             // TURN has no workers to choose from.
@@ -322,6 +346,14 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether it is some client's: `allocated` says so of one to TURN.
+    fn is_used(&self, allocated: impl Fn(SocketAddr, SocketAddr) -> bool) -> bool {
+        match self.framing {
+            Framing::Ice => self.answered,
+            Framing::Turn => allocated(self.local, self.remote),
+        }
+    }
+
     fn is_over(&self, now: Instant) -> bool {
         let since = |then: Instant| now.saturating_duration_since(then);
         let silence = match self.framing {
@@ -329,7 +361,7 @@ impl Stream {
             Framing::Turn => TURN_SILENCE,
         };
         since(self.heard) > silence
-            || (!self.answered && since(self.opened) > ANSWER_TIME)
+            || since(self.used) > ANSWER_TIME
             || self.stuck.is_some_and(|stuck| since(stuck) > STUCK)
     }
 }
@@ -485,12 +517,15 @@ impl Streams {
         (!self.table.is_empty()).then_some(self.sweep)
     }
 
-    /// Closes those that nobody uses.
-    pub(crate) fn sweep(&mut self, now: Instant) {
+    /// Closes those that nobody uses. `allocated`: whether there is an allocation for a connection to TURN, by its addresses, ours first.
+    pub(crate) fn sweep(&mut self, now: Instant, allocated: impl Fn(SocketAddr, SocketAddr) -> bool) {
         if now < self.sweep {
             return;
         }
         self.sweep = now + SWEEP;
+        for stream in self.table.values_mut().filter(|stream| stream.is_used(&allocated)) {
+            stream.used = now;
+        }
         let over: Vec<Token> =
             self.table.iter().filter(|(_, stream)| stream.is_over(now)).map(|(token, _)| *token).collect();
         for token in over {
@@ -578,5 +613,62 @@ mod tests {
         assert!(seats.take(ip("2001:db8:0:1::1")).is_some());
         drop(taken);
         assert!(seats.take(ip("2001:db8::2")).is_some());
+    }
+
+    fn listener(framing: Framing) -> Listener {
+        Listener::bind(([127, 0, 0, 1], 0).into(), framing, Seats::default()).expect("a free port")
+    }
+
+    /// A connection, and the client's end of it.
+    fn connection(listener: &mut Listener, now: Instant) -> (Stream, std::net::TcpStream) {
+        let client = std::net::TcpStream::connect(listener.local()).expect("connected");
+        let mut accepted = None;
+        while accepted.is_none() {
+            listener.readable = true;
+            listener.accept(now, |stream| accepted = Some(stream));
+        }
+        (accepted.expect("one"), client)
+    }
+
+    #[test]
+    fn a_connection_to_turn_without_an_allocation_is_not_kept() {
+        let poll = mio::Poll::new().expect("a poll");
+        let mut listener = listener(Framing::Turn);
+        let now = Instant::now();
+        for allocated in [false, true] {
+            let registry = poll.registry().try_clone().expect("cloned");
+            let mut streams = Streams::new(0, 1, registry, Token(1));
+            let (stream, _client) = connection(&mut listener, now);
+            let (local, remote) = (stream.local, stream.remote);
+            streams.insert(stream);
+            // Everybody is answered: that they have to say who they are.
+            streams.send(local, remote, &[0; 20], &mut Meter::new("test".into()));
+            for seconds in 1..=11 {
+                streams
+                    .sweep(now + Duration::from_secs(seconds), |at, from| allocated && (at, from) == (local, remote));
+            }
+            assert_eq!(streams.len(), usize::from(allocated));
+            // Its time begins when the allocation ends.
+            streams.sweep(now + Duration::from_secs(20), |_, _| false);
+            assert_eq!(streams.len(), usize::from(allocated));
+            streams.sweep(now + Duration::from_secs(23), |_, _| false);
+            assert_eq!(streams.len(), 0);
+        }
+    }
+
+    #[test]
+    fn who_could_not_be_accepted_is_accepted_later() {
+        let mut listener = listener(Framing::Ice);
+        let _client = std::net::TcpStream::connect(listener.local()).expect("connected");
+        let now = Instant::now();
+        // EMFILE: no descriptors are left.
+        listener.failed(&io::Error::from_raw_os_error(24), now);
+        assert!(!listener.readable, "it would fail again");
+        let mut accepted = 0;
+        listener.accept(now, |_| accepted += 1);
+        assert_eq!(accepted, 0);
+        let at = listener.deadline().expect("a time");
+        listener.accept(at, |_| accepted += 1);
+        assert_eq!((accepted, listener.deadline()), (1, None));
     }
 }

@@ -222,7 +222,8 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
     }
 
     fn deadline(&self) -> Instant {
-        self.streams.deadline().map_or(self.deadline, |sweep| sweep.min(self.deadline))
+        let listeners = self.listeners.iter().filter_map(Listener::deadline);
+        listeners.chain(self.streams.deadline()).fold(self.deadline, Instant::min)
     }
 
     /// Everything that came is handled at one `now`; then the machine says what it has to say.
@@ -235,7 +236,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
         }
         self.receive(now);
         self.receive_frames(now);
-        self.streams.sweep(now);
+        self.streams.sweep(now, |_, _| false);
         if now >= self.deadline {
             self.brain.handle(now, Input::Timeout);
         }
@@ -331,7 +332,7 @@ impl<F: Fn() -> B, B: Brain> Worker<F, B> {
 
     fn receive_frames(&mut self, now: Instant) {
         let Self { listeners, streams, colleagues, brain, meter, patience, .. } = self;
-        for listener in listeners.iter_mut().filter(|listener| listener.readable) {
+        for listener in listeners {
             listener.accept(now, |stream| streams.insert(stream));
         }
         let each = |Received { source, destination, contents, .. }: Received<'_>| {

@@ -247,6 +247,10 @@ impl Desk {
         self.relayed.len() < self.limits.total && taken < self.limits.per_identity
     }
 
+    pub(crate) fn has_allocation(&self, flow: Flow) -> bool {
+        self.clients.get(&flow).is_some_and(|client| !client.relayed.is_empty())
+    }
+
     /// Allocations now.
     pub(crate) fn len(&self) -> usize {
         self.relayed.len()

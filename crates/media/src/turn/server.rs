@@ -157,7 +157,8 @@ impl Server {
     pub(crate) fn work(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while !self.stopped.load(Ordering::Acquire) {
-            let deadline = self.desk.deadline().into_iter().chain(self.streams.deadline()).min();
+            let listeners = self.listeners.iter().filter_map(Listener::deadline);
+            let deadline = listeners.chain(self.desk.deadline()).chain(self.streams.deadline()).min();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let wait = if self.more { Some(Duration::ZERO) } else { left };
             if let Err(error) = self.poll.poll(&mut events, wait)
@@ -178,8 +179,8 @@ impl Server {
         }
         self.receive_from_clients(now);
         self.receive_from_peers(now);
-        self.streams.sweep(now);
         let Self { desk, streams, .. } = self;
+        streams.sweep(now, |local, client| desk.has_allocation(Flow { proto: Protocol::Tcp, local, client }));
         desk.sweep(now, |flow| flow.proto == Protocol::Udp || streams.has(flow.local, flow.client));
         while let Some(effect) = self.desk.next() {
             self.act(now, effect);
@@ -226,7 +227,7 @@ impl Server {
                 socket.receive(buffers, meter, |received| take(Protocol::Udp, received));
             }
         }
-        for listener in listeners.iter_mut().filter(|listener| listener.readable) {
+        for listener in listeners {
             listener.accept(now, |stream| streams.insert(stream));
         }
         // There is nobody else to whom a connection could go.
