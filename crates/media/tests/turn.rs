@@ -15,6 +15,7 @@ use str0m::net::Protocol;
 use support::{Echo, PATIENCE};
 use turn_server_proto::{
     stun::types::{
+        AddressFamily,
         attribute::{ErrorCode, Nonce, Realm, Username, XorMappedAddress},
         message::{
             BINDING, IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass, MessageIntegrityCredentials,
@@ -23,7 +24,10 @@ use turn_server_proto::{
         prelude::AttributeWrite,
     },
     types::{
-        attribute::{ChannelNumber, Data, Lifetime, RequestedTransport, XorPeerAddress, XorRelayedAddress},
+        attribute::{
+            ChannelNumber, Data, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
+            XorRelayedAddress,
+        },
         message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND},
     },
 };
@@ -371,4 +375,15 @@ fn who_comes_on_anothers_way_gets_no_allocation_there() {
     bob.wire = Wire::Udp(socket.try_clone().expect("cloned"));
     assert_eq!(bob.allocate(), Err(437));
     ann.permit(media_port(&media)).expect("hers is still there");
+}
+
+#[test]
+fn a_relay_is_of_a_family_that_is_bound() {
+    let media = start(|_| {});
+    let mut client = Client::ann(&media);
+    client.learn_nonce();
+    let v6 = RequestedAddressFamily::new(AddressFamily::IPV6);
+    let answer = client.request(ALLOCATE, &[&RequestedTransport::new(17), &v6]);
+    assert_eq!(outcome(&answer), Err(440));
+    client.allocate().expect("one of the other family");
 }

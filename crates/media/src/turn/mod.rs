@@ -81,7 +81,7 @@ pub(crate) fn bind(config: &Config, bind: &[IpAddr], told: &Told<'_>, media: &[L
     let limits = Limits { total: config.most, per_identity: config.most_per_identity };
     let relays = Relays {
         ports: config.ports.clone(),
-        bind: bind.iter().copied().filter(|ip| !ip.is_unspecified()).collect(),
+        bind: bind.to_vec(),
         external: told.external.to_vec(),
         interfaces: told.interfaces.to_vec(),
     };

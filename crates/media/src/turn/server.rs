@@ -52,7 +52,7 @@ impl Stopper {
 /// Where relays are opened, and how they are told.
 pub(crate) struct Relays {
     pub ports: RangeInclusive<u16>,
-    /// Addresses that may be bound; empty: all.
+    /// Addresses that may be bound; empty: all. One that is unspecified stands for all of its family.
     pub bind: Vec<IpAddr>,
     /// Addresses under which the world finds this machine.
     pub external: Vec<IpAddr>,
@@ -60,25 +60,27 @@ pub(crate) struct Relays {
 }
 
 impl Relays {
-    /// The address that a relay for this client is told as.
+    /// The address that a relay for this client is told as. This machine's own names for itself are of use to those on it alone.
     fn told(&self, family: AddressFamily, local: IpAddr) -> Option<IpAddr> {
-        let fits = |ip: &IpAddr| ip.is_ipv4() == (family == AddressFamily::IPV4);
-        let all = self.external.iter().chain([&local]).chain(&self.bind).chain(&self.interfaces);
-        all.copied().find(|ip| fits(ip) && !ip.is_unspecified())
+        let fits = |ip: &&IpAddr| ip.is_ipv4() == (family == AddressFamily::IPV4) && !ip.is_unspecified();
+        let hosts = || self.bind.iter().chain(&self.interfaces);
+        let known = self.external.iter().chain([&local]).find(fits);
+        let foreign = || hosts().filter(|ip| !ip.is_loopback()).find(fits);
+        let loopback = || hosts().filter(|_| local.is_loopback()).find(fits);
+        known.or_else(foreign).or_else(loopback).copied()
     }
 
     /// The address that it is bound to. On a machine with several addresses the way to a peer says which is used.
-    fn bound(&self, family: AddressFamily) -> IpAddr {
-        let (any, fits): (IpAddr, fn(&&IpAddr) -> bool) = if family == AddressFamily::IPV4 {
-            (Ipv4Addr::UNSPECIFIED.into(), |ip| ip.is_ipv4())
-        } else {
-            (Ipv6Addr::UNSPECIFIED.into(), |ip| ip.is_ipv6())
-        };
-        self.bind.iter().find(fits).copied().unwrap_or(any)
+    fn bound(&self, family: AddressFamily) -> Option<IpAddr> {
+        let is_ipv4 = family == AddressFamily::IPV4;
+        let any: IpAddr = if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        if self.bind.is_empty() {
+            return Some(any);
+        }
+        self.bind.iter().find(|ip| ip.is_ipv4() == is_ipv4).copied()
     }
 
-    fn open(&self, family: AddressFamily) -> io::Result<UdpSocket> {
-        let ip = self.bound(family);
+    fn open(&self, ip: IpAddr) -> io::Result<UdpSocket> {
         let mut random = rand::rng();
         let mut open = || UdpSocket::bind(SocketAddr::new(ip, random.random_range(self.ports.clone())));
         let mut outcome = open();
@@ -283,12 +285,13 @@ impl Server {
             tracing::debug!("no room for another TURN allocation");
             return Err(SocketAllocateError::InsufficientCapacity);
         }
-        let ip = self.relays.told(family, flow.local.ip()).ok_or(SocketAllocateError::AddressFamilyNotSupported)?;
+        let addresses = self.relays.told(family, flow.local.ip()).zip(self.relays.bound(family));
+        let (ip, bound) = addresses.ok_or(SocketAllocateError::AddressFamilyNotSupported)?;
         let failed = |error: io::Error| {
             tracing::warn!(%error, "no TURN allocation");
             SocketAllocateError::InsufficientCapacity
         };
-        let mut socket = self.relays.open(family).map_err(failed)?;
+        let mut socket = self.relays.open(bound).map_err(failed)?;
         let token = Token(self.next);
         self.next += 1;
         socket.register(&self.registry, token).map_err(failed)?;
@@ -310,5 +313,42 @@ fn send(
     match socket {
         Some(socket) => socket.send(run, meter),
         None => meter.dropped_out(run.count()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn relays(bind: &[&str], external: &[&str], interfaces: &[&str]) -> Relays {
+        let ips = |ips: &[&str]| ips.iter().map(|text| ip(text)).collect();
+        Relays { ports: 1..=2, bind: ips(bind), external: ips(external), interfaces: ips(interfaces) }
+    }
+
+    #[test]
+    fn a_relay_is_told_as_an_address_that_others_reach() {
+        let (v4, v6) = (AddressFamily::IPV4, AddressFamily::IPV6);
+        let both = relays(&[], &[], &["127.0.0.1", "203.0.113.5", "::1", "2001:db8::5"]);
+        assert_eq!(both.told(v4, ip("2001:db8::5")), Some(ip("203.0.113.5")));
+        assert_eq!(both.told(v6, ip("203.0.113.5")), Some(ip("2001:db8::5")));
+        assert_eq!(both.told(v6, ip("127.0.0.1")), Some(ip("2001:db8::5")));
+        assert_eq!(both.told(v4, ip("127.0.0.1")), Some(ip("127.0.0.1")), "as the client found us");
+        let outside = relays(&[], &["198.51.100.1"], &["127.0.0.1", "10.0.0.5", "::1"]);
+        assert_eq!(outside.told(v4, ip("10.0.0.5")), Some(ip("198.51.100.1")));
+        assert_eq!(outside.told(v6, ip("10.0.0.5")), None, "only this machine would reach it");
+        assert_eq!(outside.told(v6, ip("127.0.0.1")), Some(ip("::1")));
+    }
+
+    #[test]
+    fn a_relay_is_opened_where_we_may_bind() {
+        let (v4, v6) = (AddressFamily::IPV4, AddressFamily::IPV6);
+        let bound = |bind: &[&str]| [v4, v6].map(|family| relays(bind, &[], &[]).bound(family));
+        assert_eq!(bound(&[]), [Some(ip("0.0.0.0")), Some(ip("::"))]);
+        assert_eq!(bound(&["0.0.0.0"]), [Some(ip("0.0.0.0")), None]);
+        assert_eq!(bound(&["10.0.0.5", "2001:db8::5"]), [Some(ip("10.0.0.5")), Some(ip("2001:db8::5"))]);
     }
 }
