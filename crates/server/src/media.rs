@@ -14,9 +14,14 @@ use convo_kit::Shared;
 use convo_livekit::{Doors, Expected, House, Keys, Remote};
 use convo_media::{EventStream, Media, addresses::discover, turn};
 use livekit_protocol::ServerInfo;
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::mpsc;
 use tower::ServiceBuilder;
+use url::{Host, Url};
 
 /// LiveKit's release whose protocol is spoken here: clients choose by it what they use.
 const LIVEKIT: &str = "1.13.3";
@@ -121,9 +126,26 @@ pub(crate) fn external(config: &Config) -> Result<Vec<IpAddr>> {
     addresses.collect()
 }
 
+/// Where the media ports are opened; unspecified: on all interfaces.
+pub(crate) fn ip(config: &Config) -> IpAddr {
+    open_at(config.listen.ip(), &config.public_url)
+}
+
+/// Whoever keeps the pages to one address means the media too; but not a reverse proxy, which brings the pages to others and no media.
+fn open_at(listen: IpAddr, public_url: &str) -> IpAddr {
+    let host = Url::parse(public_url).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+    let elsewhere = match host {
+        Some(Host::Domain(name)) => name != "localhost" && !name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => !ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => !ip.is_loopback(),
+        None => false,
+    };
+    if listen.is_loopback() && elsewhere { Ipv4Addr::UNSPECIFIED.into() } else { listen }
+}
+
 fn settings(config: &Config, secrets: &Secrets) -> Result<convo_media::Config> {
     let defaults = convo_media::Config::default();
-    let listen = config.listen.ip();
+    let ip = ip(config);
     let server = ServerInfo {
         version: LIVEKIT.into(),
         node_id: format!("ND_{}", convo_domain::room::code::hex(6)),
@@ -137,8 +159,7 @@ fn settings(config: &Config, secrets: &Secrets) -> Result<convo_media::Config> {
         turn: number(config.turn)
             .filter(|_| config.turn_url.is_none())
             .map(|port| turn::Config::new(port, turn_secret(secrets))),
-        // Whoever keeps the pages to one address means the media too.
-        bind: if listen.is_unspecified() { vec![] } else { vec![listen] },
+        bind: if ip.is_unspecified() { vec![] } else { vec![ip] },
         external: external(config)?,
         sfu: convo_sfu::Config { server, simulate: config.media_simulate, ..convo_sfu::Config::default() },
         ..defaults
@@ -149,5 +170,22 @@ fn number(port: Port) -> Option<u16> {
     match port {
         Port::Off => None,
         Port::On(port) => Some(port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_a_proxy_on_this_machine_media_is_opened_to_others() {
+        let at = |listen: &str, public_url| open_at(listen.parse().expect("an address"), public_url).to_string();
+        assert_eq!(at("127.0.0.1", "https://meet.example"), "0.0.0.0");
+        assert_eq!(at("::1", "https://203.0.113.7"), "0.0.0.0");
+        for own in ["http://localhost:8000", "http://convo.localhost", "http://127.0.0.1:8000", "http://[::1]:8000"] {
+            assert_eq!(at("127.0.0.1", own), "127.0.0.1", "{own}");
+        }
+        assert_eq!(at("10.0.0.5", "https://meet.example"), "10.0.0.5", "as the operator says");
+        assert_eq!(at("0.0.0.0", "https://meet.example"), "0.0.0.0");
     }
 }

@@ -106,7 +106,7 @@ fn tls(config: &Config) -> Option<Finding> {
 
 async fn udp(what: &str, config: &Config, port: Port) -> Finding {
     let Port::On(port) = port else { return Hint(format!("{what}: off")) };
-    match UdpSocket::bind(SocketAddr::new(config.listen.ip(), port)).await {
+    match UdpSocket::bind(SocketAddr::new(media::ip(config), port)).await {
         Ok(_) => Good(format!("{what}: port {port} is free")),
         Err(error) => Hint(format!("{what}: port {port}: {error}")),
     }
@@ -114,7 +114,7 @@ async fn udp(what: &str, config: &Config, port: Port) -> Finding {
 
 async fn tcp(what: &str, config: &Config, port: Port) -> Finding {
     let Port::On(port) = port else { return Hint(format!("{what}: off")) };
-    match TcpListener::bind(SocketAddr::new(config.listen.ip(), port)).await {
+    match TcpListener::bind(SocketAddr::new(media::ip(config), port)).await {
         Ok(_) => Good(format!("{what}: port {port} is free")),
         Err(error) => Hint(format!("{what}: port {port}: {error}")),
     }
@@ -146,7 +146,7 @@ async fn livekit(config: &Config, url: &str) -> Finding {
 
 /// Whether media can come from other networks.
 fn outside(config: &Config) -> Option<Finding> {
-    let ours = config.listen.ip();
+    let ours = media::ip(config);
     match &config.media_external[..] {
         _ if ours.is_loopback() => None,
         [] => Some(Hint(
