@@ -34,10 +34,12 @@ let call: Call;
 let warned: Text[];
 let over: Farewell[];
 let asked: string[];
+/** Who waits, when the server is asked. */
+let door: Participant[];
 
 const platform = {
   meeting: async () => ({
-    participants: [participant('early', { status: 'waiting' })],
+    participants: door,
     removed: [participant('eve', { status: 'removed' })],
   }),
   messages: async () => ({ messages: [], pagination: { pages: 0 } }),
@@ -58,6 +60,7 @@ const make = (ticket: Ticket = TICKET) =>
 
 beforeEach(() => {
   [line, media, warned, over, asked] = [new FakeLine(), new FakeMedia(), [], [], []];
+  door = [participant('early', { status: 'waiting' })];
   call = make();
   call.$people.listen(() => {});
   line.events.emit('connected', {
@@ -79,6 +82,21 @@ test('who comes in learns what the meeting is called; a host also who waits and 
   expect(call.hosting.$locked.get()).toBe(true);
   expect(names(call.members.$waiting.get())).toEqual(['early']);
   expect(names(call.members.$removed.get())).toEqual(['eve']);
+});
+
+test('who left the door while the line was down is gone from it when it is back', async () => {
+  await Promise.resolve();
+  expect(names(call.members.$waiting.get())).toEqual(['early']);
+  door = [participant('late', { status: 'waiting' })];
+  line.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    meeting: ABOUT,
+    participants: [participant('me', { role: 'host' })],
+  });
+  await Promise.resolve();
+  expect(names(call.members.$waiting.get())).toEqual(['late']);
 });
 
 test('who becomes co-host learns then who waits', async () => {

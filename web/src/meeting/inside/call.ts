@@ -71,6 +71,7 @@ export class Call {
   private readonly asked = atom(false);
   private readonly said = atom<Text | null>(null);
   private over = false;
+  private looks = 0;
 
   constructor(
     private readonly services: CallServices,
@@ -229,8 +230,12 @@ export class Call {
 
   /** For hosts: who waits already, and who was removed. */
   private async lookAround(): Promise<void> {
+    const look = ++this.looks;
+    this.members.ask();
     try {
-      this.hosting.begin(await this.services.api.platform.meeting(this.ticket.code));
+      const meeting = await this.services.api.platform.meeting(this.ticket.code);
+      // An earlier look that took longer saw less.
+      if (look === this.looks) this.hosting.begin(meeting);
     } catch {
       // Who comes from now on is told.
     }

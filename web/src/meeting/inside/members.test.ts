@@ -73,6 +73,32 @@ test('the door: who waits, is let in, is turned away, gives up', () => {
   expect(names(members.$waiting.get())).toEqual(['early']);
 });
 
+test('who left the door, or was let back, while nothing was heard is no more there', () => {
+  const waiting = (name: string) => participant(name, { status: 'waiting' });
+  const removed = (name: string) => participant(name, { status: 'removed' });
+  members.ask();
+  members.expect([waiting('bob'), waiting('cem')], [removed('eve'), removed('fay')]);
+  members.ask();
+  members.expect([waiting('cem')], [removed('fay')]);
+  expect(names(members.$waiting.get())).toEqual(['cem']);
+  expect(names(members.$removed.get())).toEqual(['fay']);
+});
+
+test('what is told while the server is asked is newer than its answer', () => {
+  const waiting = (name: string) => participant(name, { status: 'waiting' });
+  members.ask();
+  members.expect([waiting('bob'), waiting('cem')], []);
+  members.ask();
+  events.emit('participant_waiting', waiting('dan'));
+  events.emit('participant_denied', waiting('bob'));
+  events.emit('participant_left', participant('ann', { status: 'removed' }));
+  members.expect([waiting('bob'), waiting('cem')], []);
+  expect(names(members.$waiting.get())).toEqual(['cem', 'dan']);
+  expect(names(members.$removed.get())).toEqual(['ann']);
+  events.emit('participant_joined', participant('ann'));
+  expect(names(members.$removed.get())).toEqual([]);
+});
+
 test('who was removed is remembered, to be let back', () => {
   members.expect([], [participant('eve', { status: 'removed' })]);
   events.emit('participant_left', participant('ann', { status: 'removed' }));

@@ -12,6 +12,8 @@ export class Members {
   /** Participant ids, whoever raised their hand first first. */
   private readonly raised = atom<readonly string[]>([]);
   private readonly met = new Set<string>();
+  /** Whose place was told since the server was asked who waits and who was removed: that is newer than its answer. */
+  private readonly told = new Set<string>();
 
   constructor(
     events: Events,
@@ -20,6 +22,7 @@ export class Members {
     events.on('connected', ({ participants }) => this.reset(participants));
     events.on('participant_joined', (participant) => {
       this.leaveDoor(participant);
+      this.backIn(participant);
       this.put(participant);
     });
     events.on('participant_updated', (participant) => this.put(participant));
@@ -60,14 +63,25 @@ export class Members {
     return this.met.size;
   }
 
-  /** Who waits already, and who was removed before. */
+  /** The server is being asked who waits already, and who was removed before. */
+  ask(): void {
+    this.told.clear();
+  }
+
+  /** Its answer: also of who has left the door, or was let back in, while nothing was heard. */
   expect(waiting: readonly Participant[], removed: readonly Participant[]): void {
-    for (const participant of waiting) this.arrive(participant);
-    for (const participant of removed) this.shutOut(participant);
+    this.door.set(this.merge(waiting, this.door.get()));
+    this.out.set(this.merge(removed, this.out.get()));
   }
 
   backIn(participant: Participant): void {
+    this.told.add(participant.participant_id);
     this.out.set(without(this.out.get(), participant));
+  }
+
+  private merge(answer: readonly Participant[], here: readonly Participant[]): readonly Participant[] {
+    const isTold = ({ participant_id }: Participant) => this.told.has(participant_id);
+    return [...answer.filter((participant) => !isTold(participant)), ...here.filter(isTold)];
   }
 
   private reset(participants: readonly Participant[]): void {
@@ -96,14 +110,17 @@ export class Members {
   }
 
   private shutOut(participant: Participant): void {
+    this.told.add(participant.participant_id);
     this.out.set([...without(this.out.get(), participant), participant]);
   }
 
   private arrive(participant: Participant): void {
+    this.told.add(participant.participant_id);
     this.door.set([...without(this.door.get(), participant), participant]);
   }
 
   private leaveDoor(participant: Participant): void {
+    this.told.add(participant.participant_id);
     this.door.set(without(this.door.get(), participant));
   }
 
