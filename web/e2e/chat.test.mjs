@@ -297,6 +297,17 @@ test('Enter that confirms a word of an input method sends nothing', async () => 
   await page.context().close();
 });
 
+test('a double click starts one meeting, and invites to it once', async () => {
+  const yin = await person(convo.url, 'Yin');
+  const { id } = await yin.call('/api/chatroom/', { body: { name: 'Hurried' } });
+  const page = await openAs(convo, yin, `/chat/${id}`);
+  await page.getByRole('button', { name: 'Start a meeting' }).dblclick();
+  await page.waitForURL(/\/meeting\//);
+  assert.equal((await yin.call(`/api/message/${id}`)).length, 1);
+  assert.equal((await yin.call('/api/v1/meetings')).meetings.length, 1);
+  await page.context().close();
+});
+
 test('a message that is refused says why, and can be discarded; a draft stays', async () => {
   const joe = await person(convo.url, 'Joe');
   const id = await room(joe, 1);

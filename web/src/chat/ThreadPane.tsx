@@ -15,6 +15,7 @@ import { ChatAvatar } from './ChatAvatar';
 import { Composer } from './Composer';
 import type { Chat } from './chats';
 import { MessageList } from './MessageList';
+import { Meet } from './meet';
 import { nameOf } from './name';
 import styles from './ThreadPane.module.css';
 import { Thread } from './thread';
@@ -78,7 +79,7 @@ function Head({ chat, name }: { chat: Chat; name: string }) {
 
 function Actions({ chat, name }: { chat: Chat; name: string }) {
   const { t } = useI18n();
-  const { notices, api } = useServices();
+  const { notices } = useServices();
   const chats = useChats();
   const [members, showMembers] = useState(false);
   const leave = async () => {
@@ -90,22 +91,25 @@ function Actions({ chat, name }: { chat: Chat; name: string }) {
       notices.warn(explain(error));
     }
   };
-  const meet = async () => {
-    try {
-      const meeting = await api.platform.createMeeting({
-        title: chat.kind === 'room' ? name : t('chat.title'),
-      });
-      const link = new URL(`/meeting/${meeting.meeting_id}`, location.href).href;
-      await api.chatrooms.send(chat.id, t('chat.invite', { link }), meeting.id);
-      navigate(`/meeting/${meeting.meeting_id}`);
-    } catch (error) {
-      notices.warn(explain(error));
-    }
+  const meet = useModel((services) => new Meet(services, chat.id));
+  const starting = useStore(meet.$busy);
+  const start = async () => {
+    const title = chat.kind === 'room' ? name : t('chat.title');
+    const path = await meet.start(title, (path) =>
+      t('chat.invite', { link: new URL(path, location.href).href }),
+    );
+    if (path) navigate(path);
   };
   if (chat.kind === 'assistant') return null;
   return (
     <>
-      <Button look="quiet" icon aria-label={t('chat.startMeeting')} onClick={() => void meet()}>
+      <Button
+        look="quiet"
+        icon
+        busy={starting}
+        aria-label={t('chat.startMeeting')}
+        onClick={() => void start()}
+      >
         <MeetingIcon aria-hidden />
       </Button>
       <Menu
