@@ -4,7 +4,7 @@ import { ApiError, type ErrorCode } from '../api/errors';
 import type { Profile } from '../api/platform';
 import { Devices, type MediaDevicesLike } from './before/devices';
 import type { Ticket } from './entry';
-import type { Call } from './inside/call';
+import type { Call, CallOptions } from './inside/call';
 import { FakeLine, participant } from './inside/testing';
 import { Visit } from './visit';
 
@@ -12,8 +12,12 @@ let line: FakeLine;
 let callLine: FakeLine;
 let doors: number;
 let tickets: Ticket[];
+/** What the meeting was last entered with. */
+let inside: CallOptions | null;
 let refusal: ErrorCode | null;
 let status: 'joined' | 'waiting';
+/** What a person gets for joining. */
+let token: string;
 let passcodes: (string | undefined)[];
 let left: (string | undefined)[][];
 /** Until when an answer to "Join" takes. */
@@ -43,12 +47,13 @@ const platform = {
   leave: async (...what: string[]) => void left.push(what),
   async join() {
     await answer;
+    if (refusal) throw new ApiError({ status: 403, code: refusal, message: '' });
     return {
       ...urls,
       participant_id: 'participant-me',
       status,
       role: 'host',
-      meeting_token: 'all',
+      meeting_token: token,
       user_id: 'user-me',
       identity: 'me',
     };
@@ -69,11 +74,18 @@ const ME = {
   meeting_settings: { default_audio_enabled: false, default_video_enabled: true },
 } as Profile;
 
-function make(profile: Profile | null = null, code = '123-456-789', devices = new Devices(undefined)): Visit {
-  const session = { profile } as unknown as ConstructorParameters<typeof Visit>[0]['session'];
+function make(
+  who: Profile | { profile: Profile | null } | null = null,
+  code = '123-456-789',
+  devices = new Devices(undefined),
+): Visit {
+  const session = (who && 'profile' in who ? who : { profile: who }) as unknown as ConstructorParameters<
+    typeof Visit
+  >[0]['session'];
   const notices = { say: () => {}, warn: () => {} };
-  const call = (_: unknown, { ticket }: { ticket: Ticket }) => {
-    tickets.push(ticket);
+  const call = (_: unknown, options: CallOptions) => {
+    tickets.push(options.ticket);
+    inside = options;
     return { line: callLine.asLine, dispose: () => {} } as unknown as Call;
   };
   const visit = new Visit({ api: { platform, guest }, session, notices }, code, {
@@ -91,6 +103,7 @@ function make(profile: Profile | null = null, code = '123-456-789', devices = ne
 beforeEach(() => {
   [line, callLine] = [new FakeLine(), new FakeLine()];
   [doors, tickets, refusal, status, passcodes, left] = [0, [], null, 'joined', [], []];
+  [inside, token] = [null, 'all'];
   answer = Promise.resolve();
 });
 
@@ -182,10 +195,10 @@ async function waiting(): Promise<Visit> {
   return visit;
 }
 
-const connect = (line: FakeLine) =>
+const connect = (line: FakeLine, status: 'joined' | 'waiting' = 'joined') =>
   line.events.emit('connected', {
     participant_id: 'participant-me',
-    status: 'joined',
+    status,
     seq: 0,
     meeting: null,
     participants: [],
@@ -283,15 +296,70 @@ test.each([
 });
 
 test.each([
-  [401, 'AUTHENTICATION_REQUIRED'],
-  [4401, 'logged out'],
-])('who is logged out at the door (%i) is told before it', async (code, reason) => {
+  ['by the line', 4401, 'logged out'],
+  ['by a token that never was good', 401, 'AUTHENTICATION_REQUIRED'],
+])('who is logged out at the door is told before it, %s', async (_, code, reason) => {
   status = 'waiting';
   const visit = make(ME);
   await visit.join();
   line.state.set({ status: 'closed', code, reason });
   expect(visit.$phase.get().at).toBe('lobby');
   expect(visit.$problem.get()).toEqual({ key: 'error.session' });
+  visit.dispose();
+});
+
+const SPENT = { status: 'closed', code: 401, reason: 'AUTHENTICATION_REQUIRED' } as const;
+
+test('whose token is spent at the door joins again', async () => {
+  status = 'waiting';
+  const visit = make(ME);
+  await visit.join();
+  connect(line, 'waiting');
+  [status, token] = ['joined', 'new'];
+  line.state.set(SPENT);
+  await vi.waitFor(() => expect(visit.$phase.get().at).toBe('inside'));
+  expect(tickets.map((ticket) => ticket.token)).toEqual(['new']);
+  visit.dispose();
+});
+
+test('who is logged out when they join again at the door is told before it', async () => {
+  status = 'waiting';
+  const visit = make(ME);
+  await visit.join();
+  connect(line, 'waiting');
+  refusal = 'AUTHENTICATION_REQUIRED';
+  line.state.set(SPENT);
+  await vi.waitFor(() => expect(visit.$problem.get()).toEqual({ key: 'error.session' }));
+  expect(visit.$phase.get().at).toBe('lobby');
+  visit.dispose();
+});
+
+const FAREWELL = { why: 'loggedOut', seconds: 1, peopleMet: 1, messages: 1 } as const;
+
+test('whose token is spent inside is inside again, with what was on', async () => {
+  const visit = make(ME);
+  await visit.prepare();
+  await visit.join();
+  expect(inside).toMatchObject({ camera: true, microphone: false });
+  token = 'new';
+  inside?.onSpent({ camera: false, microphone: true }, FAREWELL);
+  await vi.waitFor(() => expect(tickets).toHaveLength(2));
+  expect(inside).toMatchObject({ camera: false, microphone: true, ticket: { token: 'new' } });
+  expect(visit.$phase.get().at).toBe('inside');
+  visit.dispose();
+});
+
+test('who was logged out meanwhile is not inside again', async () => {
+  const session: { profile: Profile | null } = { profile: ME };
+  const visit = make(session);
+  await visit.join();
+  refusal = 'AUTHENTICATION_REQUIRED';
+  inside?.onSpent({ camera: false, microphone: true }, FAREWELL);
+  // The server did not take the log-in, so it is gone from the device.
+  session.profile = null;
+  await vi.waitFor(() => expect(visit.$phase.get()).toEqual({ at: 'after', farewell: FAREWELL }));
+  inside?.onSpent({ camera: false, microphone: true }, FAREWELL);
+  expect([tickets.length, passcodes.length]).toEqual([1, 0]);
   visit.dispose();
 });
 

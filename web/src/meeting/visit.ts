@@ -13,6 +13,7 @@ import { Devices } from './before/devices';
 import { Mirror } from './before/mirror';
 import { enter, giveBack, type Ticket } from './entry';
 import { Call, type Farewell } from './inside/call';
+import type { Wanted } from './inside/media';
 
 export type Phase =
   | { at: 'lobby' }
@@ -253,14 +254,22 @@ export class Visit {
     line.events.on('participant_admitted', (who) => {
       if (isMe(who)) this.goIn({ ...ticket, token: who.meeting_token ?? ticket.token });
     });
-    // Let in while the line was down: the token of the door does not open the media, but a new join does.
-    line.events.on('connected', ({ status }) => waits() && status === 'joined' && void this.comeBack());
+    let stood = false;
+    line.events.on('connected', ({ status }) => {
+      stood = true;
+      // Let in while the line was down: the token of the door does not open the media, but a new join does.
+      if (waits() && status === 'joined') void this.comeBack();
+    });
     line.events.on('participant_denied', (who) => isMe(who) && this.phase.set({ at: 'denied' }));
     line.events.on('meeting_ended', () => {
       if (waits()) this.leaveDoor({ at: 'nowhere', problem: text('error.meetingEnded') });
     });
     line.state.listen((state) => {
-      if (state.status === 'closed' && waits()) this.turnedAway(ticket, state.code, state.reason);
+      if (state.status !== 'closed' || !waits()) return;
+      const spent = state.code === 401 && state.reason === 'AUTHENTICATION_REQUIRED';
+      // Of a token that never was good the next one is none either.
+      if (spent && stood && this.isStill(ticket)) void this.comeBack();
+      else this.turnedAway(ticket, state.code, state.reason);
     });
   }
 
@@ -269,6 +278,22 @@ export class Visit {
     const loggedOut = code === 4401 || reason === 'AUTHENTICATION_REQUIRED';
     if (loggedOut && userId !== null) this.problem.set(text('error.session'));
     this.leaveDoor(TURNED_AWAY[code] ?? TURNED_AWAY[reason] ?? { at: 'lobby' });
+  }
+
+  /** The meeting's token is spent: whoever is still logged in gets another. */
+  private async joinAgain(ticket: Ticket, wanted: Wanted, farewell: Farewell): Promise<void> {
+    if (this.isStill(ticket)) {
+      this.mirror.want(wanted);
+      await this.comeBack();
+      if (this.isStill(ticket)) return;
+    }
+    // The server took no log-in either.
+    if (!this.over) this.leaveDoor({ at: 'after', farewell });
+  }
+
+  /** Whether who got this ticket is logged in. */
+  private isStill({ userId }: Ticket): boolean {
+    return userId !== null && userId === this.services.session.profile?.id;
   }
 
   private async comeBack(): Promise<void> {
@@ -293,9 +318,10 @@ export class Visit {
     this.mirror.rest();
     const { api, notices } = this.services;
     const onOver = (farewell: Farewell) => this.leaveDoor({ at: 'after', farewell });
+    const onSpent = (wanted: Wanted, farewell: Farewell) => void this.joinAgain(ticket, wanted, farewell);
     const call = this.parts.call(
       { api, notices, devices: this.devices },
-      { ticket: { ...ticket, status: 'joined' }, camera, microphone, onOver },
+      { ticket: { ...ticket, status: 'joined' }, camera, microphone, onOver, onSpent },
     );
     this.phase.set({ at: 'inside', call });
     this.closeDoorBehind(call);

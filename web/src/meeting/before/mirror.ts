@@ -60,6 +60,11 @@ export class Mirror {
     return this.wanted[kind];
   }
 
+  /** What one comes in with, where nobody looks into the mirror before. */
+  want(wanted: Readonly<Record<Kind, boolean>>): void {
+    Object.assign(this.wanted, wanted);
+  }
+
   async set(kind: Kind, on: boolean): Promise<void> {
     this.wanted[kind] = on;
     this.shut(kind);

@@ -33,6 +33,8 @@ let media: FakeMedia;
 let call: Call;
 let warned: Text[];
 let over: Farewell[];
+/** What was on when the token was spent, and what to say of it. */
+let spent: unknown[];
 let asked: string[];
 /** Who waits, when the server is asked. */
 let door: Participant[];
@@ -54,12 +56,18 @@ const make = (ticket: Ticket = TICKET) =>
       notices: { say: () => {}, warn: (text) => void warned.push(text) },
       devices: new Devices(undefined),
     },
-    { ticket, microphone: true, camera: true, onOver: (farewell) => over.push(farewell) },
+    {
+      ticket,
+      microphone: true,
+      camera: true,
+      onOver: (farewell) => over.push(farewell),
+      onSpent: (wanted, farewell) => spent.push([wanted, farewell.why]),
+    },
     { line: line.asLine, media: media.asMedia },
   );
 
 beforeEach(() => {
-  [line, media, warned, over, asked] = [new FakeLine(), new FakeMedia(), [], [], []];
+  [line, media, warned, over, spent, asked] = [new FakeLine(), new FakeMedia(), [], [], [], []];
   door = [participant('early', { status: 'waiting' })];
   call = make();
   call.$people.listen(() => {});
@@ -215,7 +223,6 @@ test.each([
   [400, 'MEETING_ENDED', 'ended'],
   [404, 'MEETING_NOT_FOUND', 'ended'],
   [403, 'INSUFFICIENT_PERMISSIONS', 'removed'],
-  [401, 'AUTHENTICATION_REQUIRED', 'loggedOut'],
   [403, 'MEETING_FULL', 'failed'],
 ] as const)('a line that may not come back after a break, %i %s, is the end: %s', (code, reason, why) => {
   line.state.set({ status: 'waiting', attempt: 1, retryAt: 0 });
@@ -224,11 +231,29 @@ test.each([
   expect(media.closed).toBe(true);
 });
 
+test('who may not come back for want of a token that is good may join again, with what was on', () => {
+  call.setMicrophone(true);
+  line.state.set({ status: 'waiting', attempt: 1, retryAt: 0 });
+  line.state.set({ status: 'closed', code: 401, reason: 'AUTHENTICATION_REQUIRED' });
+  expect([over, spent]).toEqual([[], [[{ microphone: true, camera: false }, 'loggedOut']]]);
+  expect(media.closed).toBe(true);
+  call.dispose();
+  expect(asked).toEqual([]);
+});
+
+test('whose token was never good does not join again and again', () => {
+  call.leave();
+  make();
+  line.state.set({ status: 'closed', code: 401, reason: 'AUTHENTICATION_REQUIRED' });
+  expect([over.at(-1)?.why, spent]).toEqual(['loggedOut', []]);
+});
+
 test('a guest whose token is spent was not logged out', () => {
   call.leave();
   make({ ...TICKET, userId: null });
   line.state.set({ status: 'closed', code: 401, reason: 'AUTHENTICATION_REQUIRED' });
   expect(over.at(-1)).toMatchObject({ why: 'failed' });
+  expect(spent).toEqual([]);
 });
 
 test('a lost connection of either kind is shown', () => {

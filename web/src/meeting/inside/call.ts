@@ -10,7 +10,7 @@ import { PROBLEMS } from '../before/problems';
 import type { Ticket } from '../entry';
 import { MeetingChat } from './chat';
 import { Hosting } from './hosting';
-import { Media, type MediaEvents } from './media';
+import { Media, type MediaEvents, type Wanted } from './media';
 import { Members } from './members';
 import { type Person, people } from './people';
 import { PictureInPicture } from './pip';
@@ -43,6 +43,11 @@ export interface CallOptions {
   camera: boolean;
   /** Called once, when it is over. */
   onOver: (farewell: Farewell) => void;
+  /**
+   * Called instead where a person's token is spent, which a new join may mend: with what was on, and what to say where
+   * it does not.
+   */
+  onSpent: (wanted: Wanted, farewell: Farewell) => void;
 }
 
 /** A meeting from the inside: its people, its stage, its chat, and what one does there. */
@@ -70,6 +75,7 @@ export class Call {
   private readonly about = atom<About | null>(null);
   private readonly asked = atom(false);
   private readonly said = atom<Text | null>(null);
+  private entered = false;
   private over = false;
   private looks = 0;
 
@@ -247,6 +253,7 @@ export class Call {
     const me = this.ticket.participantId;
     const isMe = ({ participant_id }: { participant_id: string | null }) => participant_id === me;
     events.on('connected', ({ meeting }) => {
+      this.entered = true;
       if (meeting) this.about.set(meeting);
       if (this.$hosts.get()) void this.lookAround();
     });
@@ -286,17 +293,23 @@ export class Call {
       if (!mine) this.tell(text('meeting.saidMessage', { name, text: content }));
     });
     state.listen((now) => {
-      if (now.status === 'closed') this.finish(this.whyClosed(now.code, now.reason));
+      if (now.status === 'closed') this.closed(now.code, now.reason);
     });
     this.media.events.on('expelled', (why) => this.finish(why));
     this.media.events.on('deviceFailed', (failure) => this.deviceFailed(failure));
     this.tellDevices();
   }
 
-  private whyClosed(code: number, reason: string): Farewell['why'] {
+  private closed(code: number, reason: string): void {
     const why = CLOSED[code] ?? CLOSED[reason] ?? 'failed';
+    if (why !== 'loggedOut') this.finish(why);
     // Nobody logs a guest out: their token is spent.
-    return why === 'loggedOut' && this.ticket.userId === null ? 'failed' : why;
+    else if (this.ticket.userId === null) this.finish('failed');
+    // A person who may not come back was logged out meanwhile, or has been here for longer than the token is good.
+    // Of a token that never was good the next one is none either.
+    else if (code === 401 && this.entered)
+      this.finish(why, (farewell) => this.options.onSpent(this.media.wants, farewell));
+    else this.finish(why);
   }
 
   private tell(what: Text): void {
@@ -334,7 +347,7 @@ export class Call {
     return found?.display_name ?? null;
   };
 
-  private finish(why: Farewell['why']): void {
+  private finish(why: Farewell['why'], tell = this.options.onOver): void {
     if (this.over) return;
     this.over = true;
     const farewell = {
@@ -346,7 +359,7 @@ export class Call {
     for (const part of [this.pip, this.stage, this.chat, this.reactions]) part.dispose();
     this.media.close();
     this.line.close();
-    this.options.onOver(farewell);
+    tell(farewell);
   }
 }
 

@@ -44,6 +44,12 @@ export interface MediaEvents {
   expelled: 'removed' | 'ended' | 'elsewhere';
 }
 
+/** What is to be on, whether or not it works. */
+export interface Wanted {
+  readonly microphone: boolean;
+  readonly camera: boolean;
+}
+
 export interface MediaOptions {
   url: string;
   /** Asked for before each try. */
@@ -107,6 +113,10 @@ export class Media {
   /** What this meeting lets one send. */
   get $permitted(): ReadableAtom<{ screen: boolean }> {
     return this.permitted;
+  }
+
+  get wants(): Wanted {
+    return { ...this.wanted };
   }
 
   async setMicrophone(on: boolean): Promise<void> {

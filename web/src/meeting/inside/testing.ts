@@ -77,11 +77,15 @@ export class FakeMedia {
   watched: readonly TileKey[] = [];
   closed = false;
 
+  wants = { microphone: false, camera: false };
+
   async setMicrophone(microphone: boolean): Promise<void> {
+    this.wants.microphone = microphone;
     this.me({ microphone });
   }
 
   async setCamera(on: boolean): Promise<void> {
+    this.wants.camera = on;
     this.me({ camera: { on, picture: null } });
   }
 
