@@ -89,6 +89,27 @@ test('log-out in one tab is log-out in the other', async () => {
   await page.context().close();
 });
 
+test('a renewal of the log-in whose answer is lost logs nobody out', async () => {
+  const page = await convo.open();
+  await register(page, 'dan@example.com');
+  await page.getByText('Nothing planned').waitFor();
+  // The hour is over.
+  await page.evaluate(() => {
+    const session = JSON.parse(localStorage.getItem('convo.session'));
+    localStorage.setItem('convo.session', JSON.stringify({ ...session, expiresAt: 0 }));
+  });
+  let lost = 0;
+  await page.route('**/auth/refresh', async (route) => {
+    if (lost++ > 0) return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await page.reload();
+  await page.getByText('Nothing planned').waitFor();
+  assert.ok(lost > 1);
+  await page.context().close();
+});
+
 for (const colorScheme of ['light', 'dark']) {
   test(`axe finds nothing, ${colorScheme}`, async () => {
     const page = await convo.open({ colorScheme });

@@ -19,7 +19,7 @@ export interface Api {
 
 export function createApi(): Api {
   const $tokens = stored<Tokens | null>('convo.session', null, parseTokens);
-  const tokens: TokenKeeper = new TokenKeeper($tokens, (refresh) => platform.refresh(refresh));
+  const tokens: TokenKeeper = new TokenKeeper($tokens, (...asked) => platform.refresh(...asked));
   const http = new Http(tokens);
   const platform = new PlatformApi(http);
   return {

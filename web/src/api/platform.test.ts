@@ -29,3 +29,16 @@ test.each([
   const { platform } = door(status, code);
   await expect(platform.mayAttend('123-456-789', 't')).rejects.toMatchObject({ status, code });
 });
+
+test('the renewal of a token is sent again under its key where the answer is lost', async () => {
+  const fetch = vi.fn(async (_url: string, _init?: RequestInit) => {
+    if (fetch.mock.calls.length === 1) throw new TypeError('offline');
+    return new Response(JSON.stringify({ access_token: 'a', refresh_token: 'r', expires_in: 3600 }));
+  });
+  const nobody = { account: null, token: async () => null, renew: async () => null };
+  const http = new Http(nobody, fetch as unknown as typeof globalThis.fetch, async () => {});
+  expect(await new PlatformApi(http).refresh('spent', 'k')).toMatchObject({ access: 'a', refresh: 'r' });
+  const sent = fetch.mock.calls.map(([, init]) => new Headers(init?.headers));
+  expect(sent.map((headers) => headers.get('Idempotency-Key'))).toEqual(['k', 'k']);
+  expect(sent.map((headers) => headers.get('Authorization'))).toEqual(['Bearer spent', 'Bearer spent']);
+});

@@ -15,10 +15,10 @@ export class PlatformApi {
     return tokens(await this.http.request('/api/v1/auth/login', { method: 'POST', as: 'nobody', body }));
   }
 
-  /** Not for use but by the keeper of the tokens: a refresh token is good once. */
-  async refresh(refreshToken: string): Promise<Tokens> {
+  /** Not for use but by the keeper of the tokens: a refresh token is good once, but for who repeats the same request. */
+  async refresh(refreshToken: string, idempotencyKey: string): Promise<Tokens> {
     const as = { token: refreshToken };
-    return tokens(await this.http.request('/api/v1/auth/refresh', { method: 'POST', as }));
+    return tokens(await this.http.request('/api/v1/auth/refresh', { method: 'POST', as, idempotencyKey }));
   }
 
   /** Ends all of the person's sessions, on every device. */

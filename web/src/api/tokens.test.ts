@@ -19,7 +19,7 @@ const of = (account: string, name = '1'): Tokens => {
 };
 
 /** Two tabs of one browser, on one storage, with one lock. */
-function browser(first: Tokens | null) {
+function browser(first: Tokens | null, { locks = true } = {}) {
   const shelf = new Map<string, string>();
   const storage = {
     getItem: (key: string) => shelf.get(key) ?? null,
@@ -27,7 +27,7 @@ function browser(first: Tokens | null) {
     removeItem: (key: string) => void shelf.delete(key),
   };
   if (first) shelf.set('t', JSON.stringify(first));
-  const refresh = vi.fn(async (_spent: string) => tokens('2'));
+  const refresh = vi.fn(async (_spent: string, _key: string) => tokens('2'));
   let queue: Promise<unknown> = Promise.resolve();
   const exclusive = <T>(_: string, task: () => Promise<T>): Promise<T> => {
     const done = queue.then(task);
@@ -35,8 +35,13 @@ function browser(first: Tokens | null) {
     return done;
   };
   const tab = () =>
-    new TokenKeeper(stored<Tokens | null>('t', null, parseTokens, storage), refresh, () => NOW, exclusive);
-  return { tabs: [tab(), tab()] as const, refresh, shelf };
+    new TokenKeeper(
+      stored<Tokens | null>('t', null, parseTokens, storage),
+      refresh,
+      () => NOW,
+      locks ? exclusive : (_, task) => task(),
+    );
+  return { tabs: [tab(), tab()] as const, tab, refresh, shelf };
 }
 
 test('a good token is used as it is', async () => {
@@ -50,7 +55,7 @@ test('one that is about to run out is renewed once, however many ask, in however
   const all = await Promise.all([tabs[0].token(), tabs[0].token(), tabs[1].token(), tabs[1].renew('a-1')]);
   expect(all).toEqual(['a-2', 'a-2', 'a-2', 'a-2']);
   expect(refresh).toHaveBeenCalledTimes(1);
-  expect(refresh).toHaveBeenCalledWith('r-1');
+  expect(refresh).toHaveBeenCalledWith('r-1', expect.any(String));
 });
 
 test('a refresh token that the server does not take ends the session', async () => {
@@ -66,6 +71,43 @@ test('a network that fails does not', async () => {
   refresh.mockRejectedValueOnce(new ApiError({ status: 0, code: 'NETWORK', message: '' }));
   await expect(tabs[0].renew('a-1')).rejects.toMatchObject({ code: 'NETWORK' });
   expect(await tabs[0].renew('a-1')).toBe('a-2');
+});
+
+const network = new ApiError({ status: 0, code: 'NETWORK', message: '' });
+
+test('a renewal whose answer is lost is asked for under the same key, by a page that is loaded anew too', async () => {
+  const { tabs, tab, refresh, shelf } = browser(tokens('1'));
+  refresh.mockImplementationOnce(async (_, key) => {
+    // A page may go away while it waits.
+    expect(JSON.parse(shelf.get('t') ?? '')).toEqual({ ...tokens('1'), renewal: key });
+    throw network;
+  });
+  refresh.mockRejectedValueOnce(network);
+  await expect(tabs[0].renew('a-1')).rejects.toBe(network);
+  await expect(tabs[1].renew('a-1')).rejects.toBe(network);
+  expect(await tab().renew('a-1')).toBe('a-2');
+  const keys = refresh.mock.calls.map(([, key]) => key);
+  expect([keys.length, new Set(keys).size]).toEqual([3, 1]);
+  // The next renewal is another.
+  expect(JSON.parse(shelf.get('t') ?? '')).toEqual(tokens('2'));
+});
+
+test('without locks two tabs that renew at once do so under one key', async () => {
+  const { tabs, refresh } = browser(tokens('1'), { locks: false });
+  expect(await Promise.all([tabs[0].renew('a-1'), tabs[1].renew('a-1')])).toEqual(['a-2', 'a-2']);
+  const keys = refresh.mock.calls.map(([, key]) => key);
+  expect([keys.length, new Set(keys).size]).toEqual([2, 1]);
+});
+
+test('where nothing can be stored the tokens are this page’s alone, and are renewed all the same', async () => {
+  const $tokens = stored<Tokens | null>('t', null, parseTokens, null);
+  const keeper = new TokenKeeper(
+    $tokens,
+    async () => tokens('2'),
+    () => NOW,
+  );
+  keeper.set(tokens('1'));
+  expect(await keeper.renew('a-1')).toBe('a-2');
 });
 
 test('whose a token is can be read from it', () => {

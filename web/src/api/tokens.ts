@@ -1,4 +1,5 @@
 import type { ReadableAtom } from 'nanostores';
+import { newId } from '../store/id';
 import type { StoredAtom } from '../store/stored';
 import { ApiError } from './errors';
 import type { TokenSource } from './http';
@@ -7,6 +8,11 @@ export interface Tokens {
   access: string;
   /** Good once: the server answers with the next one, and ends the session of whoever shows a spent one. */
   refresh: string;
+  /**
+   * Under this key `refresh` has been shown, perhaps without an answer: under the same key it may be shown again, and
+   * the answer is the same.
+   */
+  renewal?: string;
   /** When `access` runs out, in milliseconds since 1970 by this device's clock. */
   expiresAt: number;
 }
@@ -26,7 +32,7 @@ export class TokenKeeper implements TokenSource {
 
   constructor(
     private readonly $tokens: StoredAtom<Tokens | null>,
-    private readonly refresh: (token: string) => Promise<Tokens>,
+    private readonly refresh: (token: string, key: string) => Promise<Tokens>,
     private readonly now: () => number = Date.now,
     private readonly exclusive: Exclusive = acrossTabs,
   ) {}
@@ -66,7 +72,7 @@ export class TokenKeeper implements TokenSource {
     if (tokens?.access !== spent) return tokens?.access ?? null;
     let next: Tokens | null;
     try {
-      next = await this.refresh(tokens.refresh);
+      next = await this.refresh(tokens.refresh, this.keyOf(tokens));
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
       next = null;
@@ -76,6 +82,14 @@ export class TokenKeeper implements TokenSource {
     if (now?.refresh !== tokens.refresh) return now?.access ?? null;
     this.$tokens.set(next);
     return next?.access ?? null;
+  }
+
+  /** Kept before it is used: after a lost answer a reload, or another tab, asks under the same. */
+  private keyOf(tokens: Tokens): string {
+    if (tokens.renewal) return tokens.renewal;
+    const renewal = newId();
+    this.$tokens.set({ ...tokens, renewal });
+    return renewal;
   }
 
   private latest(): Tokens | null {
@@ -98,13 +112,16 @@ export function accountOf(access: string): string | null {
 /** What was stored as tokens, or throws. */
 export function parseTokens(value: unknown): Tokens | null {
   if (value === null) return null;
-  const { access, refresh, expiresAt } = value as Tokens;
+  const { access, refresh, expiresAt, renewal } = value as Tokens;
   if (typeof access !== 'string' || typeof refresh !== 'string' || typeof expiresAt !== 'number') {
     throw new TypeError('not tokens');
   }
-  return { access, refresh, expiresAt };
+  return { access, refresh, expiresAt, ...(typeof renewal === 'string' ? { renewal } : {}) };
 }
 
-/** Browsers have locks in secure contexts alone; elsewhere a tab keeps order among its own requests. */
+/**
+ * Browsers have locks in secure contexts alone. Elsewhere a tab keeps order among its own requests, and two tabs that
+ * renew at once do so under one key.
+ */
 const acrossTabs: Exclusive = async (name, task) =>
   typeof navigator !== 'undefined' && navigator.locks ? await navigator.locks.request(name, task) : task();

@@ -49,9 +49,20 @@ test('tokens of another account are another person, though nobody was seen to lo
 
 test('a renewed token is the same person’s', async () => {
   const { session, answer, become, asked } = device('ann');
+  become({ ...tokens('ann'), renewal: 'k' });
+  expect(asked()).toBe(1);
   await answer('ann');
   become(tokens('ann', '2'));
   expect([session.profile?.id, asked()]).toEqual(['ann', 0]);
+});
+
+test('new tokens are a new try where the profile could not be read', async () => {
+  const { session, answer, become } = device('ann');
+  await answer(new Error('no network'));
+  expect(session.state.get().status).toBe('failed');
+  become(tokens('ann', '2'));
+  await answer('ann');
+  expect(session.profile?.id).toBe('ann');
 });
 
 test.each([

@@ -11,6 +11,9 @@ export type SessionState =
   /** There are tokens, but who they are of could not be read. */
   | { status: 'failed'; problem: Text };
 
+/** Where tokens are somebody whose profile is still to be read. */
+const UNKNOWN = new Set<SessionState['status']>(['nobody', 'failed']);
+
 /** Who uses the app. Log-in and log-out in another tab count here too, also where this one did not see both. */
 export class Session {
   private readonly $state = atom<SessionState>({ status: 'nobody' });
@@ -23,7 +26,7 @@ export class Session {
       const changed = account !== this.account;
       this.account = account;
       if (!tokens) this.$state.set({ status: 'nobody' });
-      else if (changed || this.$state.get().status !== 'person') void this.load();
+      else if (changed || UNKNOWN.has(this.$state.get().status)) void this.load();
     });
   }
 

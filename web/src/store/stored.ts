@@ -38,6 +38,7 @@ export function stored<T>(
     }
   });
   const reload = () => {
+    if (!storage) return;
     writing = false;
     $value.set(read());
     writing = true;
