@@ -55,7 +55,7 @@ interface Known extends Omit<Chat, 'unread' | 'activeAt'> {
 }
 
 /** No API tells that somebody opened a conversation, so the lists are read again this often, in milliseconds. */
-const LISTS_EVERY = 20_000;
+const LISTS_EVERY = 30_000;
 /** So many chatrooms' last messages are read to show them in the list: each takes a request. */
 const PREVIEWS = 20;
 

@@ -14,6 +14,8 @@ let doors: number;
 let tickets: Ticket[];
 /** What the meeting was last entered with. */
 let inside: CallOptions | null;
+/** How often a guest looked who is inside. */
+let looks: number;
 let refusal: ErrorCode | null;
 let status: 'joined' | 'waiting';
 /** What a person gets for joining. */
@@ -39,8 +41,14 @@ const guest = {
       status,
     };
   },
-  info: async () => ({ num_participants: 3 }),
-  participants: async () => ({ participants: [{ name: 'Ann' }, { name: 'Bob' }] }),
+  info: async () => {
+    looks++;
+    return { num_participants: 3 };
+  },
+  participants: async () => {
+    looks++;
+    return { participants: [{ name: 'Ann' }, { name: 'Bob' }], count: 2 };
+  },
 } as unknown as Api['guest'];
 
 const platform = {
@@ -103,7 +111,7 @@ function make(
 beforeEach(() => {
   [line, callLine] = [new FakeLine(), new FakeLine()];
   [doors, tickets, refusal, status, passcodes, left] = [0, [], null, 'joined', [], []];
-  [inside, token] = [null, 'all'];
+  [inside, token, looks] = [null, 'all', 0];
   answer = Promise.resolve();
 });
 
@@ -143,6 +151,34 @@ test('of a meeting by link anybody with the link learns who is inside', async ()
   const visit = make(null, 'abc-defg-hij');
   await vi.waitFor(() => expect(visit.$outlook.get().names).toEqual(['Ann', 'Bob']));
   visit.dispose();
+});
+
+test('who stands before the door looks seldom, the less the longer, and not while nobody sees it', async () => {
+  vi.useFakeTimers();
+  const page = Object.assign(new EventTarget(), { hidden: false });
+  vi.stubGlobal('document', page);
+  const show = (shown: boolean) => {
+    page.hidden = !shown;
+    page.dispatchEvent(new Event('visibilitychange'));
+  };
+  const visit = make(null, 'abc-defg-hij');
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(looks).toBeGreaterThan(9);
+  expect(looks).toBeLessThan(15);
+  show(false);
+  looks = 0;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(looks).toBe(0);
+  show(true);
+  expect(looks).toBe(1);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(looks).toBe(2);
+  visit.dispose();
+  show(true);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(looks).toBe(2);
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
 });
 
 test('the passcode is asked for when it is needed', async () => {

@@ -58,8 +58,12 @@ const REAL: Omit<Parts, 'devices'> = {
   call: (...args) => new Call(...args),
 };
 
-/** Who is inside is looked up this often while one stands before the door, in milliseconds. */
-const LOOK = 10_000;
+/**
+ * Who is inside is looked up again after so long while one stands before the door, then less and less often; in
+ * milliseconds. All who come from one address without an account share what it may ask in an hour.
+ */
+const FIRST_LOOK = 30_000;
+const LAST_LOOK = 60_000;
 
 /** A visit to a meeting: before, at the door, inside, after. */
 export class Visit {
@@ -76,7 +80,8 @@ export class Visit {
   private readonly asksPasscode = atom(false);
   private readonly busy = atom(false);
   private readonly parts: Parts;
-  private readonly timer: ReturnType<typeof setInterval>;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private pause = FIRST_LOOK;
   private doorLine: MeetingLine | null = null;
   private prepared = false;
   private over = false;
@@ -93,7 +98,8 @@ export class Visit {
     this.phase.listen(({ at }) => (at === 'denied' || at === 'nowhere') && this.mirror.rest());
     this.$name = stored('convo.guestName', '', (value) => (typeof value === 'string' ? value : ''));
     void this.look();
-    this.timer = setInterval(() => this.phase.get().at === 'lobby' && void this.look(), LOOK);
+    this.lookLater();
+    globalThis.document?.addEventListener('visibilitychange', this.seen);
   }
 
   get $phase(): ReadableAtom<Phase> {
@@ -189,13 +195,35 @@ export class Visit {
 
   dispose(): void {
     this.over = true;
-    clearInterval(this.timer);
+    clearTimeout(this.timer);
+    globalThis.document?.removeEventListener('visibilitychange', this.seen);
     this.shutDoor();
     this.mirror.dispose();
     this.devices.dispose();
     const phase = this.phase.get();
     if (phase.at === 'inside') phase.call.dispose();
   }
+
+  private lookLater(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.lookAgain();
+      this.lookLater();
+    }, this.pause);
+    this.pause = Math.min(this.pause * 1.25, LAST_LOOK);
+  }
+
+  /** Nobody looks at a page that is hidden. */
+  private lookAgain(): void {
+    if (this.phase.get().at === 'lobby' && !globalThis.document?.hidden) void this.look();
+  }
+
+  private readonly seen = (): void => {
+    if (globalThis.document?.hidden) return;
+    this.lookAgain();
+    this.pause = FIRST_LOOK;
+    this.lookLater();
+  };
 
   private async look(): Promise<void> {
     try {
@@ -228,10 +256,12 @@ export class Visit {
 
   private async lookAsGuest(): Promise<Outlook> {
     const { guest } = this.services.api;
-    const { num_participants } = await guest.info(this.code);
     // Of meetings by link whoever has the link may know who is inside; of others members alone.
-    const inside = BY_LINK.test(this.code) ? (await guest.participants(this.code)).participants : [];
-    return { ...UNKNOWN, inside: num_participants, names: inside.map(({ name }) => name) };
+    if (!BY_LINK.test(this.code)) {
+      return { ...UNKNOWN, inside: (await guest.info(this.code)).num_participants };
+    }
+    const { participants, count } = await guest.participants(this.code);
+    return { ...UNKNOWN, inside: count, names: participants.map(({ name }) => name) };
   }
 
   private refused(error: unknown, passcode: string): void {

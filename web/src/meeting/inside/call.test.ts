@@ -47,6 +47,9 @@ const platform = {
   messages: async () => ({ messages: [], pagination: { pages: 0 } }),
   leave: async (_: string, id: string) => void asked.push(`leave ${id}`),
   end: async () => void asked.push('end'),
+  async control(_: string, id: string, act: string) {
+    asked.push(`${act} ${id}`);
+  },
 } as unknown as Api['platform'];
 
 const make = (ticket: Ticket = TICKET) =>
@@ -105,6 +108,21 @@ test('who left the door while the line was down is gone from it when it is back'
   });
   await Promise.resolve();
   expect(names(call.members.$waiting.get())).toEqual(['late']);
+});
+
+test('all who wait are admitted over the line; where it is down, one after the other', async () => {
+  for (const name of ['bob', 'cem'])
+    line.events.emit('participant_waiting', participant(name, { status: 'waiting' }));
+  line.sent.length = 0;
+  await call.hosting.admitAll();
+  const all = ['early', 'bob', 'cem'].map((name) => `participant-${name}`);
+  expect(line.sent).toEqual(
+    all.map((participant_id) => ({ type: 'admit_participant', data: { participant_id } })),
+  );
+  expect(asked).toEqual([]);
+  line.state.set({ status: 'waiting', attempt: 1, retryAt: 0 });
+  await call.hosting.admitAll();
+  expect(asked).toEqual(all.map((id) => `admit ${id}`));
 });
 
 test('who becomes co-host learns then who waits', async () => {

@@ -91,7 +91,7 @@ export class Call {
     this.line = parts.line ?? new MeetingLine(services.api.platform, ticket.code, async () => ticket.token);
     this.media = parts.media ?? this.makeMedia();
     this.members = new Members(this.line.events, ticket.participantId);
-    this.hosting = new Hosting(services, ticket.code, this.line.events, this.members);
+    this.hosting = new Hosting(services, ticket.code, this.line, this.members);
     this.$people = this.joinLists();
     this.$me = computed(this.$people, (all) => all.find((person) => person.isMe) ?? null);
     this.$hosts = computed(this.$me, (me) => (me?.role ?? ticket.role) !== 'participant');
