@@ -61,6 +61,25 @@ async def test_a_key_is_its_senders_own(world):
     assert [post.text for post in await ben.via("platform").history(room)] == ["from Ann", "from Ben", "again from Ann"]
 
 
+async def test_a_key_is_of_one_message_to_one_person(world):
+    ann, ben, cid = [await world.person(name) for name in ("Ann Lee", "Ben Hall", "Cid Moss")]
+    room = await world.shared_room("platform", ann, ben, cid)
+    key = {"Idempotency-Key": world.unique("key")}
+
+    async def post(to=None):
+        private = {"is_private": True, "recipient_user_id": to.id} if to else {}
+        body = {"content": "ok"} | private
+        return await ann.request("POST", f"/api/v1/meetings/{room.id}/messages", json=body, headers=key)
+
+    first = await post(ben)
+    assert first.status_code == 201
+    # Also when he has gone.
+    await ben.post(f"/api/v1/meetings/{room.code}/leave")
+    assert (await post(ben)).json() == first.json()
+    assert [(await post(to)).status_code for to in (cid, None)] == [422, 422]
+    assert len(await ann.via("platform").history(room)) == 1
+
+
 async def test_without_a_key_the_same_text_is_two_messages(world):
     ann, ben, room = await chat(world)
     for _ in range(2):

@@ -163,14 +163,27 @@ pub(crate) fn append(tx: &mut dyn Tx, entry: &Entry, draft: Draft, now: Timestam
     Ok(Posted { message, fresh: true })
 }
 
-/// The message that an earlier try of the same draft made. The same id on other words is a client's mistake.
+/// The message that an earlier try of the same draft made. The same id on other words, or to somebody else, is a client's
+/// mistake.
 fn same_nonce(tx: &mut dyn Tx, id: RoomId, party: Party, draft: &Draft) -> Result<Option<Posted>> {
     let Some(nonce) = &draft.nonce else { return Ok(None) };
     let Some(message) = tx.by_nonce(id, party, nonce)? else { return Ok(None) };
-    if message.content != draft.content {
+    let same = message.content == draft.content && message.kind == draft.kind;
+    if !same || !is_to(tx, draft.to, message.recipient)? {
         return Err(Error::invalid("client_message_id", "This Idempotency-Key was used for another message"));
     }
     Ok(Some(Posted { message, fresh: false }))
+}
+
+/// Whether a draft's address names the recipient, who may have left since.
+fn is_to(tx: &mut dyn Tx, to: Option<To>, recipient: Option<Party>) -> Result<bool> {
+    Ok(match (to, recipient) {
+        (None, None) => true,
+        (Some(To::User(user)), Some(Party::User(recipient))) => user == recipient,
+        (Some(To::User(user)), Some(Party::Guest(recipient))) => user.0 == recipient.0,
+        (Some(To::Participant(id)), Some(recipient)) => tx.participant(id)?.is_some_and(|p| p.party() == recipient),
+        (None, Some(_)) | (Some(_), None) => false,
+    })
 }
 
 /// The one a private message is for: somebody in the room.
