@@ -124,6 +124,23 @@ async def test_the_uuid_names_a_room_in_every_api(world, kind):
         assert len(messages) == 1, path
 
 
+async def test_integers_do_not_tell_of_other_peoples_conversations(world):
+    ann, ben, eve = [await world.person(name) for name in ("Ann Lee", "Ben Hall", "Eve Stone")]
+    room = await world.shared_room("conversations", ann, ben)
+    number = (await ann.post("/api/messages", {"content": "hi", "meeting_id": room.id}, 201))["meeting_id"]
+    for method, path, body in (
+        ("GET", "/api/meetings/{}", None),
+        ("GET", "/api/messages/{}", None),
+        ("POST", "/api/messages", {"content": "x"}),
+    ):
+        answers = []
+        for n in (number, number + 1_000_000):
+            options = {"json": body | {"meeting_id": n}} if body else {}
+            answer = await eve.request(method, path.format(n), **options)
+            answers.append((answer.status_code, answer.json() | {"timestamp": None}))
+        assert answers[0] == answers[1], path
+
+
 async def test_integers_are_stable_and_ones_own(world):
     people = [await world.person(api=api) for api in ACCOUNT_APIS]
     assert len({person.number for person in people}) == len(people)

@@ -40,7 +40,7 @@ pub fn door(room: &Room, member: Option<&Member>, passcode: Option<&str>) -> Res
         Some(_) | None => {}
     }
     if member.is_none() && room.kind == RoomKind::Conversation {
-        return Err(Error::not_found("Conversation"));
+        return Err(Error::meeting_not_found());
     }
     let known = member.is_some();
     if !known && room.locked {

@@ -422,7 +422,7 @@ pub(crate) fn enter(
         Actor::User(caller) => {
             let visitor = tx.visitor(id, caller.user)?.filter(|visitor| visitor.standing == Standing::Active);
             let Visitor { name, number, member, .. } = visitor.ok_or_else(invalid_token)?;
-            let role = match rules::admit(&room, member.as_ref())? {
+            let role = match rules::admit(&room, member.as_ref(), missing)? {
                 Admission::In => member.map_or(Role::Participant, |m| m.role),
                 Admission::JoinsByUse if join == Join::ByUse => {
                     tx.put_member(&member_of(id, caller.user, Role::Participant, now))?;

@@ -12,7 +12,8 @@ pub enum Admission {
     JoinsByUse,
 }
 
-pub fn admit(room: &Room, member: Option<&Member>) -> Result<Admission> {
+/// `missing`: what the caller asks for, and hears is not there, of a room that is no business of theirs.
+pub fn admit(room: &Room, member: Option<&Member>, missing: RoomKind) -> Result<Admission> {
     match member.map(|m| m.standing) {
         Some(MemberStanding::In) => Ok(Admission::In),
         Some(MemberStanding::Removed) => Err(Error::forbidden("You were removed from this meeting")),
@@ -21,7 +22,7 @@ pub fn admit(room: &Room, member: Option<&Member>) -> Result<Admission> {
         }
         None if room.origin == Origin::Convo && !asks_at_the_door(room) => Ok(Admission::JoinsByUse),
         // Its very existence is the members' business.
-        None if room.kind == RoomKind::Conversation => Err(Error::not_found("Conversation")),
+        None if room.kind == RoomKind::Conversation => Err(not_found(missing)),
         None => Err(Error::forbidden(match room.kind {
             RoomKind::Chatroom => "You are not a member of this chatroom",
             _ => "You have not joined this meeting",
