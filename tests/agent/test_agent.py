@@ -239,3 +239,14 @@ async def test_a_guest_or_another_person_has_no_part_in_it(scene):
     eve = await ann.world.person("Eve Stone")
     await eve.get(f"{CONVERSATIONS}/{room.id}", 404)
     await eve.post("/api/messages/", {"conversation_id": room.id, "message": "hi"}, 404)
+
+
+async def test_it_is_met_only_where_it_answers(scene):
+    """Its id stands in every conversation with it."""
+    _, ann, room, live = scene
+    ben = await ann.world.person("Ben Hall")
+    await ann.via("conversations").post(room, "hi")
+    (answer,) = await answered(live, ann)
+    for others in ([answer.author], [answer.author, ben.id]):
+        refused = await ann.post("/api/conversations", {"is_ai": False, "participant_ids": others}, 422)
+        assert "is_ai" in refused["error"]["message"]

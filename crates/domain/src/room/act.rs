@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Domain,
+    agent::AGENT,
     bus::{Seat, Subscribed, Tell},
     clock::Timestamp,
     error::{Error, Kind, Result},
@@ -228,10 +229,16 @@ impl Domain {
         others.sort_unstable();
         others.dedup();
         if is_ai {
-            others = vec![crate::agent::AGENT];
+            others = vec![AGENT];
         }
         if others.is_empty() {
             return Err(Error::invalid("participant_ids", "participant_ids must name at least one other person"));
+        }
+        if !is_ai && others.contains(&AGENT) {
+            return Err(Error::invalid(
+                "participant_ids",
+                "participant_ids names the AI agent: it answers where is_ai is true",
+            ));
         }
         if others.len() >= limit::CONVERSATION_PEOPLE {
             return Err(Error::invalid("participant_ids", "participant_ids must name at most 99 people"));
