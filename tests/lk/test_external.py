@@ -465,6 +465,16 @@ async def test_guests_by_link_and_by_the_operators_token(world, ann, room, conne
     await robot.until(lambda: robot.reason is not None)
 
 
+async def test_the_operators_token_opens_the_waiting_room(ann, bob, connect, token):
+    """As with the embedded server."""
+    room = await ann.via("platform").create_room(waiting_room_enabled=True, allow_join_before_host=True)
+    waits = await join(bob, room)
+    assert waits["status"] == "waiting"
+    his = await connect(token(waits["identity"], room.code))
+    await until(lambda: participants(ann, room), lambda people: [p["display_name"] for p in people] == ["Bob"])
+    await bridged(ann, room, his)
+
+
 async def test_a_restart_of_convo_is_not_noticed(world, ann, room, connect):
     client = await connect(await join(ann, room))
     await bridged(ann, room, client)

@@ -319,7 +319,7 @@ async fn attend(
 }
 
 /// The participant's place in the meeting: that of the join which made the identity, or else one for which the operator's
-/// token vouches.
+/// token vouches, which it does for who was here before too.
 async fn try_attend(
     host: &Arc<Host>,
     room: &Room,
@@ -327,7 +327,9 @@ async fn try_attend(
     ears: &Ears,
 ) -> Result<Option<Attendee>> {
     let domain = host.app.domain.clone();
-    let attendance = match domain.participant_named(room.id, &someone.identity).await? {
+    let vouched = !someone.attributes.contains_key(ROLE);
+    let known = domain.participant_named(room.id, &someone.identity).await?;
+    let attendance = match known.filter(|_| !vouched) {
         Some(known) => domain.attend_as(known.id, RoomRef::Id(room.id)).await?,
         None => domain.vouch(room.id, &someone.identity, &someone.name).await?,
     };
@@ -335,7 +337,6 @@ async fn try_attend(
     let participant = seated.ok_or_else(|| Error::forbidden("You are in the waiting room"))?;
     // Where they are is not told; each is counted by themselves.
     let address = IpAddr::V6(Ipv6Addr::from(participant.id.0.as_u128().reverse_bits()));
-    let vouched = !someone.attributes.contains_key(ROLE);
     let shown = match vouched {
         true => Shown::of(&attendance.room, &participant),
         // Their token may be older than what they are now.
