@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import json
 import re
+import signal
 import ssl
 from datetime import UTC, datetime, timedelta
 
@@ -198,6 +199,36 @@ async def test_tls_by_certificate_files(serve, tmp_path):
     with pytest.raises(httpx.TransportError):
         async with httpx.AsyncClient() as client:
             await client.get(f"http://{world.server.address}/healthz")
+
+
+async def test_a_new_certificate_is_used_without_a_restart(serve, tmp_path):
+    cert, key = certificate(tmp_path)
+    world: World = await serve("https", CONVO_TLS_CERT=str(cert), CONVO_TLS_KEY=str(key))
+    served = ("127.0.0.1", world.server.port)
+
+    async def until(check):
+        async with asyncio.timeout(20):
+            while not await asyncio.to_thread(check):
+                await asyncio.sleep(0.05)
+
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    answer = await ann.via("platform").join(room)
+    trust = ssl.create_default_context(cafile=cert)
+    socket = await WebSocket.open(f"{answer['websocket_url']}?token={answer['meeting_token']}", ssl=trust)
+    world.opened.append(socket)
+    # What cannot be used leaves the old one in force.
+    before = ssl.get_server_certificate(served)
+    whole = key.read_bytes()
+    key.write_text("no key")
+    world.server.process.send_signal(signal.SIGHUP)
+    await until(lambda: "the old TLS certificate stays in force" in world.server.log())
+    assert await asyncio.to_thread(ssl.get_server_certificate, served) == before
+    key.write_bytes(whole)
+    certificate(tmp_path)
+    world.server.process.send_signal(signal.SIGHUP)
+    await until(lambda: ssl.get_server_certificate(served) == cert.read_text())
+    await socket.settled()
 
 
 async def test_starting_and_memory(serve):

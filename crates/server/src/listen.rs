@@ -11,6 +11,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
+use parking_lot::RwLock;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use socket2::{SockRef, TcpKeepalive};
 use std::{
@@ -49,18 +50,50 @@ const COMPLAINT: Duration = Duration::from_secs(60);
 /// How long connections may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
-pub(crate) fn tls(files: &(PathBuf, PathBuf)) -> Result<TlsAcceptor> {
-    let (cert, key) = files;
+/// The certificate in force. The files are read anew while the server runs: certificates are short-lived.
+pub(crate) struct Tls {
+    files: (PathBuf, PathBuf),
+    force: RwLock<Force>,
+}
+
+struct Force {
+    chain: Vec<CertificateDer<'static>>,
+    acceptor: TlsAcceptor,
+}
+
+impl Tls {
+    pub(crate) fn open(files: &(PathBuf, PathBuf)) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self { files: files.clone(), force: RwLock::new(read_files(files)?) }))
+    }
+
+    /// From now on connections get what is in the files. What cannot be used leaves the old one in force; open connections stay.
+    pub(crate) fn renew(&self) {
+        match read_files(&self.files) {
+            Ok(force) if force.chain != self.force.read().chain => {
+                *self.force.write() = force;
+                tracing::info!("a new TLS certificate is in force");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!("the old TLS certificate stays in force: {error:#}"),
+        }
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.force.read().acceptor.clone()
+    }
+}
+
+fn read_files((cert, key): &(PathBuf, PathBuf)) -> Result<Force> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect)
         .with_context(|| format!("CONVO_TLS_CERT: cannot read {}", cert.display()))?;
     let key = read_key(key)?;
     let mut config = rustls::ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(chain, key)
+        .with_single_cert(chain.clone(), key)
         .context("CONVO_TLS_CERT and CONVO_TLS_KEY do not fit together")?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Force { chain, acceptor: TlsAcceptor::from(Arc::new(config)) })
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
@@ -70,7 +103,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
 /// Accepts until `stop` says so, then lets what is in flight finish.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -95,7 +128,7 @@ pub(crate) async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
-        tokio::spawn(connection(stream, peer, tls.clone(), router.clone(), draining.watcher()));
+        tokio::spawn(connection(stream, peer, tls.as_deref().map(Tls::acceptor), router.clone(), draining.watcher()));
     }
     drop(listener);
     if timeout(DRAIN, draining.shutdown()).await.is_err() {

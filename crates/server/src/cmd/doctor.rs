@@ -98,7 +98,7 @@ fn is_loopback(url: &str) -> bool {
 
 fn tls(config: &Config) -> Option<Finding> {
     let files = config.tls.as_ref()?;
-    Some(match listen::tls(files) {
+    Some(match listen::Tls::open(files) {
         Ok(_) => Good("TLS: certificate and key fit together".into()),
         Err(error) => Bad(format!("TLS: {error:#}")),
     })

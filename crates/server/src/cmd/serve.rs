@@ -3,7 +3,8 @@
 use crate::{
     compose::{self, Parts},
     config::Config,
-    listen, media, mount, observe, secrets,
+    listen::{self, Tls},
+    media, mount, observe, secrets,
     web::Web,
 };
 use anyhow::Result;
@@ -21,14 +22,15 @@ use convo_domain::{
 use convo_kit::Shared;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
 /// How long it may take to store what the agent was writing when the server stops.
 const ANSWERS: Duration = Duration::from_secs(5);
+const HOUR: Duration = Duration::from_secs(3600);
 /// How long sockets may take to say goodbye when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -41,7 +43,8 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     secrets::data_dir(&config.data_dir)?;
     let _ours = secrets::lock(&config.data_dir)?;
     let listener = compose::listener(&config).await?;
-    let tls = config.tls.as_ref().map(listen::tls).transpose()?;
+    let tls = config.tls.as_ref().map(Tls::open).transpose()?;
+    tokio::spawn(renew(signal(SignalKind::hangup())?, tls.clone()));
     let parts = compose::parts(&config).await?;
     let bound = media::bind(&config, &parts.secrets)?;
     // Not before every port is ours: a server that does not start must leave the seats of one that runs alone.
@@ -78,6 +81,20 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     media.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads the certificate again when it is told to (SIGHUP), and every hour: not everything that renews one tells.
+async fn renew(mut told: Signal, tls: Option<Arc<Tls>>) {
+    let mut hours = tokio::time::interval(HOUR);
+    loop {
+        tokio::select! {
+            _ = told.recv() => {}
+            _ = hours.tick() => {}
+        }
+        if let Some(tls) = &tls {
+            tls.renew();
+        }
+    }
 }
 
 async fn wait_for_signal() -> Result<()> {
