@@ -12,13 +12,15 @@ class Polling:
         self.world, self.query = world, query
 
     @classmethod
-    async def open(cls, world, token):
-        """Connected to the namespace `/`."""
+    async def open(cls, world, token, **auth):
+        """Connected to the namespace `/`: `state` is the answer, `missed` what came with it."""
         query = "/socket.io/?EIO=4&transport=polling"
         opening = (await world.http.get(query)).text
         self = cls(world, f"{query}&sid={json.loads(opening[1:])['sid']}")
-        await self.post("40" + json.dumps({"token": token}))
-        assert (await self.get())[0].startswith("40")
+        await self.post("40" + json.dumps({"token": token} | auth))
+        connected, *self.missed = await self.get()
+        assert connected.startswith("40"), connected
+        self.state = json.loads(connected[2:])
         return self
 
     async def post(self, *packets):
@@ -107,3 +109,21 @@ async def test_nothing_of_a_chatroom_follows_the_leaves_acknowledgement(world):
     assert answer["ok"]
     after += (await socket.call("leaveRoom", {"chatroomId": room.id}))[1]
     assert not any("newMessage" in packet for packet in after), after
+
+
+async def test_who_came_and_went_is_recovered_too(world):
+    """A client is told `recovered: true`, and does not ask anew who is there."""
+    room, ann, ben = await chatroom(world, "Ann Lee", "Ben Hall")
+    anns = (await ann.via("chatrooms").live(room)).events
+    world.opened.append(anns)
+    socket = await Polling.open(world, ben.token, recovery=True)
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    await ann.via("chatrooms").post(room, "before")
+    said = next(packet for packet in await socket.until(lambda p: "newMessage" in p) if "newMessage" in packet)
+    offset = json.loads(said[2:])[-1]
+    assert (await anns.call("leaveRoom", {"chatroomId": room.id}))["ok"]
+    left = next(packet for packet in await socket.until(lambda p: "userLeft" in p) if "userLeft" in packet)
+    # As if that had been lost on its way.
+    again = await Polling.open(world, ben.token, recovery=True, pid=socket.state["pid"], offset=offset)
+    assert again.state["sid"] == socket.state["sid"], "the same socket"
+    assert again.missed == [left]

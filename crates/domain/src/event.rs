@@ -8,7 +8,10 @@ use crate::{
     user::Party,
 };
 use bytes::Bytes;
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -141,6 +144,8 @@ pub const WORDINGS: usize = 8;
 /// An event on its way to many sessions: each API words it once, and all its clients share the bytes.
 #[derive(Debug)]
 pub struct Told {
+    /// Its own, in this process.
+    pub number: u64,
     pub room: RoomId,
     pub audience: Audience,
     pub event: Event,
@@ -149,7 +154,9 @@ pub struct Told {
 
 impl Told {
     pub fn new(room: RoomId, audience: Audience, event: Event) -> Self {
-        Self { room, audience, event, wordings: Default::default() }
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { number, room, audience, event, wordings: Default::default() }
     }
 
     /// The event in the words of the API that owns `slot`; `None` when that API does not speak of it.

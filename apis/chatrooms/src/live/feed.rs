@@ -94,14 +94,13 @@ impl Socket {
 
     /// The event in the words that all clients of the namespace share.
     fn frame(&self, told: &Told) -> Option<Frame> {
-        let Some(message) = told.event.message().filter(|_| self.takes_offsets) else {
+        let Some(offset) = word::offset(told).filter(|_| self.takes_offsets) else {
             let words =
                 told.worded(self.namespace.slot(), |told| Some(word::event(self.namespace, told)?.into_bytes()));
             return words.and_then(Packet::from_bytes).map(Frame::Packet);
         };
-        let offset = word::offset(message);
-        let words = told.worded(self.namespace.offset_slot(), |_| {
-            Some(word::new_message(self.namespace, message)?.with_offset(&offset).into_bytes())
+        let words = told.worded(self.namespace.offset_slot(), |told| {
+            Some(word::event(self.namespace, told)?.with_offset(&offset).into_bytes())
         });
         Some(Frame::Recoverable { packet: Packet::from_bytes(words?)?, offset: offset.into() })
     }
@@ -112,7 +111,7 @@ impl Socket {
         if !self.takes_offsets {
             return Some(Frame::Packet(packet));
         }
-        let offset = word::offset(message);
+        let offset = word::message_offset(message);
         Some(Frame::Recoverable { packet: packet.with_offset(&offset), offset: offset.into() })
     }
 }

@@ -10,6 +10,8 @@ use convo_domain::{
 use convo_kit::slot;
 use convo_socketio::{Packet, event_packet};
 use serde::Serialize;
+use std::sync::LazyLock;
+use uuid::Uuid;
 
 /// The two documented ways to connect: `io("http://…")` and `io("http://…/socket.io")`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +81,22 @@ pub(crate) fn new_message(namespace: Namespace, message: &Message) -> Option<Pac
     namespace.packet("newMessage", &map::message(message.clone()))
 }
 
-/// Names a message for connection state recovery, the same for all sockets.
-pub(crate) fn offset(message: &Message) -> String {
+/// Names an event for connection state recovery, the same for all sockets. `None`: one that is not sent again, for the next
+/// one makes it stale anyway.
+pub(crate) fn offset(told: &Told) -> Option<String> {
+    match &told.event {
+        Event::Posted(message) => Some(message_offset(message)),
+        Event::Presence { .. } | Event::MemberJoined { .. } | Event::MemberLeft { .. } => {
+            // Clients may name an offset of the process before this one.
+            static PROCESS: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
+            Some(format!("{:x}.{}", PROCESS.as_fields().0, told.number))
+        }
+        _ => None,
+    }
+}
+
+/// The offset of a message, also when it is read again.
+pub(crate) fn message_offset(message: &Message) -> String {
     format!("{}-{}", message.room_number, message.seq)
 }
 
@@ -144,7 +160,7 @@ pub(crate) mod tests {
         );
         assert_eq!(text(Namespace::Root, &told).unwrap(), format!(r#"42["newMessage",{message}]"#));
         assert_eq!(text(Namespace::Named, &told).unwrap(), format!(r#"42/socket.io,["newMessage",{message}]"#));
-        assert_eq!(offset(told.event.message().unwrap()), "4-7");
+        assert_eq!(offset(&told).unwrap(), "4-7");
     }
 
     #[test]
@@ -157,7 +173,9 @@ pub(crate) mod tests {
             (Event::MemberJoined { user: ann(), name: "Ann".into() }, "userJoined"),
             (Event::MemberLeft { user: ann(), name: "Ann".into() }, "userLeft"),
         ] {
-            assert_eq!(text(Namespace::Root, &told(event)).unwrap(), format!(r#"42["{name}",{user}]"#));
+            let (first, second) = (told(event.clone()), told(event));
+            assert_eq!(text(Namespace::Root, &first).unwrap(), format!(r#"42["{name}",{user}]"#));
+            assert_ne!(offset(&first).unwrap(), offset(&second).unwrap());
         }
     }
 
@@ -167,7 +185,9 @@ pub(crate) mod tests {
         let from = Who { party: Party::Guest(guest), participant: Some(guest), name: "Gus".into() };
         let expected =
             format!(r#"42["typing",{{"chatroomId":"{ROOM}","user":{{"id":null,"name":"Gus"}},"isTyping":true}}]"#);
-        assert_eq!(text(Namespace::Root, &told(Event::Typing { from, is_typing: true })).unwrap(), expected);
+        let typing = told(Event::Typing { from, is_typing: true });
+        assert_eq!(text(Namespace::Root, &typing).unwrap(), expected);
+        assert_eq!(offset(&typing), None);
     }
 
     #[test]
