@@ -179,6 +179,27 @@ fn who_may_not_publish_data_any_more_has_no_data_tracks() {
 }
 
 #[test]
+fn a_handle_is_one_tracks_however_many_there_were() {
+    let (mut world, ann, bob, sid) = with_a_data_track(89);
+    subscribe(&mut world, bob, &sid);
+    for _ in 0..66_000 {
+        let publish = proto::PublishDataTrackRequest { pub_handle: 2, name: "again".into(), ..Default::default() };
+        world.signal(ann, Request::PublishDataTrackRequest(publish));
+        let sid = world.clients[bob].people["ann"].data_tracks[1].sid.clone();
+        subscribe(&mut world, bob, &sid);
+        let unpublish = proto::UnpublishDataTrackRequest { pub_handle: 2 };
+        world.signal(ann, Request::UnpublishDataTrackRequest(unpublish));
+    }
+    let handles = world.clients[bob].responses.iter().filter_map(|response| match response {
+        Response::DataTrackSubscriberHandles(given) => given.sub_handles.keys().next().copied(),
+        _ => None,
+    });
+    let handles: Vec<_> = handles.collect();
+    assert_eq!(handles.len(), 66_001);
+    assert!(handles[1..].iter().all(|handle| *handle > 0 && *handle != handles[0]));
+}
+
+#[test]
 fn a_file_comes_whole_over_a_link_slower_than_its_senders() {
     let (mut world, ann, bob) = meet(80);
     send_file(&mut world, ann, 40);

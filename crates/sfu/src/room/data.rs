@@ -30,9 +30,9 @@ pub(crate) struct DataState {
     early_bytes: usize,
     /// Text streams of chat that are not yet complete, by id.
     chats: Vec<String>,
-    /// Handles given to this participant for the data tracks it subscribes to.
+    /// Handles given to this participant for the data tracks it subscribes to, as long as these are published.
     handles: Vec<(u16, String)>,
-    next_handle: u16,
+    last_handle: u16,
 }
 
 /// Of the room's last user packets, the oldest first: what is sent again comes once.
@@ -75,6 +75,19 @@ struct DataSubscription {
 impl DataState {
     pub(crate) fn last_reliable(&self) -> u32 {
         self.last_reliable
+    }
+
+    /// Always the same for a track. `None`: all are given away.
+    fn handle_of(&mut self, sid: &str) -> Option<u16> {
+        if let Some((handle, _)) = self.handles.iter().find(|(_, of)| of == sid) {
+            return Some(*handle);
+        }
+        let is_free = |handle: &u16| *handle > 0 && !self.handles.iter().any(|(taken, _)| taken == handle);
+        // Rather one that has not been in use lately: packets of the track that had it may be on their way.
+        let handle = (1..=u16::MAX).map(|n| self.last_handle.wrapping_add(n)).find(is_free)?;
+        self.last_handle = handle;
+        self.handles.push((handle, sid.to_owned()));
+        Some(handle)
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -271,6 +284,7 @@ impl Room {
 
     fn unpublish_data(&mut self, index: usize, cx: &mut Cx<'_>) {
         let track = self.data_tracks.remove(index);
+        self.forget_handles(&track.info.sid);
         let response = proto::UnpublishDataTrackResponse { info: Some(track.info) };
         self.say(track.publisher, Message::UnpublishDataTrackResponse(response), cx);
     }
@@ -282,9 +296,16 @@ impl Room {
     }
 
     pub(super) fn drop_data_tracks(&mut self, key: ParticipantKey, _cx: &mut Cx<'_>) {
-        self.data_tracks.retain(|t| t.publisher != key);
+        let own: Vec<_> = self.data_tracks.extract_if(.., |t| t.publisher == key).collect();
+        own.iter().for_each(|track| self.forget_handles(&track.info.sid));
         for track in &mut self.data_tracks {
             track.subscriptions.retain(|s| s.subscriber != key);
+        }
+    }
+
+    fn forget_handles(&mut self, sid: &str) {
+        for person in self.people.values_mut() {
+            person.data.handles.retain(|(_, of)| of != sid);
         }
     }
 
@@ -307,13 +328,7 @@ impl Room {
 
     fn subscribe_data(&mut self, key: ParticipantKey, index: usize, cx: &mut Cx<'_>) {
         let sid = self.data_tracks[index].info.sid.clone();
-        let data = &mut self.people[key].data;
-        let known = data.handles.iter().find(|(_, s)| *s == sid).map(|(handle, _)| *handle);
-        let handle = known.unwrap_or_else(|| {
-            data.next_handle = data.next_handle.wrapping_add(1).max(1);
-            data.handles.push((data.next_handle, sid.clone()));
-            data.next_handle
-        });
+        let Some(handle) = self.people[key].data.handle_of(&sid) else { return };
         let subscriptions = &mut self.data_tracks[index].subscriptions;
         let denied = subscriptions.extract_if(.., |s| s.subscriber == key).any(|s| s.denied);
         subscriptions.push(DataSubscription { subscriber: key, handle, denied, admitted: false });
