@@ -197,6 +197,14 @@ def test_the_doctor_asks_the_mail_server_where_mail_would_go(tmp_path, url, port
     assert f"mail server: 127.0.0.1:{port}" in done.stdout
 
 
+@pytest.mark.parametrize(("public", "others"), [("https://meet.example", True), ("http://localhost:8000", False)])
+def test_behind_a_proxy_on_the_same_machine_media_is_for_others(tmp_path, public, others):
+    done = convo(
+        "doctor", CONVO_DATA_DIR=str(tmp_path / "data"), CONVO_LISTEN=f"127.0.0.1:{free_port()}", PUBLIC_URL=public
+    )
+    assert ("media: clients are told this machine's own addresses" in done.stdout) is others, done.stdout
+
+
 BAD = {
     "CONVO_LISTEN": ["nonsense", "127.0.0.1:99999"],
     "DATABASE_URL": ["mysql://localhost/convo", "nonsense"],
