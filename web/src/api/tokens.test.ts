@@ -75,6 +75,8 @@ test('a network that fails does not', async () => {
 
 const network = new ApiError({ status: 0, code: 'NETWORK', message: '' });
 
+const A_KEY = expect.stringMatching(/^[0-9a-f]{32}$/);
+
 test('a renewal whose answer is lost is asked for under the same key, by a page that is loaded anew too', async () => {
   const { tabs, tab, refresh, shelf } = browser(tokens('1'));
   refresh.mockImplementationOnce(async (_, key) => {
@@ -87,7 +89,7 @@ test('a renewal whose answer is lost is asked for under the same key, by a page 
   await expect(tabs[1].renew('a-1')).rejects.toBe(network);
   expect(await tab().renew('a-1')).toBe('a-2');
   const keys = refresh.mock.calls.map(([, key]) => key);
-  expect([keys.length, new Set(keys).size]).toEqual([3, 1]);
+  expect(keys).toEqual([A_KEY, keys[0], keys[0]]);
   // The next renewal is another.
   expect(JSON.parse(shelf.get('t') ?? '')).toEqual(tokens('2'));
 });
@@ -96,7 +98,7 @@ test('without locks two tabs that renew at once do so under one key', async () =
   const { tabs, refresh } = browser(tokens('1'), { locks: false });
   expect(await Promise.all([tabs[0].renew('a-1'), tabs[1].renew('a-1')])).toEqual(['a-2', 'a-2']);
   const keys = refresh.mock.calls.map(([, key]) => key);
-  expect([keys.length, new Set(keys).size]).toEqual([2, 1]);
+  expect(keys).toEqual([A_KEY, keys[0]]);
 });
 
 test('where nothing can be stored the tokens are this page’s alone, and are renewed all the same', async () => {
