@@ -72,6 +72,24 @@ def test_migrate_makes_the_database(store, tmp_path):
             assert connection.execute("select count(*) from sqlite_master where type = 'table'").fetchone()[0] > 0
 
 
+@pytest.mark.one_store
+def test_a_machine_without_certificate_authorities_is_no_hindrance(store, tmp_path):
+    """A slim container has none. Only the doctor speaks of it, where an endpoint is to be reached over TLS."""
+    settings = {
+        "CONVO_DATA_DIR": str(tmp_path / "data"),
+        "SSL_CERT_FILE": "/nonexistent",
+        "SSL_CERT_DIR": "/nonexistent",
+    }
+    settings |= store.settings()
+    done = convo("migrate", **settings)
+    assert done.returncode == 0, done.stderr
+    assert "CA certificates" not in convo("doctor", **settings).stdout
+    done = convo("doctor", AI_BASE_URL="https://127.0.0.1:1/v1", **settings)
+    (line,) = [line for line in done.stdout.splitlines() if "AI endpoint" in line]
+    assert line.startswith("BAD") and "CA certificates" in line, done.stdout
+    assert done.returncode != 0
+
+
 async def test_migrations_run_at_start(serve):
     await serve()
 

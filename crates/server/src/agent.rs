@@ -1,9 +1,10 @@
 //! The Agent port: any OpenAI-compatible endpoint, `POST {base}/chat/completions`, streamed as server-sent events.
 
-use crate::config::Config;
+use crate::{compose, config::Config};
 use anyhow::Result;
 use convo_domain::ports::{Agent, AgentFault, Turn};
 use futures_util::{StreamExt, stream::BoxStream};
+use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const EVENT_BYTES: usize = 256 * 1024;
 const INSTRUCTIONS: &str = "You are the assistant of a chat. Answer helpfully and briefly.";
 
 pub(crate) struct OpenAi {
-    client: reqwest::Client,
+    client: Client,
     url: String,
     key: Option<String>,
     model: String,
@@ -30,7 +31,7 @@ impl OpenAi {
         let silence = std::env::var("AI_TIMEOUT_SECONDS").ok().and_then(|s| s.parse().ok()).map(Duration::from_secs);
         let silence = silence.unwrap_or(SILENCE);
         Ok(Self {
-            client: reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(silence).build()?,
+            client: compose::http_client(|| Client::builder().connect_timeout(CONNECT).read_timeout(silence))?,
             url: format!("{}/chat/completions", config.ai_base_url.trim_end_matches('/')),
             key: config.ai_api_key.as_ref().map(|key| key.0.clone()),
             model: config.ai_model.clone(),

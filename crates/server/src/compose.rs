@@ -13,6 +13,7 @@ use convo_bus::Hub;
 use convo_domain::{Domain, Policy, Ports, clock::System, error::Error, ports::Courier};
 use convo_kit::{App, Shared, limit::Limits};
 use convo_livekit::Expected;
+use reqwest::{Client, ClientBuilder};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -44,6 +45,14 @@ pub(crate) async fn parts(config: &Config) -> Result<Parts> {
     };
     let policy = Policy { guests: config.guests, ..Policy::default() };
     Ok(Parts { domain: Domain::new(ports, policy), hub, secrets, expected })
+}
+
+/// An HTTP client. A machine without any authority's certificate (a slim container) still reaches what needs no TLS.
+pub(crate) fn http_client(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
+    builder().build().or_else(|error| {
+        tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "https endpoints are out of reach");
+        builder().tls_certs_only([]).build()
+    })
 }
 
 /// A domain error on the console, with its cause.

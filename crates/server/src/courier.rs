@@ -1,7 +1,10 @@
 //! The Courier port: mail by SMTP, texts by an HTTP gateway that takes Twilio's form, and the outbox where neither is
 //! configured.
 
-use crate::config::{Config, Secret};
+use crate::{
+    compose::http_client,
+    config::{Config, Secret},
+};
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use convo_domain::{
@@ -114,7 +117,7 @@ fn gateway(url: &Secret) -> Result<Gateway> {
     }
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     ensure!(cleared.is_ok(), "SMS_URL must be an http or https URL");
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+    let client = http_client(|| reqwest::Client::builder().timeout(TIMEOUT))?;
     Ok(Gateway { client, url, user, password, from })
 }
 

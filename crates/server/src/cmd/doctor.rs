@@ -179,8 +179,13 @@ async fn reach(what: &str, url: Option<&Secret>, port: impl Fn(&Url) -> u16) -> 
 
 async fn agent(config: &Config) -> Finding {
     let url = &config.ai_base_url;
-    let client = reqwest::Client::builder().timeout(PATIENCE).build();
-    let Ok(client) = client else { return Bad("AI endpoint: no HTTP client".into()) };
+    let builder = || reqwest::Client::builder().timeout(PATIENCE);
+    if url.starts_with("https:")
+        && let Err(error) = builder().build()
+    {
+        return Bad(format!("AI endpoint: {url}: {:#}", anyhow::Error::from(error)));
+    }
+    let Ok(client) = compose::http_client(builder) else { return Bad("AI endpoint: no HTTP client".into()) };
     let mut request = client.get(format!("{url}/models"));
     if let Some(key) = &config.ai_api_key {
         request = request.bearer_auth(&key.0);
