@@ -70,6 +70,16 @@ class Postgres:
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "-D", str(self.directory / "data"), "-w", "-l", str(self.directory / "log"), *arguments)
 
+    def speak_tls(self, certificate: Path, key: Path) -> None:
+        """To be called before the start."""
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            copy = self.directory / "data" / name
+            shutil.copy(source, copy)
+            copy.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(copy, "postgres")
+        self.options += " -c ssl=on"
+
     def start(self) -> "Postgres":
         self._control("-o", self.options, "start")
         return self

@@ -10,7 +10,9 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect
 
+from harness.certificates import Authority
 from harness.events import WebSocket
+from harness.postgres import Postgres
 from harness.process import BINARY, Server, convo, free_port
 from harness.world import World
 
@@ -88,6 +90,51 @@ def test_a_machine_without_certificate_authorities_is_no_hindrance(store, tmp_pa
     (line,) = [line for line in done.stdout.splitlines() if "AI endpoint" in line]
     assert line.startswith("BAD") and "CA certificates" in line, done.stdout
     assert done.returncode != 0
+
+
+def test_tls_to_postgres_is_what_the_url_asks_for(request, tmp_path):
+    """As libpq reads it: without an authority the certificate is not looked at, with one it is, and so may be the name."""
+    if request.config.getoption("--store") == "sqlite":
+        pytest.skip("for Postgres: --store=postgres or both")
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    own, key = ours.server("localhost", "db.example.com")
+    postgres = Postgres(tmp_path / "postgres")
+    postgres.speak_tls(own, key)
+    url = postgres.start().new_database()
+
+    def migrate(query, host="localhost"):
+        database = url.replace("127.0.0.1", host) + query
+        done = convo("migrate", CONVO_DATA_DIR=str(tmp_path / "data"), DATABASE_URL=database)
+        assert (done.returncode == 0) == (done.stderr == "")
+        return done.stderr
+
+    try:
+        for query in (
+            "",
+            "?sslmode=prefer",
+            "?sslmode=require",
+            f"?sslmode=require&sslrootcert={ours.path}",
+            f"?sslmode=verify-ca&sslrootcert={ours.path}",
+            f"?sslmode=verify-full&sslrootcert={ours.path}",
+            # The certificate itself instead of who signed it.
+            f"?sslmode=verify-full&sslrootcert={own}",
+        ):
+            assert migrate(query) == "", query
+        # A signature is for any name, unless the name is asked for too.
+        assert migrate(f"?sslmode=verify-ca&sslrootcert={ours.path}", "127.0.0.1") == ""
+        assert "not valid for" in migrate(f"?sslmode=verify-full&sslrootcert={ours.path}", "127.0.0.1")
+        for query in (
+            f"?sslmode=require&sslrootcert={other.path}",
+            f"?sslmode=verify-ca&sslrootcert={other.path}",
+            f"?sslmode=verify-full&sslrootcert={other.path}",
+            "?sslmode=verify-full",
+            "?sslmode=verify-ca",
+            "?sslrootcert=system",
+        ):
+            assert "UnknownIssuer" in migrate(query), query
+        assert "sslrootcert /nonexistent" in migrate("?sslmode=require&sslrootcert=/nonexistent")
+    finally:
+        postgres.stop("immediate")
 
 
 async def test_migrations_run_at_start(serve):

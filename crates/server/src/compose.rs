@@ -57,9 +57,9 @@ pub(crate) fn http_client(builder: impl Fn() -> ClientBuilder) -> reqwest::Resul
 
 /// A domain error on the console, with its cause.
 pub(crate) fn explain(error: Error) -> anyhow::Error {
-    let cause = error.source.as_ref().map(|source| source.to_string());
-    match cause {
-        Some(cause) => anyhow::anyhow!("the database cannot be used: {cause}"),
+    match error.source {
+        // With what is behind it: the driver's own word may be no more than "error connecting to server".
+        Some(cause) => anyhow::Error::from_boxed(cause).context("the database cannot be used"),
         None => anyhow::anyhow!("{}", error.message),
     }
 }

@@ -12,6 +12,7 @@ mod room;
 mod sql;
 mod sqlite;
 mod threads;
+mod tls;
 mod tx;
 mod user;
 mod webhook;

@@ -7,6 +7,7 @@ use crate::{
     fault, migrate,
     sql::{Row, Sql, Value},
     threads::{self, Answer, Herald, News, Task, hand_over},
+    tls::Tls,
     tx::Tx,
 };
 use async_channel::{Receiver, Sender};
@@ -19,7 +20,7 @@ use convo_domain::{
 };
 use postgres::{
     Client, Config, NoTls, Statement,
-    config::{SslMode, TargetSessionAttrs},
+    config::TargetSessionAttrs,
     types::{IsNull, ToSql, Type, private::BytesMut},
 };
 use std::{
@@ -32,6 +33,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
 pub(crate) struct Postgres {
@@ -57,13 +59,16 @@ const MIGRATION_LOCK: &str = "SELECT CAST(pg_advisory_xact_lock(7881788278) AS T
 
 impl Postgres {
     pub(crate) fn open(url: &str, herald: Herald) -> Result<Self> {
-        let config = settings(url)?;
+        let (url, tls) = Tls::of(url)?;
+        let config = settings(&url)?;
+        let tls = tls.connector(&config)?;
         // A server that only reads (a failover left it behind) is as good as none for who writes. Readers make do with it,
         // but among several they read where it is written.
         let mut writing = config.clone();
         writing.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let writing = Arc::new(writing);
-        let reading = if config.get_hosts().len() > 1 { writing.clone() } else { Arc::new(config) };
+        let writing = Arc::new(Target { config: writing, tls: tls.clone() });
+        let several = config.get_hosts().len() > 1;
+        let reading = if several { writing.clone() } else { Arc::new(Target { config, tls }) };
         let mut first = Connection::open(writing.clone())?;
         first.migrate()?;
         let (readers, read_queue) = async_channel::unbounded();
@@ -151,9 +156,15 @@ fn spawn(
     })
 }
 
+/// Where connections lead.
+struct Target {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
 /// A connection that may be lost and is opened again when it is wanted.
 struct Connection {
-    config: Arc<Config>,
+    target: Arc<Target>,
     open: Option<Open>,
 }
 
@@ -163,13 +174,13 @@ struct Open {
 }
 
 impl Connection {
-    fn closed(config: Arc<Config>) -> Self {
-        Self { config, open: None }
+    fn closed(target: Arc<Target>) -> Self {
+        Self { target, open: None }
     }
 
-    fn open(config: Arc<Config>) -> Result<Self> {
-        let open = Some(Open::new(&config)?);
-        Ok(Self { config, open })
+    fn open(target: Arc<Target>) -> Result<Self> {
+        let open = Some(Open::new(&target)?);
+        Ok(Self { target, open })
     }
 
     fn migrate(&mut self) -> Result<()> {
@@ -214,7 +225,7 @@ impl Connection {
         let alive = self.open.as_mut().is_some_and(|open| open.batch(begin).is_ok());
         if !alive {
             self.open = None;
-            let mut fresh = Open::new(&self.config)?;
+            let mut fresh = Open::new(&self.target)?;
             fresh.batch(begin)?;
             self.open = Some(fresh);
         }
@@ -223,10 +234,10 @@ impl Connection {
 }
 
 impl Open {
-    fn new(config: &Config) -> Result<Self> {
-        let client = match config.get_ssl_mode() {
-            SslMode::Disable => config.connect(NoTls),
-            _ => config.connect(tokio_postgres_rustls::MakeRustlsConnect::new(tls()?)),
+    fn new(Target { config, tls }: &Target) -> Result<Self> {
+        let client = match tls {
+            Some(tls) => config.connect(tls.clone()),
+            None => config.connect(NoTls),
         };
         Ok(Self { client: client.map_err(fault::postgres)?, statements: HashMap::new() })
     }
@@ -244,15 +255,6 @@ impl Open {
         self.statements.insert(text, statement.clone());
         Ok(statement)
     }
-}
-
-fn tls() -> Result<rustls::ClientConfig> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(Error::internal)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl ToSql for Value<'_> {
