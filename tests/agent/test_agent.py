@@ -161,6 +161,20 @@ async def test_cancel(scene):
     assert "I am the model." not in "".join(post.text for post in await ann.via("conversations").history(room))
 
 
+async def test_what_is_asked_while_the_broken_off_answer_is_stored_is_answered(scene):
+    model, ann, room, live = scene
+    for number in range(15):
+        model.gate.clear()
+        model.say = [f"First {number}", " and more."]
+        await live.say(f"One {number}?")
+        await live.events.expect(lambda event, n=number: event.get("delta") == f"First {n}")
+        model.say = [f"Second {number}"]
+        await live.events.send_json({"type": "cancel"})
+        await live.events.send_json({"message": f"Two {number}?"})
+        await live.expect_post(f"Second {number}")
+        model.gate.set()
+
+
 async def test_what_was_read_of_an_answer_is_there_after_a_restart(scene):
     model, ann, room, live = scene
     model.gate.clear()

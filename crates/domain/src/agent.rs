@@ -115,12 +115,13 @@ impl Domain {
         let Some(mut cancelled) = self.begin(room) else { return };
         let mut told = None;
         loop {
-            if let Err(error) = self.answer_once(room, &mut told, &mut cancelled).await {
+            let more = self.answer_once(room, &mut told, &mut cancelled).await.unwrap_or_else(|error| {
                 tracing::error!(?error, room.id = %room, "an answer of the agent could not be stored");
-            }
+                false
+            });
             let desk = &mut *self.answers.0.lock();
             match desk.running.get_mut(&room) {
-                Some(answer) if answer.again && !desk.closed => {
+                Some(answer) if (more || answer.again) && !desk.closed => {
                     answer.again = false;
                     answer.cancel.send_replace(Go::On);
                     cancelled.mark_unchanged();
@@ -148,18 +149,19 @@ impl Domain {
         Some(cancelled)
     }
 
-    /// `told`: up to which message the agent was told what people wrote.
+    /// Whether something was asked that this answer, which is stored now, did not know of. `told`: up to which message the
+    /// agent was told what people wrote.
     async fn answer_once(
         &self,
         room: RoomId,
         told: &mut Option<i64>,
         cancelled: &mut watch::Receiver<Go>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let latest = self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE)).await?;
         let answered = told.unwrap_or_else(|| newest(&latest, true));
         let asked = newest(&latest, false);
         if asked <= answered {
-            return Ok(());
+            return Ok(false);
         }
         *told = Some(asked);
         let turns = within_budget(questions_last(latest, answered), self.policy.agent_tokens * CHARS_PER_TOKEN);
@@ -187,10 +189,12 @@ impl Domain {
             }
         };
         drop(pieces);
-        self.store_answer(room, conclude(text, fault)).await
+        self.store_answer(room, conclude(text, fault), asked).await
     }
 
-    async fn store_answer(&self, room: RoomId, text: String) -> Result<()> {
+    /// Whether something was asked after `asked`. Only the transaction that stores the answer knows: what is stored just before
+    /// it, in the same commit, calls the agent only after that, and would find itself answered.
+    async fn store_answer(&self, room: RoomId, text: String, asked: i64) -> Result<bool> {
         let now = self.now();
         self.store
             .write(Key::Room(room), move |tx| {
@@ -204,7 +208,9 @@ impl Domain {
                     role: Role::Participant,
                     participant: None,
                 };
-                append(tx, &entry, Draft::new(&text)?, now).map(drop)
+                let since = tx.after(room, Viewer::Server, asked, limit::PAGE)?;
+                append(tx, &entry, Draft::new(&text)?, now)?;
+                Ok(since.iter().any(|message| !by_agent(message)))
             })
             .await
     }
