@@ -210,6 +210,37 @@ async def test_when_it_fails_the_conversation_says_so(scene, mood):
     await live.expect_post("Hello, I am the model.")
 
 
+async def test_an_answer_that_is_cut_says_so(scene):
+    model, ann, room, live = scene
+    model.finish = "length"
+    await live.say("Tell me everything.")
+    (cut,) = await answered(live, ann)
+    assert cut.text == "Hello, I am the model.\n\n(The answer ends here: the AI service allows no longer answer.)"
+    model.finish, model.say = "content_filter", []
+    await live.say("Tell me a secret.")
+    filtered = (await answered(live, ann, 2))[1]
+    assert filtered.text == "I can't answer right now: the content filter of the AI service stepped in."
+    model.finish, model.say = "stop", ["Well, "] + ["and so on, " * 100] * 10
+    await live.say("And everything else?")
+    full = (await answered(live, ann, 3))[2]
+    assert len(full.text) == 10_000
+    assert full.text.endswith("(The answer ends here: a message holds no more.)")
+
+
+async def test_the_log_says_why_an_answer_is_not_whole(scene):
+    model, ann, room, live = scene
+    model.mood = "fail"
+    await live.say("Are you there?")
+    await answered(live, ann)
+    model.mood = "cut"
+    await live.say("And now?")
+    await answered(live, ann, 2)
+    log = ann.world.server.log()
+    assert "the AI service refused the request (status 500)" in log and "the AI service broke off its answer" in log
+    for secret in (KEY, model.url, "Are you there?"):
+        assert secret not in log
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 async def test_when_it_never_answers_the_conversation_says_so(scene):

@@ -19,6 +19,8 @@ class Model:
         self.say = ["Hello", ", ", "I am ", "the model."]
         # "answer", "fail" (500), "cut" (the connection ends in the middle), "garbage" (no SSE), "stall" (never answers)
         self.mood = "answer"
+        # Why it says that it ends.
+        self.finish = "stop"
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = Events("the model")
@@ -67,7 +69,7 @@ class Model:
             await response.write(
                 _event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]})
             )
-        await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
+        await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish}]}))
         await response.write(b"data: [DONE]\n\n")
 
     def messages(self, number: int = -1) -> list[dict[str, Any]]:

@@ -166,7 +166,7 @@ impl Domain {
         *told = Some(asked);
         let turns = within_budget(questions_last(latest, answered), self.policy.agent_tokens * CHARS_PER_TOKEN);
         let mut pieces = self.agent.answer(turns);
-        let mut text = String::new();
+        let (mut text, mut left) = (String::new(), limit::MESSAGE_CHARS);
         let fault = loop {
             let piece = tokio::select! {
                 go = cancelled.wait_for(|go| *go != Go::On) => {
@@ -177,12 +177,17 @@ impl Domain {
             match piece {
                 None => break None,
                 Some(Ok(piece)) => {
-                    let piece = piece.replace('\0', "");
+                    let said = piece.replace('\0', "");
+                    let piece: String = said.chars().take(left).collect();
+                    let full = piece.len() < said.len();
+                    left -= piece.chars().count();
                     text.push_str(&piece);
-                    let delta = Event::AgentDelta { text: piece };
-                    self.bus.tell(vec![Tell::event(room, Audience::Room, delta)]);
-                    if text.chars().count() >= limit::MESSAGE_CHARS {
-                        break None;
+                    if !piece.is_empty() {
+                        let delta = Event::AgentDelta { text: piece };
+                        self.bus.tell(vec![Tell::event(room, Audience::Room, delta)]);
+                    }
+                    if full {
+                        break Some(AgentFault::Full);
                     }
                 }
                 Some(Err(fault)) => break Some(fault),
@@ -218,12 +223,16 @@ impl Domain {
 
 /// The stored answer: what was written, and in plain words why there is no more.
 fn conclude(text: String, fault: Option<AgentFault>) -> String {
-    let text: String = text.trim().chars().take(limit::MESSAGE_CHARS - 200).collect();
+    let text = text.trim();
     match fault {
         None if text.is_empty() => "(no answer)".into(),
-        None => text,
+        None => text.into(),
         Some(fault) if text.is_empty() => format!("I can't answer right now: {fault}."),
-        Some(fault) => format!("{text}\n\n(The answer ends here: {fault}.)"),
+        Some(fault) => {
+            let note = format!("\n\n(The answer ends here: {fault}.)");
+            let said = limit::MESSAGE_CHARS - note.chars().count();
+            text.chars().take(said).chain(note.chars()).collect()
+        }
     }
 }
 
@@ -302,5 +311,9 @@ mod tests {
         );
         assert!(conclude("Half".into(), Some(AgentFault::BrokenOff)).starts_with("Half\n\n(The answer ends here"));
         assert_eq!(conclude(" whole ".into(), None), "whole");
+        assert_eq!(conclude("é".repeat(limit::MESSAGE_CHARS), None), "é".repeat(limit::MESSAGE_CHARS));
+        let full = conclude("é".repeat(limit::MESSAGE_CHARS), Some(AgentFault::Full));
+        assert_eq!(full.chars().count(), limit::MESSAGE_CHARS);
+        assert!(full.ends_with("é\n\n(The answer ends here: a message holds no more.)"));
     }
 }

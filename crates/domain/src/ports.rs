@@ -91,6 +91,14 @@ pub enum AgentFault {
     Refused(u16),
     #[error("the AI service broke off its answer")]
     BrokenOff,
+    /// The endpoint's own limit on an answer, or the model's window.
+    #[error("the AI service allows no longer answer")]
+    CutOff,
+    #[error("the content filter of the AI service stepped in")]
+    Filtered,
+    /// More than [`MESSAGE_CHARS`](crate::limit::MESSAGE_CHARS).
+    #[error("a message holds no more")]
+    Full,
     #[error("the server restarts")]
     Restart,
 }

@@ -2,11 +2,11 @@
 
 use crate::{compose, config::Config};
 use anyhow::Result;
+use bytes::{Bytes, BytesMut};
 use convo_domain::ports::{Agent, AgentFault, Turn};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use reqwest::Client;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -40,33 +40,17 @@ impl OpenAi {
     }
 }
 
-#[derive(Deserialize)]
-struct Chunk {
-    #[serde(default)]
-    choices: Vec<Choice>,
-    #[serde(default)]
-    error: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    delta: Delta,
-}
-
-#[derive(Default, Deserialize)]
-struct Delta {
-    #[serde(default)]
-    content: Option<String>,
-}
-
 /// What a line of the stream says.
+#[derive(Debug, PartialEq)]
 enum Said {
-    Words(String),
-    Nothing,
+    /// Words, perhaps none, and the reason if they are the last.
+    Part(String, Option<End>),
     Done,
     Fault,
 }
+
+/// How an answer ends: the endpoint's `finish_reason`.
+type End = Result<(), AgentFault>;
 
 impl Agent for OpenAi {
     fn answer(&self, turns: Vec<Turn>) -> BoxStream<'static, Result<String, AgentFault>> {
@@ -85,36 +69,46 @@ impl Agent for OpenAi {
         let started = async move {
             let response = match tokio::time::timeout(silence, request.send()).await {
                 Ok(Ok(response)) => response,
-                Ok(Err(error)) => return Err(fault(&error)),
+                Ok(Err(error)) => return Err(fault(error, AgentFault::Unreachable)),
                 Err(_) => return Err(AgentFault::TimedOut),
             };
             if !response.status().is_success() {
                 return Err(AgentFault::Refused(response.status().as_u16()));
             }
-            Ok(Lines { body: response.bytes_stream().boxed(), buffer: Vec::new(), over: false })
+            Ok(Lines::of(response.bytes_stream()))
         };
         futures_util::stream::once(started)
             .flat_map(|started| match started {
                 Ok(lines) => lines.words().boxed(),
                 Err(fault) => futures_util::stream::once(async { Err(fault) }).boxed(),
             })
+            .inspect_err(|fault| tracing::warn!(%fault, "the agent's answer is not whole"))
             .boxed()
     }
 }
 
-fn fault(error: &reqwest::Error) -> AgentFault {
-    if error.is_timeout() { AgentFault::TimedOut } else { AgentFault::Unreachable }
+/// A failed connection. The address may hold a password, and is not logged.
+fn fault(error: reqwest::Error, otherwise: AgentFault) -> AgentFault {
+    let error = error.without_url();
+    tracing::warn!(?error, "the connection to the AI endpoint failed");
+    if error.is_timeout() { AgentFault::TimedOut } else { otherwise }
 }
 
 /// The body of the answer, cut into lines (WHATWG HTML, "server-sent events").
 struct Lines {
-    body: BoxStream<'static, reqwest::Result<bytes::Bytes>>,
-    buffer: Vec<u8>,
+    body: BoxStream<'static, reqwest::Result<Bytes>>,
+    buffer: BytesMut,
+    /// The endpoint said that the answer ends, and why; what still comes (what it cost) has no words.
+    end: Option<End>,
     over: bool,
 }
 
 impl Lines {
-    fn words(self) -> impl futures_util::Stream<Item = Result<String, AgentFault>> {
+    fn of(body: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static) -> Self {
+        Self { body: body.boxed(), buffer: BytesMut::new(), end: None, over: false }
+    }
+
+    fn words(self) -> impl Stream<Item = Result<String, AgentFault>> {
         futures_util::stream::unfold(self, |mut lines| async move {
             if lines.over {
                 return None;
@@ -128,38 +122,79 @@ impl Lines {
     /// `None`: the answer is complete.
     async fn next_words(&mut self) -> Option<Result<String, AgentFault>> {
         loop {
-            while let Some(end) = self.buffer.iter().position(|b| *b == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                match said(&line) {
-                    Said::Words(words) => return Some(Ok(words)),
-                    Said::Nothing => {}
-                    Said::Done => return None,
-                    Said::Fault => return Some(Err(AgentFault::BrokenOff)),
+            let Some(line) = self.next_line().await else { return self.ended(AgentFault::BrokenOff) };
+            match line.map(|line| said(&line)) {
+                Ok(Said::Part(words, end)) => {
+                    self.end = end.or(self.end.take());
+                    if !words.is_empty() {
+                        return Some(Ok(words));
+                    }
                 }
+                Ok(Said::Done) => return self.end.take().unwrap_or(Ok(())).err().map(Err),
+                Ok(Said::Fault) => return Some(Err(AgentFault::BrokenOff)),
+                Err(fault) => return self.ended(fault),
+            }
+        }
+    }
+
+    /// The body ends without "[DONE]": as the endpoint said before, or else for this reason.
+    fn ended(&mut self, otherwise: AgentFault) -> Option<Result<String, AgentFault>> {
+        self.end.take().unwrap_or(Err(otherwise)).err().map(Err)
+    }
+
+    /// `None` after the last, which need not have an end.
+    async fn next_line(&mut self) -> Option<Result<BytesMut, AgentFault>> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|b| *b == b'\n') {
+                return Some(Ok(self.buffer.split_to(end + 1)));
+            }
+            if self.buffer.len() > EVENT_BYTES {
+                return Some(Err(AgentFault::BrokenOff));
             }
             match self.body.next().await {
-                Some(Ok(bytes)) if self.buffer.len() + bytes.len() <= EVENT_BYTES => self.buffer.extend(bytes),
-                Some(Ok(_)) => return Some(Err(AgentFault::BrokenOff)),
-                Some(Err(error)) if error.is_timeout() => return Some(Err(AgentFault::TimedOut)),
-                // The stream ends with "[DONE]"; whatever else ends it broke it off.
-                Some(Err(_)) | None => return Some(Err(AgentFault::BrokenOff)),
+                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
+                Some(Err(error)) => return Some(Err(fault(error, AgentFault::BrokenOff))),
+                None if self.buffer.is_empty() => return None,
+                None => return Some(Ok(self.buffer.split())),
             }
         }
     }
 }
 
+/// Endpoints leave out, or say `null`, where they have nothing to say.
 fn said(line: &[u8]) -> Said {
-    let Some(data) = line.strip_prefix(b"data:") else { return Said::Nothing };
-    let data = data.trim_ascii();
-    if data == b"[DONE]" {
-        return Said::Done;
+    let nothing = Said::Part(String::new(), None);
+    let Some(data) = line.strip_prefix(b"data:") else { return nothing };
+    match data.trim_ascii() {
+        b"" => nothing,
+        b"[DONE]" => Said::Done,
+        data => serde_json::from_slice::<Value>(data).map_or(Said::Fault, |chunk| part(&chunk)),
     }
-    match serde_json::from_slice::<Chunk>(data) {
-        Ok(Chunk { error: Some(_), .. }) | Err(_) => Said::Fault,
-        Ok(chunk) => {
-            let words: String = chunk.choices.into_iter().filter_map(|choice| choice.delta.content).collect();
-            if words.is_empty() { Said::Nothing } else { Said::Words(words) }
+}
+
+fn part(chunk: &Value) -> Said {
+    if !chunk.is_object() || !chunk["error"].is_null() || chunk["object"] == "error" {
+        return Said::Fault;
+    }
+    let choice = &chunk["choices"][0];
+    let end = match choice["finish_reason"].as_str() {
+        None | Some("") => None,
+        Some("length") => Some(Err(AgentFault::CutOff)),
+        Some("content_filter") => Some(Err(AgentFault::Filtered)),
+        Some("error") => Some(Err(AgentFault::BrokenOff)),
+        Some(_) => Some(Ok(())),
+    };
+    Said::Part(text(&choice["delta"]["content"]), end)
+}
+
+/// Thinking models say parts, of which some are for people.
+fn text(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => {
+            parts.iter().filter(|part| part["type"] == "text").filter_map(|part| part["text"].as_str()).collect()
         }
+        _ => String::new(),
     }
 }
 
@@ -167,19 +202,90 @@ fn said(line: &[u8]) -> Said {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lines_of_the_stream() {
-        let words = |line: &str| match said(line.as_bytes()) {
-            Said::Words(words) => words,
-            Said::Nothing => "-".into(),
-            Said::Done => "done".into(),
-            Said::Fault => "fault".into(),
-        };
-        assert_eq!(words("data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n"), "Hi");
-        assert_eq!(words("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\r\n"), "-");
-        assert_eq!(words(": keep-alive\n"), "-");
-        assert_eq!(words("data: [DONE]\n"), "done");
-        assert_eq!(words("data: {\"error\":{\"message\":\"no\"}}\n"), "fault");
-        assert_eq!(words("data: nonsense\n"), "fault");
+    /// What is made of an answer that comes in these pieces.
+    async fn told(pieces: &[&str]) -> (String, Option<AgentFault>) {
+        let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from(piece.to_string()))).collect();
+        let mut words = std::pin::pin!(Lines::of(futures_util::stream::iter(pieces)).words());
+        let mut text = String::new();
+        while let Some(said) = words.next().await {
+            match said {
+                Ok(said) => text += &said,
+                Err(fault) => return (text, Some(fault)),
+            }
+        }
+        (text, None)
+    }
+
+    fn whole(text: &str) -> (String, Option<AgentFault>) {
+        (text.into(), None)
+    }
+
+    fn broken(text: &str, fault: AgentFault) -> (String, Option<AgentFault>) {
+        (text.into(), Some(fault))
+    }
+
+    const HI: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+    const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    const DONE: &str = "data: [DONE]\n\n";
+
+    #[tokio::test]
+    async fn lines_of_the_stream() {
+        for nothing in [
+            "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\r\n\r\n",
+            "data: {\"choices\":[{\"delta\":null}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":null},\"finish_reason\":null}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":5},\"finish_reason\":\"\"}]}\n\n",
+            "data: {\"choices\":null,\"usage\":{\"total_tokens\":5}}\n\n",
+            "data: {\"choices\":[],\"error\":null}\n\n",
+            "data:\n\n",
+            "data: \n\n",
+            ": keep-alive\n\n",
+            "event: message\n",
+        ] {
+            assert_eq!(told(&[HI, nothing, HI, DONE]).await, whole("HiHi"), "{nothing}");
+        }
+        let middle = HI.len() / 2;
+        assert_eq!(told(&[&HI[..middle], &HI[middle..], DONE]).await, whole("Hi"));
+        let thinking = "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\",\"text\":\"Well\"},\
+                        {\"type\":\"text\",\"text\":\"Hello\"}]}}]}\n\n";
+        assert_eq!(told(&[thinking, DONE]).await, whole("Hello"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_when_the_endpoint_says_so() {
+        assert_eq!(told(&[HI, DONE]).await, whole("Hi"));
+        assert_eq!(told(&[HI, "data: [DONE]"]).await, whole("Hi"));
+        assert_eq!(told(&[HI, STOP]).await, whole("Hi"));
+        assert_eq!(told(&[HI, STOP, "data: {\"choices\":[],\"usage\":{}}\n\n", DONE]).await, whole("Hi"));
+        let last = "data: {\"choices\":[{\"delta\":{\"content\":\"!\"},\"finish_reason\":\"stop\"}]}";
+        assert_eq!(told(&[HI, last]).await, whole("Hi!"));
+        assert_eq!(told(&[HI]).await, broken("Hi", AgentFault::BrokenOff));
+        assert_eq!(told(&[]).await, broken("", AgentFault::BrokenOff));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_whole_says_why() {
+        let ended =
+            |reason: &str| format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}\n\n");
+        assert_eq!(told(&[HI, &ended("length"), DONE]).await, broken("Hi", AgentFault::CutOff));
+        assert_eq!(told(&[HI, &ended("length")]).await, broken("Hi", AgentFault::CutOff));
+        assert_eq!(told(&[&ended("content_filter"), DONE]).await, broken("", AgentFault::Filtered));
+        for fault in [
+            "data: {\"error\":{\"message\":\"no\"}}\n\n",
+            "data: {\"object\":\"error\",\"message\":\"no\"}\n\n",
+            "data: nonsense\n\n",
+            "data: \"nonsense\"\n\n",
+        ] {
+            assert_eq!(told(&[HI, fault, DONE]).await, broken("Hi", AgentFault::BrokenOff), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_has_a_limit_and_a_burst_of_lines_has_none() {
+        let burst = HI.repeat(2 * EVENT_BYTES / HI.len());
+        let (text, fault) = told(&[&burst, DONE]).await;
+        assert_eq!((text.len(), fault), (2 * burst.len() / HI.len(), None));
+        let long = format!("data: {}", "x".repeat(EVENT_BYTES));
+        assert_eq!(told(&[HI, &long, DONE]).await, broken("Hi", AgentFault::BrokenOff));
     }
 }
