@@ -24,8 +24,8 @@ use uuid::Uuid;
 pub const AGENT: UserId = UserId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_00a1));
 pub const AGENT_NAME: &str = "AI";
 
-/// A token is about four characters of English; languages differ, so the budget is kept with room to spare.
-const CHARS_PER_TOKEN: usize = 4;
+/// A token is about four characters of English, or one or two of Chinese, which have three bytes each.
+const BYTES_PER_TOKEN: usize = 4;
 
 /// Answers under way, one a conversation.
 #[derive(Default)]
@@ -164,7 +164,8 @@ impl Domain {
             return Ok(false);
         }
         *told = Some(asked);
-        let turns = within_budget(questions_last(latest, answered), self.policy.agent_tokens * CHARS_PER_TOKEN);
+        let told = within_budget(questions_last(latest, answered), self.policy.agent_tokens * BYTES_PER_TOKEN);
+        let turns = in_turn(told);
         let mut pieces = self.agent.answer(turns);
         let (mut text, mut left) = (String::new(), limit::MESSAGE_CHARS);
         let fault = loop {
@@ -252,23 +253,35 @@ fn questions_last(mut messages: Vec<Message>, answered: i64) -> Vec<Message> {
 }
 
 /// The conversation so far, newest kept, within the token budget.
-fn within_budget(latest: Vec<Message>, mut chars: usize) -> Vec<Turn> {
+fn within_budget(latest: Vec<Message>, mut bytes: usize) -> Vec<Turn> {
     let mut turns: Vec<Turn> = latest
         .into_iter()
         .rev()
         .enumerate()
         .map_while(|(age, message)| {
-            let length = message.content.chars().count();
+            let (by_agent, mut text) = (by_agent(&message), message.content);
             // The newest is always told, cut if it must be.
-            if age > 0 && length > chars {
+            if age > 0 && text.len() > bytes {
                 return None;
             }
-            let text = message.content.chars().take(chars.max(1)).collect();
-            chars = chars.saturating_sub(length);
-            Some(Turn { by_agent: by_agent(&message), text })
+            text.truncate(text.floor_char_boundary(bytes));
+            bytes -= text.len();
+            Some(Turn { by_agent, text })
         })
         .collect();
     turns.reverse();
+    turns
+}
+
+/// People begin, and then it is each side's turn: many models take no other conversation.
+fn in_turn(told: Vec<Turn>) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = Vec::new();
+    for turn in told.into_iter().skip_while(|turn| turn.by_agent) {
+        match turns.last_mut() {
+            Some(last) if last.by_agent == turn.by_agent => last.text = format!("{}\n\n{}", last.text, turn.text),
+            _ => turns.push(turn),
+        }
+    }
     turns
 }
 
@@ -301,6 +314,26 @@ mod tests {
         let texts: Vec<_> = told.iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!(texts, ["123", "12"]);
         assert_eq!(within_budget(vec![message("123456789")], 4)[0].text, "1234");
+    }
+
+    #[test]
+    fn the_budget_knows_that_languages_differ() {
+        let texts = |told: Vec<Turn>| told.into_iter().map(|turn| turn.text).collect::<Vec<_>>();
+        assert_eq!(texts(within_budget(vec![message("你好你好"), message("你好")], 8)), ["你好"]);
+        assert_eq!(texts(within_budget(vec![message("你好你好"), message("你好")], 18)), ["你好你好", "你好"]);
+        assert_eq!(texts(within_budget(vec![message("你好")], 5)), ["你"]);
+    }
+
+    #[test]
+    fn people_begin_and_nobody_has_two_turns_in_a_row() {
+        let agents = |text: &str| Message { sender: Party::User(AGENT), ..message(text) };
+        let long: Vec<_> = (0..100).map(|n| if n % 2 == 0 { agents("a") } else { message("q") }).collect();
+        let told = in_turn(within_budget(long, 1_000));
+        assert_eq!(told.len(), 99);
+        assert!(told.iter().enumerate().all(|(place, turn)| turn.by_agent == (place % 2 == 1)));
+        let told = in_turn(within_budget(vec![message("One?"), message("Two?"), agents("A."), message("Three?")], 100));
+        let texts: Vec<_> = told.iter().map(|turn| turn.text.as_str()).collect();
+        assert_eq!(texts, ["One?\n\nTwo?", "A.", "Three?"]);
     }
 
     #[test]
