@@ -254,6 +254,20 @@ async def test_when_it_never_answers_the_conversation_says_so(scene):
     assert len(await ann.via("conversations").history(room)) == 2
 
 
+async def test_when_it_only_keeps_alive_the_conversation_says_so(serve, model):
+    world = await serve(AI_BASE_URL=model.url, AI_TIMEOUT_SECONDS="1")
+    ann = await world.person()
+    room = await ann.via("conversations").create_room(is_ai=True)
+    live = await ann.via("conversations").live(room)
+    model.mood = "keep-alive"
+    await live.say("Are you there?")
+    (answer,) = await answered(live, ann)
+    assert answer.text == "Hello\n\n(The answer ends here: the AI service took too long to answer.)"
+    model.mood = "answer"
+    await live.say("And now?")
+    await live.expect_post("Hello, I am the model.")
+
+
 async def test_without_an_endpoint_the_conversation_says_so(serve):
     world = await serve(AI_BASE_URL="http://127.0.0.1:9/v1")
     ann = await world.person()

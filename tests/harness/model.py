@@ -17,7 +17,8 @@ class Model:
 
     def __init__(self) -> None:
         self.say = ["Hello", ", ", "I am ", "the model."]
-        # "answer", "fail" (500), "cut" (the connection ends in the middle), "garbage" (no SSE), "stall" (never answers)
+        # "answer", "fail" (500), "cut" (the connection ends in the middle), "garbage" (no SSE), "stall" (never answers),
+        # "keep-alive" (never goes on after the first piece, but keeps the connection alive)
         self.mood = "answer"
         # Why it says that it ends.
         self.finish = "stop"
@@ -66,6 +67,9 @@ class Model:
                 await self.gate.wait()
                 if self.mood == "cut":
                     return
+                while self.mood == "keep-alive":
+                    await response.write(b": PROCESSING\n\n")
+                    await asyncio.sleep(0.1)
             await response.write(
                 _event({"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]})
             )

@@ -8,10 +8,13 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use reqwest::Client;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// Silence of the endpoint, before its first word and between words.
 const SILENCE: Duration = Duration::from_secs(60);
+/// The whole answer may take so many silences: an endpoint that only keeps the connection alive comes to an end as well.
+const SILENCES: u32 = 5;
 /// Bytes of one event of the stream; more is not an answer.
 const EVENT_BYTES: usize = 256 * 1024;
 
@@ -67,6 +70,7 @@ impl Agent for OpenAi {
         }
         let silence = self.silence;
         let started = async move {
+            let deadline = Instant::now() + silence * SILENCES;
             let response = match tokio::time::timeout(silence, request.send()).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => return Err(fault(error, AgentFault::Unreachable)),
@@ -75,7 +79,7 @@ impl Agent for OpenAi {
             if !response.status().is_success() {
                 return Err(AgentFault::Refused(response.status().as_u16()));
             }
-            Ok(Lines::of(response.bytes_stream()))
+            Ok(Lines::of(response.bytes_stream(), deadline))
         };
         futures_util::stream::once(started)
             .flat_map(|started| match started {
@@ -97,6 +101,7 @@ fn fault(error: reqwest::Error, otherwise: AgentFault) -> AgentFault {
 /// The body of the answer, cut into lines (WHATWG HTML, "server-sent events").
 struct Lines {
     body: BoxStream<'static, reqwest::Result<Bytes>>,
+    deadline: Instant,
     buffer: BytesMut,
     /// The endpoint said that the answer ends, and why; what still comes (what it cost) has no words.
     end: Option<End>,
@@ -104,8 +109,8 @@ struct Lines {
 }
 
 impl Lines {
-    fn of(body: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static) -> Self {
-        Self { body: body.boxed(), buffer: BytesMut::new(), end: None, over: false }
+    fn of(body: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static, deadline: Instant) -> Self {
+        Self { body: body.boxed(), deadline, buffer: BytesMut::new(), end: None, over: false }
     }
 
     fn words(self) -> impl Stream<Item = Result<String, AgentFault>> {
@@ -151,11 +156,12 @@ impl Lines {
             if self.buffer.len() > EVENT_BYTES {
                 return Some(Err(AgentFault::BrokenOff));
             }
-            match self.body.next().await {
-                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
-                Some(Err(error)) => return Some(Err(fault(error, AgentFault::BrokenOff))),
-                None if self.buffer.is_empty() => return None,
-                None => return Some(Ok(self.buffer.split())),
+            match timeout_at(self.deadline, self.body.next()).await {
+                Err(_) => return Some(Err(AgentFault::TimedOut)),
+                Ok(Some(Ok(bytes))) => self.buffer.extend_from_slice(&bytes),
+                Ok(Some(Err(error))) => return Some(Err(fault(error, AgentFault::BrokenOff))),
+                Ok(None) if self.buffer.is_empty() => return None,
+                Ok(None) => return Some(Ok(self.buffer.split())),
             }
         }
     }
@@ -205,7 +211,11 @@ mod tests {
     /// What is made of an answer that comes in these pieces.
     async fn told(pieces: &[&str]) -> (String, Option<AgentFault>) {
         let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::from(piece.to_string()))).collect();
-        let mut words = std::pin::pin!(Lines::of(futures_util::stream::iter(pieces)).words());
+        collect(Lines::of(futures_util::stream::iter(pieces), Instant::now() + SILENCE)).await
+    }
+
+    async fn collect(lines: Lines) -> (String, Option<AgentFault>) {
+        let mut words = std::pin::pin!(lines.words());
         let mut text = String::new();
         while let Some(said) = words.next().await {
             match said {
@@ -287,5 +297,22 @@ mod tests {
         assert_eq!((text.len(), fault), (2 * burst.len() / HI.len(), None));
         let long = format!("data: {}", "x".repeat(EVENT_BYTES));
         assert_eq!(told(&[HI, &long, DONE]).await, broken("Hi", AgentFault::BrokenOff));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_only_keeps_alive_ends() {
+        let alive = async |pieces: &'static [&str]| {
+            let first = futures_util::stream::iter(pieces).map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+            let rest =
+                futures_util::stream::repeat_with(|| Ok(Bytes::from_static(b": PROCESSING\n\n"))).then(async |alive| {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    alive
+                });
+            collect(Lines::of(first.chain(rest), Instant::now() + SILENCE * SILENCES)).await
+        };
+        let began = Instant::now();
+        assert_eq!(alive(&[HI]).await, broken("Hi", AgentFault::TimedOut));
+        assert_eq!(began.elapsed(), SILENCE * SILENCES);
+        assert_eq!(alive(&[HI, STOP]).await, whole("Hi"));
     }
 }
