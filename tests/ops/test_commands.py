@@ -48,10 +48,11 @@ def test_config_prints_what_is_in_force_and_masks_secrets(tmp_path):
         CONVO_LISTEN="127.0.0.1:8123",
         DATABASE_URL=database,
         AI_MODEL="a-model",
+        AI_TIMEOUT_SECONDS="1234",
         **SECRETS,
     )
     assert done.returncode == 0, done.stderr
-    assert "127.0.0.1:8123" in done.stdout and "a-model" in done.stdout
+    assert "127.0.0.1:8123" in done.stdout and "a-model" in done.stdout and "1234" in done.stdout
     shown = done.stdout + done.stderr
     assert [secret for secret in [*HIDDEN, "the-database-password"] if secret in shown] == []
 
@@ -285,6 +286,7 @@ BAD = {
     "SMTP_URL": ["nonsense", "http://example.com"],
     "SMS_URL": ["nonsense"],
     "AI_BASE_URL": ["nonsense"],
+    "AI_TIMEOUT_SECONDS": ["soon", "0", "-1"],
     "JWT_ALGO": ["none", "RS256"],
     "REDIS_URL": ["nonsense"],
     "LIVEKIT_URL": ["nonsense"],

@@ -11,8 +11,6 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// Silence of the endpoint, before its first word and between words.
-const SILENCE: Duration = Duration::from_secs(60);
 /// The whole answer may take so many silences: an endpoint that only keeps the connection alive comes to an end as well.
 const SILENCES: u32 = 5;
 /// Bytes of one event of the stream; more is not an answer.
@@ -25,14 +23,14 @@ pub(crate) struct OpenAi {
     url: String,
     key: Option<String>,
     model: String,
+    /// Of the endpoint, before its first word and between words.
     silence: Duration,
 }
 
 impl OpenAi {
     pub(crate) fn new(config: &Config) -> Result<Self> {
         // The endpoint may be slow, but never silent for long.
-        let silence = std::env::var("AI_TIMEOUT_SECONDS").ok().and_then(|s| s.parse().ok()).map(Duration::from_secs);
-        let silence = silence.unwrap_or(SILENCE);
+        let silence = config.ai_timeout;
         Ok(Self {
             client: compose::http_client(|| Client::builder().connect_timeout(CONNECT).read_timeout(silence))?,
             url: format!("{}/chat/completions", config.ai_base_url.trim_end_matches('/')),
@@ -207,6 +205,8 @@ fn text(content: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SILENCE: Duration = Duration::from_secs(60);
 
     /// What is made of an answer that comes in these pieces.
     async fn told(pieces: &[&str]) -> (String, Option<AgentFault>) {

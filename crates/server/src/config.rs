@@ -8,6 +8,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::Url;
@@ -17,6 +18,11 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
 /// RFC 8489, section 8.5.
 const STUN_PORT: u16 = 3478;
+
+/// Small models on small machines are slow to begin.
+const AI_TIMEOUT: Duration = Duration::from_secs(60);
+/// Seconds; who waits for longer waits for nothing.
+const AI_TIMEOUT_MOST: u64 = 3_600;
 
 /// What was given; everything may be left out. The TOML file has the same names as the environment, in lower case.
 #[derive(Args, Debug, Default, Clone, Deserialize)]
@@ -100,6 +106,9 @@ pub(crate) struct Given {
     pub ai_api_key: Option<String>,
     #[arg(long, env = "AI_MODEL", global = true)]
     pub ai_model: Option<String>,
+    /// How long the endpoint may be silent; the whole answer may take five times as long
+    #[arg(long, env = "AI_TIMEOUT_SECONDS", global = true)]
+    pub ai_timeout_seconds: Option<String>,
     /// People without an account may make and join meetings by link
     #[arg(long = "guests", env = "CONVO_GUESTS", global = true)]
     pub convo_guests: Option<String>,
@@ -174,6 +183,7 @@ impl Given {
             ai_base_url,
             ai_api_key,
             ai_model,
+            ai_timeout_seconds,
             convo_guests,
             convo_api_open,
             trusted_proxies,
@@ -258,6 +268,7 @@ pub(crate) struct Config {
     pub ai_base_url: String,
     pub ai_api_key: Option<Secret>,
     pub ai_model: String,
+    pub ai_timeout: Duration,
     pub guests: bool,
     pub api_open: bool,
     pub trusted_proxies: Vec<(IpAddr, u8)>,
@@ -309,6 +320,7 @@ impl Config {
                 .unwrap_or_else(|| "http://127.0.0.1:11434/v1".into()),
             ai_api_key: secret("AI_API_KEY", given.ai_api_key)?,
             ai_model: given.ai_model.unwrap_or_else(|| "llama3.2".into()),
+            ai_timeout: ai_timeout(given.ai_timeout_seconds.as_deref())?,
             guests: flag("CONVO_GUESTS", given.convo_guests, true)?,
             api_open: flag("CONVO_API_OPEN", given.convo_api_open, false)?,
             trusted_proxies: networks(given.trusted_proxies.as_deref().unwrap_or_default())?,
@@ -380,6 +392,7 @@ impl Config {
             ("AI_BASE_URL", mask(&self.ai_base_url)),
             ("AI_API_KEY", stars(&self.ai_api_key)),
             ("AI_MODEL", self.ai_model.clone()),
+            ("AI_TIMEOUT_SECONDS", self.ai_timeout.as_secs().to_string()),
             ("CONVO_GUESTS", switch(self.guests)),
             ("CONVO_API_OPEN", switch(self.api_open)),
             (
@@ -491,6 +504,14 @@ fn workers(value: Option<&str>) -> Result<Option<usize>> {
     let number = number
         .with_context(|| format!("CONVO_MEDIA_WORKERS must be 1 to {}, not {value:?}", convo_media::MOST_WORKERS))?;
     Ok(Some(number))
+}
+
+fn ai_timeout(value: Option<&str>) -> Result<Duration> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(AI_TIMEOUT) };
+    let seconds = value.parse().ok().filter(|n| (1..=AI_TIMEOUT_MOST).contains(n));
+    let seconds =
+        seconds.with_context(|| format!("AI_TIMEOUT_SECONDS must be 1 to {AI_TIMEOUT_MOST}, not {value:?}"))?;
+    Ok(Duration::from_secs(seconds))
 }
 
 fn external(value: Option<&str>) -> Result<Vec<External>> {
