@@ -195,6 +195,26 @@ async def test_what_was_read_of_an_answer_is_there_after_a_restart(scene):
     await again.expect_post("Hello, I am the model.")
 
 
+async def test_what_was_asked_before_a_crash_is_answered_after_it(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    await live.say("Who are you?")
+    await live.events.expect(lambda event: event.get("type") == "delta" and event["delta"] == "Hello")
+    done = await ann.via("conversations").create_room(is_ai=True)
+    model.say = ["Done."]
+    other = await ann.via("conversations").live(done)
+    await other.say("And here?")
+    await other.expect_post("Done.")
+    model.say = ["Hello", " again."]
+    await ann.world.server.kill()
+    await ann.world.server.start()
+    again = await ann.via("conversations").live(room)
+    model.gate.set()
+    await again.expect_post("Hello again.")
+    assert [post.text for post in await ann.via("conversations").history(room)] == ["Who are you?", "Hello again."]
+    assert [post.text for post in await ann.via("conversations").history(done)] == ["And here?", "Done."]
+
+
 @pytest.mark.parametrize("mood", ["fail", "cut", "garbage"])
 async def test_when_it_fails_the_conversation_says_so(scene, mood):
     model, ann, room, live = scene

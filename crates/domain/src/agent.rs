@@ -4,7 +4,7 @@
 use crate::{
     Domain,
     bus::Tell,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     event::{Audience, Event},
     id::{RoomId, UserId},
     limit,
@@ -17,7 +17,11 @@ use crate::{
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::{runtime::Handle, sync::watch, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 /// The agent's own account, the same on every server.
@@ -26,6 +30,13 @@ pub const AGENT_NAME: &str = "AI";
 
 /// A token is about four characters of English, or one or two of Chinese, which have three bytes each.
 const BYTES_PER_TOKEN: usize = 4;
+
+/// How old a question may be that is answered when the server starts: it outlasts a night's outage, but nobody waits for the
+/// answer to what was asked last week.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// An answer, and the question, outlast so short an outage of the store.
+const RETRIES: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 
 /// Answers under way, one a conversation.
 #[derive(Default)]
@@ -111,6 +122,15 @@ impl Domain {
         }
     }
 
+    /// After a start: answers what was asked before the server went down, or just before the store did.
+    pub async fn resume_answers(self: Arc<Self>) {
+        let since = self.now() - STALE;
+        match patiently(|| self.store.read(move |tx| tx.unanswered(AGENT, since))).await {
+            Ok(rooms) => rooms.into_iter().for_each(|room| drop(tokio::spawn(self.clone().answer(room)))),
+            Err(error) => tracing::warn!(?error, "what was asked of the agent before the start is not known"),
+        }
+    }
+
     async fn answer(self: Arc<Self>, room: RoomId) {
         let Some(mut cancelled) = self.begin(room) else { return };
         let mut told = None;
@@ -157,13 +177,15 @@ impl Domain {
         told: &mut Option<i64>,
         cancelled: &mut watch::Receiver<Go>,
     ) -> Result<bool> {
-        let latest = self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE)).await?;
+        let latest =
+            patiently(|| self.store.read(move |tx| tx.latest(room, Viewer::Server, None, limit::PAGE))).await?;
         let answered = told.unwrap_or_else(|| newest(&latest, true));
         let asked = newest(&latest, false);
         if asked <= answered {
             return Ok(false);
         }
         *told = Some(asked);
+        let seen = asked.max(newest(&latest, true));
         let told = within_budget(questions_last(latest, answered), self.policy.agent_tokens * BYTES_PER_TOKEN);
         let turns = in_turn(told);
         let mut pieces = self.agent.answer(turns);
@@ -195,12 +217,13 @@ impl Domain {
             }
         };
         drop(pieces);
-        self.store_answer(room, conclude(text, fault), asked).await
+        let text = conclude(text, fault);
+        patiently(|| self.store_answer(room, text.clone(), seen)).await
     }
 
-    /// Whether something was asked after `asked`. Only the transaction that stores the answer knows: what is stored just before
+    /// Whether something was asked after `seen`. Only the transaction that stores the answer knows: what is stored just before
     /// it, in the same commit, calls the agent only after that, and would find itself answered.
-    async fn store_answer(&self, room: RoomId, text: String, asked: i64) -> Result<bool> {
+    async fn store_answer(&self, room: RoomId, text: String, seen: i64) -> Result<bool> {
         let now = self.now();
         self.store
             .write(Key::Room(room), move |tx| {
@@ -214,12 +237,26 @@ impl Domain {
                     role: Role::Participant,
                     participant: None,
                 };
-                let since = tx.after(room, Viewer::Server, asked, limit::PAGE)?;
-                append(tx, &entry, Draft::new(&text)?, now)?;
+                let since = tx.after(room, Viewer::Server, seen, limit::PAGE)?;
+                // An earlier try may have been stored though the store did not say so.
+                if !since.iter().any(|message| by_agent(message) && message.content == text) {
+                    append(tx, &entry, Draft::new(&text)?, now)?;
+                }
                 Ok(since.iter().any(|message| !by_agent(message)))
             })
             .await
     }
+}
+
+/// The work on the store, again while the store is away for a moment.
+async fn patiently<T, F: Future<Output = Result<T>>>(work: impl Fn() -> F) -> Result<T> {
+    for pause in RETRIES {
+        match work().await {
+            Err(error) if error.kind == Kind::Unavailable => sleep(pause).await,
+            done => return done,
+        }
+    }
+    work().await
 }
 
 /// The stored answer: what was written, and in plain words why there is no more.

@@ -258,6 +258,13 @@ impl RoomStore for Tx<'_> {
         self.sql.rows(OVER, values![Status::Active.code(), quiet_since], |row| Ok(RoomId(row.req_uuid(0)?)))
     }
 
+    fn unanswered(&mut self, agent: UserId, since: Timestamp) -> Result<Vec<RoomId>> {
+        const ASKED: &str = "SELECT r.id FROM rooms r JOIN messages m ON m.room = r.number AND m.seq = r.seq \
+             WHERE r.is_ai = 1 AND r.status IN (?1, ?2) AND m.created_at >= ?3 AND m.sender <> ?4";
+        let (scheduled, active) = (Status::Scheduled.code(), Status::Active.code());
+        self.sql.rows(ASKED, values![scheduled, active, since, &agent], |row| Ok(RoomId(row.req_uuid(0)?)))
+    }
+
     fn member(&mut self, id: RoomId, user: UserId) -> Result<Option<Member>> {
         const ONE: &str = "SELECT role, standing, since FROM members WHERE room = ?1 AND user_id = ?2 AND standing < 2";
         self.sql.row(ONE, values![&id, &user], |row| {

@@ -99,6 +99,7 @@ contract! {
     writes_of_one_room_keep_the_order_of_their_calls,
     seats_run_out,
     a_meeting_is_abandoned_when_nothing_happens_in_it,
+    a_question_to_the_agent_is_unanswered_while_it_is_the_last_word,
     a_deleted_author_keeps_no_name,
     the_agent_has_an_account,
     news_of_a_room_wait_for_each_other,
@@ -719,6 +720,31 @@ async fn a_meeting_is_abandoned_when_nothing_happens_in_it(w: World) {
     assert_eq!(abandoned(3_001).await, [], "she has written since");
     assert_eq!(abandoned(4_001).await, [id]);
     assert_eq!(abandoned(1_000).await, [], "its time is not over");
+}
+
+async fn a_question_to_the_agent_is_unanswered_while_it_is_the_last_word(w: World) {
+    let ann = w.person("a@example.com").await;
+    let [mut with, mut without] =
+        [("123-456-789", true), ("123-456-780", false)].map(|(code, is_ai)| Room { is_ai, ..room(code, Some(ann.id)) });
+    let (id, other) = (with.id, without.id);
+    w.write(move |tx| tx.add_room(&mut with).and_then(|()| tx.add_room(&mut without))).await;
+    let unanswered = async |since| w.read(move |tx| tx.unanswered(AGENT, Timestamp(since))).await;
+    assert_eq!(unanswered(0).await, [], "nothing was asked");
+    w.post(message(other, Party::User(ann.id), "to nobody")).await;
+    let asked = w.post(message(id, Party::User(ann.id), "a question")).await.created_at.0;
+    assert_eq!(unanswered(asked).await, [id]);
+    assert_eq!(unanswered(asked + 1).await, [], "that is long ago");
+    w.post(message(id, Party::User(AGENT), "an answer")).await;
+    assert_eq!(unanswered(0).await, []);
+    w.post(message(id, Party::User(ann.id), "another")).await;
+    assert_eq!(unanswered(0).await, [id]);
+    w.write(move |tx| {
+        let mut ended = tx.lock_room(id)?.unwrap();
+        ended.status = Status::Ended;
+        tx.save_room(&ended)
+    })
+    .await;
+    assert_eq!(unanswered(0).await, [], "nobody may answer any more");
 }
 
 async fn a_deleted_author_keeps_no_name(w: World) {

@@ -56,6 +56,8 @@ pub trait RoomStore {
     fn seqs(&mut self, rooms: &[RoomId]) -> Result<Vec<(RoomId, i64)>>;
     /// Meetings that are active though their time was over before `quiet_since`, and that nobody is in, was in or wrote in since.
     fn abandoned(&mut self, quiet_since: Timestamp) -> Result<Vec<RoomId>>;
+    /// Open conversations with the agent in which somebody else has the last word, of that time or later.
+    fn unanswered(&mut self, agent: UserId, since: Timestamp) -> Result<Vec<RoomId>>;
 
     fn member(&mut self, room: RoomId, user: UserId) -> Result<Option<Member>>;
     /// The account and its membership in one look, for every post and every read begins with it.

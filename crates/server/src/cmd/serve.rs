@@ -65,6 +65,7 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     let web = Web::new(config.livekit_url.as_deref());
     let router = mount::mount(&app, apis, extra, web).merge(media.routes(&app.public_url));
     tokio::spawn(parts.domain.clone().sweep());
+    tokio::spawn(parts.domain.clone().resume_answers());
     announce(&config, listener.local_addr()?.port());
     let server = tokio::spawn(listen::serve(listener, tls, router, stopping));
     wait_for_signal().await?;
