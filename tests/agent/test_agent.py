@@ -215,6 +215,30 @@ async def test_what_was_asked_before_a_crash_is_answered_after_it(scene):
     assert [post.text for post in await ann.via("conversations").history(done)] == ["And here?", "Done."]
 
 
+async def test_who_asks_everywhere_at_once_leaves_others_their_turn(scene):
+    model, ann, room, _ = scene
+    ben = await ann.world.person("Ben Hall")
+    model.gate.clear()
+    lives = []
+    for _ in range(20):
+        room = await ann.via("conversations").create_room(is_ai=True)
+        lives.append(await ann.via("conversations").live(room))
+        await ann.via("conversations").post(room, "Who are you?")
+    await model.asked.until(lambda: len(model.asked.seen) >= 4, what="four questions")
+    bens = await ben.via("conversations").live(await ben.via("conversations").create_room(is_ai=True))
+    await bens.say("And who am I?")
+    await bens.events.expect(lambda event: event.get("type") == "delta")
+    assert len(model.asked.seen) == 5
+    # Whose turn has not come can still be called off.
+    await lives[-1].events.send_json({"type": "cancel"})
+    assert (await answered(lives[-1], ann))[0].text == "(no answer)"
+    model.gate.set()
+    for live in lives:
+        await answered(live, ann)
+    await answered(bens, ben)
+    assert model.peak == 5 and len(model.asked.seen) == 20
+
+
 @pytest.mark.parametrize("mood", ["fail", "cut", "garbage"])
 async def test_when_it_fails_the_conversation_says_so(scene, mood):
     model, ann, room, live = scene

@@ -25,6 +25,8 @@ class Model:
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = Events("the model")
+        # Requests under way, and the most there were at once.
+        self.now = self.peak = 0
         self.hung_up = Events("the model's hang-ups")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -42,6 +44,14 @@ class Model:
         await self._runner.cleanup()
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        try:
+            return await self._answer(request)
+        finally:
+            self.now -= 1
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.asked.heard({"authorization": request.headers.get("Authorization"), "body": body})
         if self.mood == "fail":

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
 use uuid::Uuid;
@@ -38,9 +38,17 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 const RETRIES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 
+/// Answers that are written at the same time, and those of one account: who asks in many conversations at once lets others
+/// have theirs. The rest wait for their turn.
+const AT_ONCE: usize = 16;
+const AT_ONCE_EACH: usize = 4;
+
 /// Answers under way, one a conversation.
 #[derive(Default)]
-pub(crate) struct Answers(Mutex<Desk>);
+pub(crate) struct Answers {
+    desk: Mutex<Desk>,
+    queue: Queue,
+}
 
 #[derive(Default)]
 struct Desk {
@@ -53,6 +61,32 @@ struct Running {
     cancel: watch::Sender<Go>,
     /// Something was written meanwhile: answer that too, afterwards.
     again: bool,
+}
+
+struct Queue {
+    all: Arc<Semaphore>,
+    each: Mutex<HashMap<Party, Arc<Semaphore>>>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(AT_ONCE)), each: Default::default() }
+    }
+}
+
+impl Queue {
+    /// It is the asker's turn as long as both are held. These semaphores are never closed.
+    async fn turn(&self, asker: Party) -> [Option<OwnedSemaphorePermit>; 2] {
+        let own = self.own(asker).acquire_owned().await.ok();
+        [own, self.all.clone().acquire_owned().await.ok()]
+    }
+
+    fn own(&self, asker: Party) -> Arc<Semaphore> {
+        let mut each = self.each.lock();
+        // Whoever has nothing under way is forgotten.
+        each.retain(|_, own| Arc::strong_count(own) > 1);
+        each.entry(asker).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_EACH))).clone()
+    }
 }
 
 /// Whether an answer goes on.
@@ -97,7 +131,7 @@ impl Domain {
     /// Breaks off the answer under way, if there is one; what was written of it is stored.
     pub async fn cancel_answer(&self, actor: &Actor, room: RoomId) -> Result<bool> {
         self.entry(actor, room, RoomKind::Conversation).await?;
-        let desk = self.answers.0.lock();
+        let desk = self.answers.desk.lock();
         Ok(desk.running.get(&room).is_some_and(|answer| answer.cancel.send(Go::Cancelled).is_ok()))
     }
 
@@ -105,7 +139,7 @@ impl Domain {
     /// begins any more.
     pub async fn finish_answers(&self, patience: Duration) {
         let running: Vec<_> = {
-            let mut desk = self.answers.0.lock();
+            let mut desk = self.answers.desk.lock();
             desk.closed = true;
             desk.running.values().map(|answer| answer.cancel.clone()).collect()
         };
@@ -139,7 +173,7 @@ impl Domain {
                 tracing::error!(?error, room.id = %room, "an answer of the agent could not be stored");
                 false
             });
-            let desk = &mut *self.answers.0.lock();
+            let desk = &mut *self.answers.desk.lock();
             match desk.running.get_mut(&room) {
                 Some(answer) if (more || answer.again) && !desk.closed => {
                     answer.again = false;
@@ -156,7 +190,7 @@ impl Domain {
 
     /// `None`: an answer is under way; it will look again when it is done. Or the server stops.
     fn begin(&self, room: RoomId) -> Option<watch::Receiver<Go>> {
-        let mut desk = self.answers.0.lock();
+        let mut desk = self.answers.desk.lock();
         if let Some(answer) = desk.running.get_mut(&room) {
             answer.again = true;
             return None;
@@ -186,39 +220,44 @@ impl Domain {
         }
         *told = Some(asked);
         let seen = asked.max(newest(&latest, true));
-        let told = within_budget(questions_last(latest, answered), self.policy.agent_tokens * BYTES_PER_TOKEN);
-        let turns = in_turn(told);
-        let mut pieces = self.agent.answer(turns);
-        let (mut text, mut left) = (String::new(), limit::MESSAGE_CHARS);
-        let fault = loop {
-            let piece = tokio::select! {
-                go = cancelled.wait_for(|go| *go != Go::On) => {
-                    break go.is_ok_and(|go| *go == Go::Restart).then_some(AgentFault::Restart);
-                }
-                piece = pieces.next() => piece,
-            };
-            match piece {
-                None => break None,
-                Some(Ok(piece)) => {
-                    let said = piece.replace('\0', "");
-                    let piece: String = said.chars().take(left).collect();
-                    let full = piece.len() < said.len();
-                    left -= piece.chars().count();
-                    text.push_str(&piece);
-                    if !piece.is_empty() {
-                        let delta = Event::AgentDelta { text: piece };
-                        self.bus.tell(vec![Tell::event(room, Audience::Room, delta)]);
-                    }
-                    if full {
-                        break Some(AgentFault::Full);
-                    }
-                }
-                Some(Err(fault)) => break Some(fault),
-            }
+        let Some(asker) = latest.iter().rfind(|message| message.seq == asked).map(|message| message.sender) else {
+            return Ok(false);
         };
-        drop(pieces);
+        let told = within_budget(questions_last(latest, answered), self.policy.agent_tokens * BYTES_PER_TOKEN);
+        let mut text = String::new();
+        let fault = tokio::select! {
+            go = cancelled.wait_for(|go| *go != Go::On) => {
+                go.is_ok_and(|go| *go == Go::Restart).then_some(AgentFault::Restart)
+            }
+            fault = self.write(room, asker, in_turn(told), &mut text) => fault,
+        };
         let text = conclude(text, fault);
         patiently(|| self.store_answer(room, text.clone(), seen)).await
+    }
+
+    /// Writes the answer to `text` and to who listens, when it is the asker's turn; and why it has no more, if it is not whole.
+    async fn write(&self, room: RoomId, asker: Party, turns: Vec<Turn>, text: &mut String) -> Option<AgentFault> {
+        let _turn = self.answers.queue.turn(asker).await;
+        let mut pieces = self.agent.answer(turns);
+        let mut left = limit::MESSAGE_CHARS;
+        while let Some(piece) = pieces.next().await {
+            let said = match piece {
+                Ok(piece) => piece.replace('\0', ""),
+                Err(fault) => return Some(fault),
+            };
+            let piece: String = said.chars().take(left).collect();
+            let full = piece.len() < said.len();
+            left -= piece.chars().count();
+            text.push_str(&piece);
+            if !piece.is_empty() {
+                let delta = Event::AgentDelta { text: piece };
+                self.bus.tell(vec![Tell::event(room, Audience::Room, delta)]);
+            }
+            if full {
+                return Some(AgentFault::Full);
+            }
+        }
+        None
     }
 
     /// Whether something was asked after `seen`. Only the transaction that stores the answer knows: what is stored just before
