@@ -4,6 +4,7 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import operations
@@ -52,6 +53,46 @@ async def test_protected_operations_say_so(document):
     assert any(s["type"] == "http" and s["scheme"] == "bearer" for s in schemes.values())
     me = document["paths"]["/api/v1/auth/me"]["get"]
     assert me.get("security") or document.get("security")
+
+
+JOIN = ("post", "/api/v1/meetings/{meeting_id}/join")
+MESSAGE = ("post", "/api/messages")
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        (JOIN, {"user_name": "Ann"}),
+        (JOIN, {"user_name": "Ann", "passcode": "1234"}),
+        (JOIN, {"display_name": "Ann", "video_enabled": True, "audio_enabled": False, "passcode": "1234"}),
+        (JOIN, {}),
+        (MESSAGE, {"conversation_id": "c", "message": "Hello"}),
+        (MESSAGE, {"meeting_id": 1, "content": "Hello"}),
+        (MESSAGE, {"conversation_id": "c", "message": "Hello", "meeting_id": 1, "content": "Hello"}),
+    ],
+)
+async def test_a_body_of_either_document_is_valid_where_two_meet(document, operation, body):
+    method, path = operation
+    schema = document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+    # Its references lead into the document.
+    Draft202012Validator({"allOf": [schema], "components": document["components"]}).validate(body)
+
+
+async def test_a_join_needs_no_body(document):
+    described = document["paths"]["/api/v1/meetings/{meeting_id}/join"]["post"]["requestBody"]
+    assert not described.get("required", False)
+
+
+async def test_errors_have_a_shape_and_503_is_one_of_them(document):
+    for path, item in document["paths"].items():
+        for method in item.keys() & {"get", "post", "put", "delete"}:
+            described = item[method]
+            if described["tags"] == ["documentation"]:
+                continue
+            assert "503" in described["responses"], (method, path)
+            for status, response in described["responses"].items():
+                if int(status) >= 400:
+                    assert "schema" in response["content"]["application/json"], (method, path, status)
 
 
 PAGES = ["/docs", "/redoc"]

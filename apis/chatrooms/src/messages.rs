@@ -22,7 +22,8 @@ use convo_kit::{Body, IdempotencyKey, Json, Params, Route, Shared, Signed};
     (status = 404, description = "There is no such chatroom", body = ErrorBody),
     (status = 413, description = "The body is larger than 1 MiB", body = ErrorBody),
     (status = 422, description = "A field breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn send(
     State(app): State<Shared>,
     actor: Signed<Voice>,
@@ -43,7 +44,8 @@ pub(crate) async fn send(
     (status = 403, description = "Not a member", body = ErrorBody),
     (status = 404, description = "There is no such chatroom", body = ErrorBody),
     (status = 422, description = "A parameter breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn history(
     State(app): State<Shared>,
     actor: Signed<Voice>,

@@ -17,7 +17,8 @@ use convo_kit::{Body, Caller, Json, Params, Route, Shared};
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "A guest's token", body = ErrorBody),
     (status = 422, description = "A parameter breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn list(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -36,7 +37,8 @@ pub(crate) async fn list(
     (status = 403, description = "A guest's token", body = ErrorBody),
     (status = 413, description = "The body is larger than 1 MiB", body = ErrorBody),
     (status = 422, description = "A field breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -53,7 +55,8 @@ pub(crate) async fn create(
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "Not a member", body = ErrorBody),
     (status = 404, description = "There is no such chatroom", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -71,7 +74,8 @@ pub(crate) async fn get(
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "Removed from the room, or it is a meeting", body = ErrorBody),
     (status = 404, description = "There is no such chatroom", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn join(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -88,7 +92,8 @@ pub(crate) async fn join(
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "Not a member, or it is no chatroom", body = ErrorBody),
     (status = 404, description = "There is no such chatroom", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn leave(
     State(app): State<Shared>,
     caller: Caller<Voice>,

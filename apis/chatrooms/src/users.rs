@@ -21,7 +21,8 @@ use convo_kit::{Body, Caller, Json, Route, Shared};
     (status = 409, description = "The address is taken", body = ErrorBody),
     (status = 413, description = "The body is larger than 1 MiB", body = ErrorBody),
     (status = 422, description = "A field breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Shared>,
     body: Body<wire::NewUser, Voice>,
@@ -38,7 +39,8 @@ pub(crate) async fn create(
     (status = 401, description = "Invalid credentials; account not verified; account deactivated", body = ErrorBody),
     (status = 413, description = "The body is larger than 1 MiB", body = ErrorBody),
     (status = 422, description = "A field breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn login(
     State(app): State<Shared>,
     body: Body<wire::Login, Voice>,
@@ -53,7 +55,8 @@ pub(crate) async fn login(
     (status = 200, description = "All accounts, oldest first", body = Vec<wire::User>),
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "A guest's token", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn list(State(app): State<Shared>, _: Caller<Voice>) -> Result<Json<Vec<wire::User>>, Voice> {
     Ok(Json(app.domain.users().await?.into_iter().map(map::user).collect()))
 }
@@ -66,7 +69,8 @@ pub(crate) async fn list(State(app): State<Shared>, _: Caller<Voice>) -> Result<
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "A guest's token", body = ErrorBody),
     (status = 404, description = "There is no such account", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Shared>,
     _: Caller<Voice>,
@@ -88,7 +92,8 @@ pub(crate) async fn get(
     (status = 409, description = "The address is taken", body = ErrorBody),
     (status = 413, description = "The body is larger than 1 MiB", body = ErrorBody),
     (status = 422, description = "A field breaks a rule", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn update(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -111,7 +116,8 @@ pub(crate) async fn update(
     (status = 401, description = "No token, or a bad one", body = ErrorBody),
     (status = 403, description = "Somebody else's account", body = ErrorBody),
     (status = 404, description = "There is no such account", body = ErrorBody),
-    (status = 429, description = "Too many requests", body = ErrorBody)))]
+    (status = 429, description = "Too many requests", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn delete(
     State(app): State<Shared>,
     caller: Caller<Voice>,

@@ -23,7 +23,8 @@ fn room_ref(text: &str) -> Result<RoomRef, Error> {
 /// Creates a new meeting room. With a token it belongs to that user, without one to whoever knows its link.
 #[utoipa::path(post, operation_id = "guest_create", path = "/api/v1/meetings/create", tag = "livekit-meetings", security((), ("bearer" = [])),
     responses((status = 201, body = wire::Created), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 429, body = ErrorBody), (status = 500, body = ErrorBody)))]
+    (status = 403, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody), (status = 500, body = ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Shared>,
     actor: Anyone<Voice>,
@@ -82,7 +83,8 @@ pub async fn join(
 /// Get information about a meeting.
 #[utoipa::path(get, operation_id = "guest_info", path = "/api/v1/meetings/{meeting_id}/info", tag = "livekit-meetings",
     params(("meeting_id" = String, Path, example = "abc-defg-hij")), responses((status = 200, body = wire::Info),
-    (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
 pub(crate) async fn info(State(app): State<Shared>, _: Anyone<Voice>, id: Route<String, Voice>) -> Answer<wire::Info> {
     let (room, num_participants) = app.domain.meeting_by_code(room_ref(&id.0)?).await?;
     Ok(Json(wire::Info {
@@ -97,7 +99,7 @@ pub(crate) async fn info(State(app): State<Shared>, _: Anyone<Voice>, id: Route<
 /// Quick check if a meeting exists.
 #[utoipa::path(get, operation_id = "guest_exists", path = "/api/v1/meetings/{meeting_id}/exists", tag = "livekit-meetings",
     params(("meeting_id" = String, Path, example = "abc-defg-hij")), responses((status = 200, body = wire::Exists),
-    (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 401, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn exists(
     State(app): State<Shared>,
     _: Anyone<Voice>,
@@ -118,7 +120,8 @@ pub(crate) async fn exists(
 #[utoipa::path(get, operation_id = "guest_participants", path = "/api/v1/meetings/{meeting_id}/participants", tag = "livekit-meetings",
     security((), ("bearer" = [])), params(("meeting_id" = String, Path, example = "abc-defg-hij")),
     responses((status = 200, body = wire::ParticipantList), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
 pub(crate) async fn participants(
     State(app): State<Shared>,
     actor: Anyone<Voice>,
@@ -133,7 +136,8 @@ pub(crate) async fn participants(
 #[utoipa::path(delete, operation_id = "guest_delete", path = "/api/v1/meetings/{meeting_id}", tag = "livekit-meetings",
     security((), ("bearer" = [])), params(("meeting_id" = String, Path, example = "abc-defg-hij")),
     responses((status = 200, body = wire::Deleted), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
 pub(crate) async fn delete(
     State(app): State<Shared>,
     actor: Anyone<Voice>,

@@ -10,7 +10,7 @@ use convo_kit::{
 };
 pub use handlers::join;
 use utoipa_axum::{router::OpenApiRouter, routes};
-pub use voice::voice;
+pub use voice::{ErrorBody, voice};
 pub use wire::{Join, Joined};
 
 pub fn api(app: &Shared) -> Api {

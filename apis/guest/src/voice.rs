@@ -15,7 +15,7 @@ pub(crate) struct Voice(Error);
 /// The documented error body.
 #[derive(Serialize, ToSchema)]
 #[schema(as = GuestError)]
-pub(crate) struct ErrorBody {
+pub struct ErrorBody {
     #[schema(example = "Meeting not found")]
     detail: String,
     #[schema(example = "MEETING_NOT_FOUND")]

@@ -17,7 +17,7 @@ type Answer<T> = Result<Json<T>, Voice>;
 /// Register a new user with email or phone number.
 #[utoipa::path(post, operation_id = "platform_register", path = "/api/v1/auth/register", tag = "platform: auth", request_body = wire::Register, responses(
     (status = 201, body = wire::Account), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody),
-    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn register(
     State(app): State<Shared>,
     body: Body<wire::Register, Voice>,
@@ -30,7 +30,7 @@ pub(crate) async fn register(
 #[utoipa::path(post, operation_id = "platform_login", path = "/api/v1/auth/login", tag = "platform: auth", request_body = wire::Login, responses(
     (status = 200, body = wire::Tokens), (status = 400, body = ErrorBody),
     (status = 401, description = "Invalid credentials; account not verified; account deactivated", body = ErrorBody),
-    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn login(State(app): State<Shared>, body: Body<wire::Login, Voice>) -> Answer<wire::Tokens> {
     let body = body.into_inner();
     Ok(Json(map::tokens(app.domain.log_in(&body.email_or_phone, &body.password).await?)))
@@ -39,7 +39,7 @@ pub(crate) async fn login(State(app): State<Shared>, body: Body<wire::Login, Voi
 /// Verify user's email address with verification token.
 #[utoipa::path(post, operation_id = "platform_verify_email", path = "/api/v1/auth/verify-email", tag = "platform: auth", request_body = wire::Verify,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn verify_email(
     State(app): State<Shared>,
     actor: Anyone<Voice>,
@@ -54,7 +54,7 @@ pub(crate) async fn verify_email(
 /// Verify user's phone number with SMS verification code.
 #[utoipa::path(post, operation_id = "platform_verify_phone", path = "/api/v1/auth/verify-phone", tag = "platform: auth", request_body = wire::Verify,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn verify_phone(
     State(app): State<Shared>,
     actor: Anyone<Voice>,
@@ -69,7 +69,7 @@ pub(crate) async fn verify_phone(
 /// Send the verification codes again. The answer never tells whether there is such an account.
 #[utoipa::path(post, operation_id = "platform_resend", path = "/api/v1/auth/resend-verification", tag = "platform: auth", request_body = wire::Resend,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn resend(State(app): State<Shared>, body: Body<wire::Resend, Voice>) -> Answer<wire::Said> {
     app.domain.resend_codes(&body.into_inner().email_or_phone).await?;
     Ok(Json(wire::Said { message: "If the account waits for a code, a new one is on its way" }))
@@ -77,7 +77,8 @@ pub(crate) async fn resend(State(app): State<Shared>, body: Body<wire::Resend, V
 
 /// Get authenticated user's information.
 #[utoipa::path(get, operation_id = "platform_me", path = "/api/v1/auth/me", tag = "platform: auth", security(("bearer" = [])), responses(
-    (status = 200, body = wire::Account), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 200, body = wire::Account), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
 pub(crate) async fn me(State(app): State<Shared>, caller: Caller<Voice>) -> Answer<wire::Account> {
     Ok(Json(map::account(app.domain.user(caller.0.user).await?)))
 }
@@ -88,7 +89,7 @@ pub(crate) async fn me(State(app): State<Shared>, caller: Caller<Voice>) -> Answ
     description = "Of the client's making, hard to guess: who repeats the request with it, because the answer was lost, is \
     answered the same refresh token again")), responses((status = 200, body = wire::Tokens),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn refresh(
     State(app): State<Shared>,
     headers: HeaderMap,
@@ -103,7 +104,8 @@ pub(crate) async fn refresh(
 
 /// Logout user and revoke all active sessions, on every API.
 #[utoipa::path(post, operation_id = "platform_logout", path = "/api/v1/auth/logout", tag = "platform: auth", security(("bearer" = [])), responses(
-    (status = 200, body = wire::Said), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 200, body = wire::Said), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
 pub(crate) async fn logout(State(app): State<Shared>, caller: Caller<Voice>) -> Answer<wire::Said> {
     app.domain.log_out(caller.0).await?;
     Ok(Json(wire::Said { message: "Logged out successfully" }))

@@ -16,7 +16,7 @@ use convo_kit::{Body, IdempotencyKey, Json, Params, Route, Shared, Signed, desk,
     request_body = wire::MessageCreate, responses((status = 201, body = wire::Message),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 413, body = ErrorBody), (status = 422, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn send(
     State(app): State<Shared>,
     actor: Signed<Voice>,
@@ -38,7 +38,7 @@ pub(crate) async fn send(
     security(("bearer" = [])), params(("meeting_id" = String, Path), wire::MessageQuery),
     responses((status = 200, body = wire::MessageList), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn history(
     State(app): State<Shared>,
     actor: Signed<Voice>,

@@ -27,7 +27,7 @@ macro_rules! controls {
             params(("meeting_id" = String, Path), ("participant_id" = String, Path)),
             responses((status = 200, body = ParticipantView), (status = 400, body = ErrorBody),
             (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-            (status = 429, body = ErrorBody)))]
+            (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
         pub(crate) async fn $name(
             State(app): State<Shared>,
             actor: Signed<Voice>,
@@ -69,7 +69,7 @@ async fn set_lock(app: &Shared, actor: &Actor, id: &str, locked: bool) -> Answer
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     responses((status = 200, body = wire::LockState), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn lock(
     State(app): State<Shared>,
     actor: Signed<Voice>,
@@ -83,7 +83,7 @@ pub(crate) async fn lock(
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     responses((status = 200, body = wire::LockState), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn unlock(
     State(app): State<Shared>,
     actor: Signed<Voice>,
@@ -97,7 +97,7 @@ pub(crate) async fn unlock(
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     responses((status = 200, body = wire::MutedAll), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn mute_all(
     State(app): State<Shared>,
     actor: Signed<Voice>,

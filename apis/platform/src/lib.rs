@@ -12,7 +12,7 @@ mod voice;
 pub mod wire;
 
 use convo_kit::{Api, Shared};
-pub use voice::voice;
+pub use voice::{ErrorBody, voice};
 
 pub fn api(app: &Shared) -> Api {
     Api { name: "platform", prefixes: &["/api/v1", "/ws/meetings"], routes: routes::routes(app), voice }

@@ -1,6 +1,9 @@
 //! "WebSocket Events": `/ws/meetings/{code}?token=`.
 
-use crate::{map, voice::Voice};
+use crate::{
+    map,
+    voice::{ErrorBody, Voice},
+};
 use axum::{
     extract::{
         State, WebSocketUpgrade,
@@ -34,9 +37,12 @@ pub(crate) struct Token {
 /// The meeting's WebSocket: frames `{"type", "data"}` both ways.
 #[utoipa::path(get, operation_id = "platform_connect", path = "/ws/meetings/{code}", tag = "platform: WebSocket",
     params(("code" = String, Path, description = "Code or id of the meeting"), Token), responses(
-    (status = 101, description = "Switching protocols"), (status = 400, description = "Not an upgrade"),
-    (status = 401, description = "No token, or a dead one"), (status = 403, description = "Not admitted"),
-    (status = 404, description = "No such meeting")))]
+    (status = 101, description = "Switching protocols"),
+    (status = 400, description = "Not an upgrade", body = ErrorBody),
+    (status = 401, description = "No token, or a dead one", body = ErrorBody),
+    (status = 403, description = "Not admitted", body = ErrorBody),
+    (status = 404, description = "No such meeting", body = ErrorBody),
+    (status = 503, description = "The database does not answer", body = ErrorBody)))]
 pub(crate) async fn connect(
     State(app): State<Shared>,
     origin: Origin,

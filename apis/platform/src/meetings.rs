@@ -18,7 +18,7 @@ type Answer<T> = Result<Json<T>, Voice>;
 #[utoipa::path(post, operation_id = "platform_create", path = "/api/v1/meetings", tag = "platform: meetings", security(("bearer" = [])),
     request_body = wire::MeetingCreate, responses((status = 201, body = wire::Meeting),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
-    (status = 429, body = ErrorBody)))]
+    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn create(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -32,7 +32,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, operation_id = "platform_get", path = "/api/v1/meetings/{meeting_id}", tag = "platform: meetings", security(("bearer" = [])),
     params(("meeting_id" = String, Path, description = "Prefixed id, UUID or code", example = "123-456-789")),
     responses((status = 200, body = wire::MeetingDetails), (status = 401, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn get(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -45,7 +45,7 @@ pub(crate) async fn get(
 /// List user's meetings with pagination and filtering, newest first.
 #[utoipa::path(get, operation_id = "platform_list", path = "/api/v1/meetings", tag = "platform: meetings", security(("bearer" = [])),
     params(wire::MeetingQuery), responses((status = 200, body = wire::MeetingList), (status = 401, body = ErrorBody),
-    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn list(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -68,7 +68,7 @@ pub(crate) async fn list(
     params(("meeting_id" = String, Path)), request_body = wire::MeetingUpdate,
     responses((status = 200, body = wire::MeetingUpdated), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
-    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn update(
     State(app): State<Shared>,
     caller: Caller<Voice>,
@@ -105,7 +105,8 @@ pub async fn join(
     security(("bearer" = [])), params(("meeting_id" = String, Path)),
     request_body(content = Option<wire::Leave>), responses((status = 200, body = wire::Left),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 404, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
 pub(crate) async fn leave(
     State(app): State<Shared>,
     actor: Signed<Voice>,
@@ -122,7 +123,7 @@ pub(crate) async fn leave(
 #[utoipa::path(post, operation_id = "platform_end", path = "/api/v1/meetings/{meeting_id}/end", tag = "platform: meetings", security(("bearer" = [])),
     params(("meeting_id" = String, Path)), responses((status = 200, body = wire::Ended),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn end(
     State(app): State<Shared>,
     caller: Caller<Voice>,

@@ -14,7 +14,7 @@ pub(crate) struct Voice(Error);
 
 /// The documented error body.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ErrorBody {
+pub struct ErrorBody {
     #[schema(example = "Error message description")]
     detail: String,
     #[schema(example = "VALIDATION_ERROR")]

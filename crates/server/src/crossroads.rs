@@ -17,9 +17,16 @@ use convo_kit::{
     time::rfc3339,
     voice,
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Ref, RefOr,
+        schema::{AnyOfBuilder, Schema},
+    },
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
@@ -32,11 +39,15 @@ pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
 /// `livekit-meetings.md`: also as a guest, as `{user_name, passcode?}`.
 #[utoipa::path(post, path = "/api/v1/meetings/{meeting_id}/join", tag = "platform: meetings",
     security((), ("bearer" = [])), params(("meeting_id" = String, Path, description = "Prefixed id, UUID or code",
-    example = "123-456-789")), request_body = JoinBody, responses((status = 200, body = JoinAnswer),
-    (status = 400, description = "Malformed, or the meeting has ended"), (status = 401, description = "No account"),
-    (status = 403, description = "Passcode, lock, limit, removed, or not started"), (status = 404,
-    description = "No such meeting"), (status = 422, description = "A rule is broken"), (status = 429,
-    description = "Too many requests or guesses")))]
+    example = "123-456-789")), request_body = Option<JoinBody>, responses((status = 200, body = JoinAnswer),
+    (status = 400, description = "Malformed, or the meeting has ended", body = JoinError),
+    (status = 401, description = "No account", body = JoinError),
+    (status = 403, description = "Passcode, lock, limit, removed, or not started", body = JoinError),
+    (status = 404, description = "No such meeting", body = JoinError),
+    (status = 413, description = "Too large", body = JoinError),
+    (status = 422, description = "A rule is broken", body = JoinError),
+    (status = 429, description = "Too many requests or guesses", body = JoinError),
+    (status = 503, description = "The database does not answer", body = JoinError)))]
 async fn join(
     State(app): State<Shared>,
     identity: axum::Extension<Identity>,
@@ -75,10 +86,15 @@ async fn join_as(
 #[utoipa::path(post, path = "/api/messages", tag = "messages", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "The client's own id of the message")),
     request_body = MessageBody, responses((status = 200, description = "Stored (conversation)", body = MessageAnswer),
-    (status = 201, description = "Stored (meeting)", body = MessageAnswer), (status = 400, description = "Malformed"),
-    (status = 401, description = "No token"), (status = 403, description = "Not the caller's to send"),
-    (status = 404, description = "No such room"), (status = 413, description = "Too large"), (status = 422,
-    description = "A rule is broken"), (status = 429, description = "Too many requests")))]
+    (status = 201, description = "Stored (meeting)", body = MessageAnswer),
+    (status = 400, description = "Malformed", body = MessageError),
+    (status = 401, description = "No token", body = MessageError),
+    (status = 403, description = "Not the caller's to send", body = MessageError),
+    (status = 404, description = "No such room", body = MessageError),
+    (status = 413, description = "Too large", body = MessageError),
+    (status = 422, description = "A rule is broken", body = MessageError),
+    (status = 429, description = "Too many requests", body = MessageError),
+    (status = 503, description = "The database does not answer", body = MessageError)))]
 async fn post_message(
     State(app): State<Shared>,
     identity: axum::Extension<Identity>,
@@ -120,35 +136,33 @@ struct Whose {
     meeting_id: Option<IgnoredAny>,
 }
 
-/// For the documentation: either document's body.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is of use")]
-enum JoinBody {
-    Platform(convo_platform::wire::Join),
-    Guest(convo_guest::Join),
+/// For the documentation: what either of two documents describes. "Any of" and not "one of": a guest's body is one of
+/// the platform's too, whose every field may be left out, and an error here may be in both shapes at once.
+macro_rules! either {
+    ($name:ident, $first:ty, $second:ty) => {
+        enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let names = [<$first>::name(), <$second>::name()];
+                names.into_iter().fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(name))).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+                schemas.push((<$first>::name().into_owned(), <$first>::schema()));
+                schemas.push((<$second>::name().into_owned(), <$second>::schema()));
+                <$first>::schemas(schemas);
+                <$second>::schemas(schemas);
+            }
+        }
+    };
 }
 
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is of use")]
-enum JoinAnswer {
-    Platform(convo_platform::wire::Joined),
-    Guest(convo_guest::Joined),
-}
-
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is of use")]
-enum MessageBody {
-    Conversation(convo_conversations::wire::NewMessage),
-    Meeting(convo_legacy::wire::NewMessage),
-}
-
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is of use")]
-enum MessageAnswer {
-    Conversation(convo_conversations::wire::Posted),
-    Meeting(convo_legacy::wire::Message),
-}
+either!(JoinBody, convo_platform::wire::Join, convo_guest::Join);
+either!(JoinAnswer, convo_platform::wire::Joined, convo_guest::Joined);
+either!(JoinError, convo_platform::ErrorBody, convo_guest::ErrorBody);
+either!(MessageBody, convo_conversations::wire::NewMessage, convo_legacy::wire::NewMessage);
+either!(MessageAnswer, convo_conversations::wire::Posted, convo_legacy::wire::Message);
+either!(MessageError, convo_conversations::ErrorBody, convo_legacy::ErrorBody);
