@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Somebody who wants an account.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = chatrooms::NewUser, example = json!({
-    "name": "John Doe", "email": "john.doe@example.com", "password": "password123"
+    "name": "Jane Doe", "email": "jane.doe@example.com", "password": "password123"
 }))]
 pub(crate) struct NewUser {
     /// Required, unless `username` is given.
@@ -22,7 +22,7 @@ pub(crate) struct NewUser {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = chatrooms::Login, example = json!({"email": "john.doe@example.com", "password": "password123"}))]
+#[schema(as = chatrooms::Login, example = json!({"email": "jane.doe@example.com", "password": "password123"}))]
 pub(crate) struct Login {
     pub(crate) email: String,
     pub(crate) password: String,
@@ -54,10 +54,10 @@ pub(crate) struct UserChange {
 #[schema(as = chatrooms::User)]
 pub(crate) struct User {
     pub(crate) id: Uuid,
-    #[schema(example = "John Doe")]
+    #[schema(example = "Jane Doe")]
     pub(crate) name: String,
     /// `null` for an account that has a phone number alone.
-    #[schema(example = "john.doe@example.com")]
+    #[schema(example = "jane.doe@example.com")]
     pub(crate) email: Option<String>,
 }
 

@@ -60,10 +60,7 @@ pub struct Profile {
 
 /// Body of `POST /api/conversations`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(
-    as = NewConversation,
-    example = json!({"is_ai": false, "participant_ids": ["01890000-0000-7000-8000-000000000001"]})
-)]
+#[schema(as = NewConversation, example = json!({"is_ai": true}))]
 pub struct NewConversation {
     /// With the AI agent; `participant_ids` is not looked at then.
     pub is_ai: bool,

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Deserialize, ToSchema)]
 #[schema(
     as = ConvoRegistration,
-    example = json!({"name": "User Name", "email": "user@example.com", "password": "password123"})
+    example = json!({"name": "User Name", "email": "user.name@example.com", "password": "password123"})
 )]
 pub struct Registration {
     pub name: String,
@@ -21,7 +21,7 @@ pub struct Registration {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(
     as = ConvoUser,
-    example = json!({"id": 1, "name": "User Name", "email": "user@example.com", "password": "hashed_password"})
+    example = json!({"id": 1, "name": "User Name", "email": "user.name@example.com", "password": "hashed_password"})
 )]
 pub struct User {
     pub id: i64,
@@ -33,7 +33,7 @@ pub struct User {
 
 /// Body of `POST /api/login`.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = ConvoLogin, example = json!({"email": "user@example.com", "password": "password123"}))]
+#[schema(as = ConvoLogin, example = json!({"email": "user.name@example.com", "password": "password123"}))]
 pub struct Login {
     pub email: String,
     pub password: String,
@@ -54,8 +54,7 @@ pub struct Token {
         "title": "Meeting Title",
         "description": "Meeting Description",
         "start_time": "2024-09-07T10:00:00",
-        "end_time": "2024-09-07T11:00:00",
-        "creator_id": 1
+        "end_time": "2024-09-07T11:00:00"
     })
 )]
 pub struct NewMeeting {
@@ -107,7 +106,7 @@ pub enum MeetingName {
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(
     as = ConvoNewMessage,
-    example = json!({"content": "Hello, this is a message!", "sender_id": 1, "meeting_id": 1})
+    example = json!({"content": "Hello, this is a message!", "meeting_id": 1})
 )]
 pub struct NewMessage {
     /// At most 10,000 characters.

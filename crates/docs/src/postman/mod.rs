@@ -1,8 +1,10 @@
 //! A Postman collection (format 2.1) from an OpenAPI document: a folder a tag, a request an operation.
 //!
 //! It works from top to bottom without copying anything by hand: a log-in keeps the tokens that it answers with, and a
-//! creation the id, in the collection's variables, which the other requests use.
+//! creation the id, in the collection's variables, which the other requests use. Accounts come first, and what takes
+//! something away last, in a folder of its own.
 
+mod order;
 mod script;
 
 use crate::document::{Document, Operation, Parameter};
@@ -18,7 +20,7 @@ const TOKENS: [&str; 3] = ["access_token", "refresh_token", "meeting_token"];
 pub fn postman(openapi: &Value, base_url: &str) -> Value {
     let document = Document(openapi);
     let variables = variables(document, base_url);
-    let folders = document.by_tag().into_iter().map(|(tag, operations)| {
+    let folders = order::folders(document, &variables).into_iter().map(|(tag, operations)| {
         let items: Vec<_> = operations.iter().map(|operation| item(operation, &variables)).collect();
         json!({"name": tag, "item": items})
     });

@@ -19,6 +19,25 @@ pub(super) fn after(operation: &Operation<'_>, variables: &BTreeMap<String, Valu
     lines
 }
 
+/// Whether it makes an account.
+pub(super) fn registers(operation: &Operation<'_>) -> bool {
+    creates(operation) && operation.body_properties().contains_key("password")
+}
+
+/// Whether it answers a password with a token.
+pub(super) fn logs_in(operation: &Operation<'_>) -> bool {
+    operation.body_properties().contains_key("password") && !tokens(operation).is_empty()
+}
+
+/// Whether it makes what other requests name.
+pub(super) fn makes(operation: &Operation<'_>, variables: &BTreeMap<String, Value>) -> bool {
+    creates(operation) && !ids(operation, variables).is_empty()
+}
+
+fn creates(operation: &Operation<'_>) -> bool {
+    operation.method == "post" && operation.responses().any(|(status, _)| status == "201")
+}
+
 /// Fields of the answer with the variables that keep them: tokens. What is called just `token` is an access token where
 /// a password was given for it, else one of a meeting.
 fn tokens(operation: &Operation<'_>) -> Vec<(String, String)> {
@@ -34,8 +53,7 @@ fn tokens(operation: &Operation<'_>) -> Vec<(String, String)> {
 /// As [`tokens`]: ids of what the request made, by a creation (201) or by joining, which gives a token. Those are ids
 /// that come out and did not go in; `id` alone is that of the folder's new member, as in `POST /users` and `/users/{id}`.
 fn ids(operation: &Operation<'_>, variables: &BTreeMap<String, Value>) -> Vec<(String, String)> {
-    let creates = operation.responses().any(|(status, _)| status == "201");
-    if operation.method != "post" || !creates && tokens(operation).is_empty() {
+    if operation.method != "post" || !creates(operation) && tokens(operation).is_empty() {
         return Vec::new();
     }
     let (taken, given) = (operation.body_properties(), operation.answer_properties());

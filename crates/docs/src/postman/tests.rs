@@ -82,7 +82,7 @@ fn the_collection_is_of_version_2_1() {
     assert_eq!(collection["auth"]["type"], "bearer");
     assert_eq!(collection["auth"]["bearer"][0]["value"], "{{access_token}}");
     let folders: Vec<_> = collection["item"].as_array().unwrap().iter().map(|folder| &folder["name"]).collect();
-    assert_eq!(folders, ["auth", "rooms", "sockets"]);
+    assert_eq!(folders, ["auth", "rooms", "sockets", order::LAST]);
     let variables = collection["variable"].as_array().unwrap();
     assert!(variables.contains(&json!({"key": "base_url", "value": "http://localhost:8000"})));
     let names: Vec<_> = variables.iter().map(|variable| variable["key"].as_str().unwrap()).collect();
