@@ -195,6 +195,25 @@ async def test_what_was_read_of_an_answer_is_there_after_a_restart(scene):
     await again.expect_post("Hello, I am the model.")
 
 
+async def test_what_waits_for_its_turn_at_a_restart_is_answered_after_it(scene):
+    model, ann, room, live = scene
+    model.gate.clear()
+    # As many as one account may have under way; the last one waits.
+    for _ in range(4):
+        busy = await ann.via("conversations").live(await ann.via("conversations").create_room(is_ai=True))
+        await busy.say("Tell me everything.")
+        await busy.events.expect(lambda event: event.get("type") == "delta")
+    await live.say("And here?")
+    await live.expect_post("And here?")
+    assert await ann.world.server.stop() == 0
+    await ann.world.server.start()
+    model.gate.set()
+    async with asyncio.timeout(20):
+        while len(history := await ann.via("conversations").history(room)) < 2:
+            await asyncio.sleep(0.05)
+    assert [post.text for post in history] == ["And here?", "Hello, I am the model."]
+
+
 async def test_what_was_asked_before_a_crash_is_answered_after_it(scene):
     model, ann, room, live = scene
     model.gate.clear()

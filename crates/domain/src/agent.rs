@@ -231,6 +231,10 @@ impl Domain {
             }
             fault = self.write(room, asker, in_turn(told), &mut text) => fault,
         };
+        if fault == Some(AgentFault::Restart) && text.trim().is_empty() {
+            // Nobody has read a word: the next start begins anew.
+            return Ok(false);
+        }
         let text = conclude(text, fault);
         patiently(|| self.store_answer(room, text.clone(), seen)).await
     }
