@@ -176,14 +176,22 @@ async def test_a_silent_database_gives_503_and_nothing_of_it_comes_later(request
         ann = await world.person()
         room = await world.shared_room("chatrooms", ann)
         await ann.via("platform").post(room, "before")
+        meeting = await world.shared_room("platform", ann)
+        socket = (await ann.via("platform").live(meeting)).events
         with postgres.silent():
             async with asyncio.timeout(5):
                 assert not await ready(world)
+            await socket.close()
             for status, said in await asyncio.gather(*(posted(ann, room, f"lost {n}") for n in range(40))):
                 assert status == 503 and "nothing was stored" in said, (status, said)
         await until(lambda: ready(world), within=10)
         await ann.via("platform").post(room, "after")
         assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
+
+        async def gone():
+            return (await ann.get(f"/api/v1/meetings/{meeting.code}"))["current_participant_count"] == 0
+
+        await until(gone, within=30)
     finally:
         await world.close()
         await world.server.stop()

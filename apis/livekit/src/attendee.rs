@@ -28,7 +28,7 @@ use livekit_protocol::{self as proto, DisconnectReason, TrackSource};
 use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 /// How long until the store is asked again, if it did not answer.
@@ -124,17 +124,21 @@ impl Attendee {
                         self.evict(why).await;
                         break Farewell::Lost;
                     }
+                    continue;
                 }
-                Ok(()) = self.standing.changed() => {
-                    self.follow().await;
-                    let left = self.standing.borrow().left;
-                    if let Some(farewell) = left {
-                        self.last_words(&mut chats).await;
-                        break farewell;
-                    }
+                Some(chat) = chats.recv() => {
+                    self.post(chat).await;
+                    continue;
                 }
-                Some(chat) = chats.recv() => self.post(chat).await,
-                () = sleep_until(again), if self.again.is_some() => self.follow().await,
+                Ok(()) = self.standing.changed() => {}
+                () = sleep_until(again), if self.again.is_some() => {}
+            }
+            self.follow().await;
+            // Whatever it was that woke us: of what has been followed nothing more is heard.
+            let left = self.standing.borrow().left;
+            if let Some(farewell) = left {
+                self.last_words(&mut chats).await;
+                break farewell;
             }
         };
         self.close(farewell).await;
@@ -146,12 +150,8 @@ impl Attendee {
         drop(session);
         let Some(me) = me else { return };
         let goodbye = farewell == Farewell::Goodbye;
-        while let Err(error) = host.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
+        if let Err(error) = host.app.domain.disconnected(room.id, me.participant.id, goodbye).await {
             tracing::warn!(?error, "a participant's seat could not be given back");
-            if !undecided(&error) {
-                return;
-            }
-            sleep(AGAIN).await;
         }
     }
 

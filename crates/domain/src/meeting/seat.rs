@@ -8,7 +8,7 @@ use crate::{
     Domain,
     bus::{Seat, Tell, Whose},
     clock::Timestamp,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     event::{Audience, Event},
     id::{ParticipantId, RoomId},
     limit,
@@ -25,6 +25,8 @@ use std::time::Duration;
 
 const SEAT: Duration = Duration::from_secs(limit::SEAT_SECONDS);
 const RECONNECT: Duration = Duration::from_secs(limit::RECONNECT_SECONDS);
+/// Between two tries while the store is away.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Gives the participant a seat: counts it, starts the meeting, makes the account a member.
 pub(crate) fn take(tx: &mut dyn Tx, room: &mut Room, participant: &mut Participant, now: Timestamp) -> Result<()> {
@@ -160,11 +162,19 @@ impl Domain {
             .await
     }
 
-    /// The last connection of the participant is gone: at once for who said goodbye, else the seat waits a little.
+    /// The last connection of the participant is gone: at once for who said goodbye, else the seat waits a little. While the
+    /// store is away this waits, unless they come back: nothing else would ever free the seat.
     pub async fn disconnected(&self, room: RoomId, id: ParticipantId, goodbye: bool) -> Result<()> {
-        if self.bus.connections(room, id) > 0 {
-            return Ok(());
+        while self.bus.connections(room, id) == 0 {
+            match self.give_up(room, id, goodbye).await {
+                Err(error) if error.kind == Kind::Unavailable => tokio::time::sleep(AGAIN).await,
+                done => return done,
+            }
         }
+        Ok(())
+    }
+
+    async fn give_up(&self, room: RoomId, id: ParticipantId, goodbye: bool) -> Result<()> {
         let now = self.now();
         self.store
             .write(Key::Room(room), move |tx| {
