@@ -127,19 +127,20 @@ async def test_a_refresh_whose_answer_was_lost_is_repeated_by_its_key(world):
         headers = {"Authorization": f"Bearer {ann.refresh_token}", "Idempotency-Key": key}
         return world.ask("POST", REFRESH, status, headers=headers)
 
-    first, again = [await with_key("a key of Ann's") for _ in range(2)]
+    first, again = [await with_key("a long key of Ann's") for _ in range(2)]
     assert refresh_id(again) == refresh_id(first)
     ann.token = again["access_token"]
     await ann.get("/api/v1/auth/me")
     # The next trade is the end of that.
     await refreshed(world, first["refresh_token"])
-    await with_key("a key of Ann's", 401)
+    await with_key("a long key of Ann's", 401)
     await ann.get("/api/v1/auth/me", 401)
 
 
-async def test_with_another_key_it_is_theft(world):
+@pytest.mark.parametrize("keys", [("a long key of Ann's", "a guess of sixteen"), ("1", "1")], ids=["another", "short"])
+async def test_with_another_key_it_is_theft(world, keys):
     ann = await world.person()
-    for key, status in (("a key of Ann's", 200), ("a guess", 401)):
+    for key, status in zip(keys, (200, 401), strict=True):
         headers = {"Authorization": f"Bearer {ann.refresh_token}", "Idempotency-Key": key}
         await world.ask("POST", REFRESH, status, headers=headers)
     await ann.get("/api/v1/auth/me", 401)

@@ -12,7 +12,7 @@ const LEEWAY: i64 = 60;
 /// Seconds that a refreshed token lives at least.
 const REFRESHED: i64 = 600;
 /// Bytes of metadata and attributes that a refreshed token carries: a client comes back with it in an address.
-const CARRIED: usize = 16 * 1024;
+const CARRIED: usize = 4 * 1024;
 
 /// The key pair that this server and the server SDKs share.
 pub struct Keys {

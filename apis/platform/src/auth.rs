@@ -86,7 +86,7 @@ pub(crate) async fn me(State(app): State<Shared>, caller: Caller<Voice>) -> Answ
 /// Refresh access token using refresh token, which comes as the bearer token (or in the body).
 #[utoipa::path(post, operation_id = "platform_refresh", path = "/api/v1/auth/refresh", tag = "platform: auth", security(("bearer" = [])),
     request_body(content = Option<wire::Refresh>), params(("Idempotency-Key" = Option<String>, Header,
-    description = "Of the client's making, hard to guess: who repeats the request with it, because the answer was lost, is \
+    description = "Of the client's making, hard to guess, 16 characters or more: who repeats the request with it, because the answer was lost, is \
     answered the same refresh token again")), responses((status = 200, body = wire::Tokens),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -99,7 +99,9 @@ pub(crate) async fn refresh(
     let given = body.into_inner().and_then(|body| body.refresh_token);
     let token = given.or_else(|| bearer(&headers).map(str::to_owned));
     let token = token.ok_or_else(|| Error::unauthenticated("A refresh token is required"))?;
-    Ok(Json(map::tokens(app.domain.refresh(&token, key.0.as_deref()).await?)))
+    // One that can be guessed would make a spent token worth something to a thief.
+    let key = key.0.as_deref().filter(|key| key.len() >= 16);
+    Ok(Json(map::tokens(app.domain.refresh(&token, key).await?)))
 }
 
 /// Logout user and revoke all active sessions, on every API.
