@@ -122,6 +122,23 @@ def postgres_is_chosen(config):
     return config.getoption("--store") in ("postgres", "both")
 
 
+@pytest.fixture
+async def on_postgres(request, tmp_path_factory):
+    """(a world, its own Postgres, the URL of its database there)"""
+    if not postgres_is_chosen(request.config):
+        pytest.skip("for Postgres: --store=postgres or both")
+    postgres = Postgres(tmp_path_factory.mktemp("postgres")).start()
+    url = postgres.new_database()
+    world = World(Server(tmp_path_factory.mktemp("server"), DATABASE_URL=url))
+    try:
+        await world.server.start()
+        yield world, postgres, url
+    finally:
+        await world.close()
+        await world.server.stop()
+        postgres.stop("immediate")
+
+
 @pytest.mark.timeout(180)
 async def test_a_lost_database_gives_503_and_recovers_by_itself(request, tmp_path_factory):
     if not postgres_is_chosen(request.config):
@@ -165,106 +182,77 @@ async def posted(person, room, text):
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_a_silent_database_gives_503_and_nothing_of_it_comes_later(request, tmp_path_factory):
+async def test_a_silent_database_gives_503_and_nothing_of_it_comes_later(on_postgres):
     """Not a connection is lost: only answers don't come."""
-    if not postgres_is_chosen(request.config):
-        pytest.skip("for Postgres: --store=postgres or both")
-    postgres = Postgres(tmp_path_factory.mktemp("silent")).start()
-    world = World(Server(tmp_path_factory.mktemp("silent-server"), DATABASE_URL=postgres.new_database()))
-    await world.server.start()
-    try:
-        ann = await world.person()
-        room = await world.shared_room("chatrooms", ann)
-        await ann.via("platform").post(room, "before")
-        meeting = await world.shared_room("platform", ann)
-        socket = (await ann.via("platform").live(meeting)).events
-        with postgres.silent():
-            async with asyncio.timeout(5):
-                assert not await ready(world)
-            await socket.close()
-            for status, said in await asyncio.gather(*(posted(ann, room, f"lost {n}") for n in range(40))):
-                assert status == 503 and "nothing was stored" in said, (status, said)
-        await until(lambda: ready(world), within=10)
-        await ann.via("platform").post(room, "after")
-        assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
+    world, postgres, _ = on_postgres
+    ann = await world.person()
+    room = await world.shared_room("chatrooms", ann)
+    await ann.via("platform").post(room, "before")
+    meeting = await world.shared_room("platform", ann)
+    socket = (await ann.via("platform").live(meeting)).events
+    with postgres.silent():
+        async with asyncio.timeout(5):
+            assert not await ready(world)
+        await socket.close()
+        for status, said in await asyncio.gather(*(posted(ann, room, f"lost {n}") for n in range(40))):
+            assert status == 503 and "nothing was stored" in said, (status, said)
+    await until(lambda: ready(world), within=10)
+    await ann.via("platform").post(room, "after")
+    assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
 
-        async def gone():
-            return (await ann.get(f"/api/v1/meetings/{meeting.code}"))["current_participant_count"] == 0
+    async def gone():
+        return (await ann.get(f"/api/v1/meetings/{meeting.code}"))["current_participant_count"] == 0
 
-        await until(gone, within=30)
-    finally:
-        await world.close()
-        await world.server.stop()
-        postgres.stop("immediate")
+    await until(gone, within=30)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_a_post_that_hangs_is_not_said_to_be_lost(request, tmp_path_factory):
+async def test_a_post_that_hangs_is_not_said_to_be_lost(on_postgres):
     """Somebody holds the room's row: the first post has begun and may yet be stored, the one behind it never begins."""
-    if not postgres_is_chosen(request.config):
-        pytest.skip("for Postgres: --store=postgres or both")
-    postgres = Postgres(tmp_path_factory.mktemp("hangs")).start()
-    url = postgres.new_database()
-    world = World(Server(tmp_path_factory.mktemp("hangs-server"), DATABASE_URL=url))
-    await world.server.start()
-    try:
-        ann = await world.person()
-        room = await world.shared_room("chatrooms", ann)
-        live = await ann.via("platform").live(room)
-        with psycopg.connect(url) as holder:
-            holder.execute("select from rooms for update")
-            first = asyncio.create_task(posted(ann, room, "first"))
+    world, postgres, url = on_postgres
+    ann = await world.person()
+    room = await world.shared_room("chatrooms", ann)
+    live = await ann.via("platform").live(room)
+    with psycopg.connect(url) as holder:
+        holder.execute("select from rooms for update")
+        first = asyncio.create_task(posted(ann, room, "first"))
 
-            async def hangs():
-                waiting = "select 1 from pg_stat_activity where application_name = 'convo' and wait_event_type = 'Lock'"
-                return len(postgres.execute(waiting)) > 0
+        async def hangs():
+            waiting = "select 1 from pg_stat_activity where application_name = 'convo' and wait_event_type = 'Lock'"
+            return len(postgres.execute(waiting)) > 0
 
-            await until(hangs)
-            status, said = await posted(ann, room, "second")
-            assert status == 503 and "nothing was stored" in said, (status, said)
-            status, said = await first
-            assert status == 503 and "not known" in said, (status, said)
-        await live.expect_post("first")
-        await ann.via("platform").post(room, "third")
-        assert [post.text for post in await ann.via("platform").history(room)] == ["first", "third"]
-        await live.expect_post("third")
-    finally:
-        await world.close()
-        await world.server.stop()
-        postgres.stop("immediate")
+        await until(hangs)
+        status, said = await posted(ann, room, "second")
+        assert status == 503 and "nothing was stored" in said, (status, said)
+        status, said = await first
+        assert status == 503 and "not known" in said, (status, said)
+    await live.expect_post("first")
+    await ann.via("platform").post(room, "third")
+    assert [post.text for post in await ann.via("platform").history(room)] == ["first", "third"]
+    await live.expect_post("third")
 
 
 @pytest.mark.timeout(180)
-async def test_a_server_that_only_reads_gives_503_until_another_writes(request, tmp_path_factory):
+async def test_a_server_that_only_reads_gives_503_until_another_writes(on_postgres):
     """What a failover leaves behind: the connections are new, and lead to a server that only reads."""
-    if not postgres_is_chosen(request.config):
-        pytest.skip("for Postgres: --store=postgres or both")
-    postgres = Postgres(tmp_path_factory.mktemp("read-only")).start()
-    url = postgres.new_database()
-    world = World(Server(tmp_path_factory.mktemp("read-only-server"), DATABASE_URL=url))
-    await world.server.start()
-    try:
-        ann = await world.person()
-        room = await world.shared_room("chatrooms", ann)
-        await ann.via("platform").post(room, "before")
-        name = url.rpartition("/")[2]
-        postgres.execute(f"alter database {name} set default_transaction_read_only = on")
-        postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'convo'")
-        await shapes_of_unavailability(ann, room)
-        assert not await ready(world)
-        # More of them than there are connections: each has seen the server that only reads.
-        for _ in range(20):
-            assert (await ann.request("PUT", "/api/v1/users/profile", json={"first_name": "Anna"})).status_code == 503
-        postgres.execute(f"alter database {name} reset default_transaction_read_only")
-        await until(lambda: ready(world), within=10)
-        await ann.via("platform").post(room, "after")
-        assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
-        assert await ready(world)
-    finally:
-        await world.close()
-        await world.server.stop()
-        postgres.stop("immediate")
+    world, postgres, url = on_postgres
+    ann = await world.person()
+    room = await world.shared_room("chatrooms", ann)
+    await ann.via("platform").post(room, "before")
+    name = url.rpartition("/")[2]
+    postgres.execute(f"alter database {name} set default_transaction_read_only = on")
+    postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'convo'")
+    await shapes_of_unavailability(ann, room)
+    assert not await ready(world)
+    # More of them than there are connections: each has seen the server that only reads.
+    for _ in range(20):
+        assert (await ann.request("PUT", "/api/v1/users/profile", json={"first_name": "Anna"})).status_code == 503
+    postgres.execute(f"alter database {name} reset default_transaction_read_only")
+    await until(lambda: ready(world), within=10)
+    await ann.via("platform").post(room, "after")
+    assert [post.text for post in await ann.via("platform").history(room)] == ["before", "after"]
+    assert await ready(world)
 
 
 @pytest.fixture
