@@ -79,6 +79,16 @@ pub trait Feed: Send + 'static {
     /// by the next. `Ready(Err(_))` ends the socket, after what was appended, as [`Closed`] says.
     /// Called only when the client's transport can take more.
     fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>>;
+
+    /// As [`Feed::poll_frames`], for whoever brings the frames while the client's task sleeps: on any thread, outside of any
+    /// runtime, perhaps with locks held under which the application wakes its feeds.
+    ///
+    /// `Ready(false)` when there is, or may be, more to do than to append frames: the task is woken to go on, after what was
+    /// appended.
+    fn poll_beside(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<bool> {
+        let _ = (cx, out);
+        Poll::Ready(false)
+    }
 }
 
 /// How a feed ends.

@@ -137,6 +137,11 @@ impl<A: App> Client<A> {
         self.sockets.is_empty() && self.joining.is_empty()
     }
 
+    /// Whether it has nothing under way, and nothing waits to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.out.is_empty()
+    }
+
     /// What waits to be written.
     pub(crate) fn out(&mut self) -> &mut VecDeque<Wire> {
         &mut self.out
@@ -324,9 +329,7 @@ impl<A: App> Client<A> {
         let mut index = 0;
         while let Some(socket) = self.sockets.get_mut(index) {
             let polled = socket.state.poll_frames(cx, &mut frames);
-            frames.drain(..).filter_map(|frame| remember(&mut socket.recovery, frame, capacity)).for_each(|packet| {
-                packet.push_to(&mut self.out);
-            });
+            queue(&mut frames, &mut socket.recovery, capacity, &mut self.out);
             match polled {
                 Poll::Ready(Err(Closed::Lost)) => return Err(Reason::FeedLost),
                 Poll::Ready(Err(Closed::Dismissed)) => {
@@ -339,6 +342,19 @@ impl<A: App> Client<A> {
             }
         }
         Ok(())
+    }
+
+    /// Takes from the feeds what they have, for whoever brings it. `Ready(false)`: the task has to go on, after what was taken.
+    pub(crate) fn pull_beside(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let capacity = self.shared.config.recovery_frames;
+        let (mut frames, mut polled) = (Vec::new(), Poll::Pending);
+        for socket in &mut self.sockets {
+            if let Poll::Ready(is_all) = socket.state.poll_beside(cx, &mut frames) {
+                polled = Poll::Ready(is_all && polled != Poll::Ready(false));
+            }
+            queue(&mut frames, &mut socket.recovery, capacity, &mut self.out);
+        }
+        polled
     }
 
     /// The client is gone: its sockets are parked or ended, its work runs to its end without it.
@@ -367,6 +383,12 @@ impl<A: App> Drop for Client<A> {
             self.shared.end(socket, Reason::TransportError);
         }
     }
+}
+
+/// Notes a feed's frames for a return, and lets them wait to be written.
+fn queue(frames: &mut Vec<Frame>, recovery: &mut Option<Recovery>, capacity: usize, out: &mut VecDeque<Wire>) {
+    let packets = frames.drain(..).filter_map(|frame| remember(recovery, frame, capacity));
+    packets.for_each(|packet| packet.push_to(out));
 }
 
 /// Notes a frame for a return, and gives the packet to send.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts as _, Query, Request};
 use axum::response::{IntoResponse, Response};
+use convo_tap::Tap;
 use http::{Method, StatusCode, header, request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
@@ -114,29 +115,31 @@ fn open_polling<A: App>(shared: Arc<Shared<A>>, request: Request) -> Result<Resp
 async fn open_websocket<A: App>(shared: Arc<Shared<A>>, request: Request) -> Result<Response, Refused> {
     let (mut parts, _) = request.into_parts();
     let handshake = Handshake::new(&parts);
-    let upgrade = upgrade_of(&mut parts, &shared.config).await?;
+    let (upgrade, tap) = upgrade_of(&mut parts, &shared.config).await?;
     let seat = shared.registry.admit(shared.app.address(&handshake), &shared.config)?;
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Not awaited here: this future has the upgrade's leftovers, and would keep them as long as the client.
-        let transport = Transport::WebSocket(Socket::new(socket));
+        let transport = Transport::WebSocket(Socket::new(socket, tap));
         Session::spawn(shared, seat, Arc::new(handshake), transport);
     }))
 }
 
-async fn websocket_of(request: Request, config: &Config) -> Result<WebSocketUpgrade, Refused> {
+async fn websocket_of(request: Request, config: &Config) -> Result<(WebSocketUpgrade, Option<Tap>), Refused> {
     upgrade_of(&mut request.into_parts().0, config).await
 }
 
-async fn upgrade_of(parts: &mut request::Parts, config: &Config) -> Result<WebSocketUpgrade, Refused> {
+/// The upgrade, with its connection's tap if that is a plain one.
+async fn upgrade_of(parts: &mut request::Parts, config: &Config) -> Result<(WebSocketUpgrade, Option<Tap>), Refused> {
     let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await.map_err(|_| match parts.method {
         Method::GET => Refused::BadRequest,
         _ => Refused::BadHandshakeMethod,
     })?;
-    Ok(upgrade
+    let upgrade = upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(config.max_payload)
-        .max_frame_size(config.max_payload))
+        .max_frame_size(config.max_payload);
+    Ok((upgrade, parts.extensions.remove()))
 }
 
 /// Waits for packets; a client that goes away meanwhile drops the wait, which its task sees.
@@ -187,7 +190,11 @@ fn text(body: String) -> Response {
 }
 
 /// Moves a polling session to a WebSocket. A session has only one: another is closed.
-fn upgrade(handle: Arc<Handle>, upgrade: WebSocketUpgrade, timeout: Duration) -> Result<Response, Refused> {
+fn upgrade(
+    handle: Arc<Handle>,
+    (upgrade, tap): (WebSocketUpgrade, Option<Tap>),
+    timeout: Duration,
+) -> Result<Response, Refused> {
     let begun = handle.begin_upgrade();
     Ok(upgrade.on_upgrade(move |mut socket| async move {
         if !begun {
@@ -195,16 +202,16 @@ fn upgrade(handle: Arc<Handle>, upgrade: WebSocketUpgrade, timeout: Duration) ->
         }
         let probed = tokio::time::timeout(timeout, probe(&mut socket, &handle)).await;
         let moved = match probed {
-            Ok(Some(())) => handle.send(Letter::Upgrade(Box::new(socket))),
+            Ok(Some(())) => handle.send(Letter::Upgrade(Box::new(Socket::new(socket, tap)))),
             _ => {
                 // A session that has ended needs no telling.
                 let _ = handle.send(Letter::ProbeFailed);
-                Err(Letter::Upgrade(Box::new(socket)))
+                Err(Letter::Upgrade(Box::new(Socket::new(socket, None))))
             }
         };
         handle.end_upgrade();
         if let Err(Letter::Upgrade(socket)) = moved {
-            close(*socket).await;
+            close(socket.into_inner()).await;
         }
     }))
 }

@@ -4,7 +4,7 @@
 //! implements [`App`] (who may connect, what an event does) and, for each connected socket,
 //! [`Feed`] (what that socket is to be sent).
 //!
-//! **One client is one task, and that task alone touches the client's state.** Each time it wakes it
+//! **One client is one task, and one at a time touches the client's state.** Each time it wakes it
 //!
 //! 1. opens its mail: HTTP requests of a polling client, a WebSocket to move to, an order to close;
 //! 2. collects the application's work that is done, and queues its acknowledgements;
@@ -14,6 +14,9 @@
 //!
 //! Nothing is pushed: a frame waits in the application's own bounded mailbox until the transport is
 //! free, so that mailbox is the only queue, and the application sees for itself that it is full.
+//!
+//! While the task sleeps, whoever wakes it for a feed pulls and writes for it, where that takes no waiting and the
+//! client has a plain WebSocket: one whose request came with its connection's [`convo_tap::Tap`] as an extension.
 //!
 //! * [Engine.IO protocol, revision 4](https://github.com/socketio/socket.io/blob/main/docs/engine.io-protocol/v4-current.md)
 //! * [Socket.IO protocol, revision 5](https://github.com/socketio/socket.io/blob/main/docs/socket.io-protocol/v5-current.md)
@@ -33,6 +36,7 @@ mod recovery;
 mod registry;
 mod session;
 mod shared;
+mod stand_in;
 mod transport;
 
 pub use app::{Ack, App, Closed, Connect, Event, Feed, Frame, Reason, Refusal, Reply};

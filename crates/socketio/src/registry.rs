@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Context;
 
-use axum::extract::ws::WebSocket;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -14,6 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::app::Reason;
 use crate::config::Config;
 use crate::id::Sid;
+use crate::transport::Socket;
 
 /// What a client's task is told from outside.
 pub(crate) enum Letter {
@@ -26,7 +26,7 @@ pub(crate) enum Letter {
     /// The probed WebSocket did not take over.
     ProbeFailed,
     /// The WebSocket takes over.
-    Upgrade(Box<WebSocket>),
+    Upgrade(Box<Socket>),
     /// The session is to end; the sender is dropped when it has.
     Close(Reason, Option<oneshot::Sender<()>>),
 }
@@ -57,8 +57,13 @@ impl Handle {
         }
         mailbox.letters.push(letter);
         drop(mailbox);
-        self.task.wake();
+        self.wake();
         Ok(())
+    }
+
+    /// Wakes the task.
+    pub(crate) fn wake(&self) {
+        self.task.wake();
     }
 
     /// Takes the letters, and has the task woken by the next.

@@ -1,6 +1,5 @@
 //! One client's task: the Engine.IO layer.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -13,8 +12,9 @@ use crate::client::Client;
 use crate::deadlines::{Deadline, Deadlines};
 use crate::engine::{self, Packet, Wire};
 use crate::handshake::Handshake;
-use crate::registry::{Letter, Seat};
+use crate::registry::{Handle, Letter, Seat};
 use crate::shared::Shared;
+use crate::stand_in::Task;
 use crate::transport::{Polling, Socket, Transport};
 
 /// Packets that are read before others of the client's concerns get their turn.
@@ -25,6 +25,8 @@ pub(crate) struct Session<A: App> {
     transport: Transport,
     client: Client<A>,
     deadlines: Deadlines,
+    /// Something of it is in disorder.
+    has_failed: bool,
     shared: Arc<Shared<A>>,
     /// Who wants to know that the session has ended; dropped with it.
     awaiting_end: Option<oneshot::Sender<()>>,
@@ -35,8 +37,7 @@ pub(crate) struct Session<A: App> {
 impl<A: App> Session<A> {
     /// Starts the client's task.
     pub(crate) fn spawn(shared: Arc<Shared<A>>, seat: Seat, handshake: Arc<Handshake>, transport: Transport) {
-        let mut session = Self::new(shared, seat, handshake, transport);
-        tokio::spawn(poll_fn(move |cx| session.poll(cx)));
+        tokio::spawn(Task::new(Self::new(shared, seat, handshake, transport)));
     }
 
     fn new(shared: Arc<Shared<A>>, mut seat: Seat, handshake: Arc<Handshake>, transport: Transport) -> Self {
@@ -47,18 +48,25 @@ impl<A: App> Session<A> {
         }
         let mut deadlines = Deadlines::new(Deadline::Ping, shared.config.ping_interval);
         deadlines.set(Deadline::Join, shared.config.connect_timeout);
-        Self { transport, client, deadlines, shared, awaiting_end: None, seat }
+        Self { transport, client, deadlines, has_failed: false, shared, awaiting_end: None, seat }
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.seat.handle
     }
 
     /// Does all that can be done now. Returns when everything waits, each with its waker registered.
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+    fn drive(&mut self, cx: &mut Context<'_>, feeds: &mut Context<'_>) -> Result<(), Reason> {
+        if self.has_failed {
+            return Err(Reason::FeedLost);
+        }
         loop {
             self.open_mail(cx)?;
             let worked = self.client.work(cx);
             let was_held_up = self.is_held_up();
             let read = self.read(cx)?;
             self.keep_time(read, cx)?;
-            let wrote = self.write(cx)?;
+            let wrote = self.write(cx, feeds)?;
             // Writing goes on until it waits. It changes nothing for the others, unless it was what held up the reading,
             // or ended a socket: most wake-ups are for one packet to write, and end here.
             if !(read || worked || wrote && (was_held_up || self.client.is_homeless())) {
@@ -78,7 +86,7 @@ impl<A: App> Session<A> {
                 (Letter::Post(body, handled), Transport::Polling(polling)) => polling.post(body, handled)?,
                 (Letter::Probed, Transport::Polling(polling)) => polling.set_probed(true),
                 (Letter::ProbeFailed, Transport::Polling(polling)) => polling.set_probed(false),
-                (Letter::Upgrade(socket), _) => self.upgrade(Socket::new(*socket)),
+                (Letter::Upgrade(socket), _) => self.upgrade(*socket),
                 // Polling requests that crossed the upgrade: dropped, which refuses them.
                 (_, Transport::WebSocket(_)) => {}
             }
@@ -173,12 +181,12 @@ impl<A: App> Session<A> {
     }
 
     /// Writes what waits, then what the feeds have; whether there was anything.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Reason> {
+    fn write(&mut self, cx: &mut Context<'_>, feeds: &mut Context<'_>) -> Result<bool, Reason> {
         let mut wrote = false;
         while let Poll::Ready(writable) = self.transport.poll_writable(cx) {
             writable?;
             self.deadlines.clear(Deadline::Write);
-            self.client.pull(cx)?;
+            self.client.pull(feeds)?;
             if self.client.out().is_empty() {
                 break;
             }
@@ -196,6 +204,28 @@ impl<A: App> Session<A> {
         Ok(wrote)
     }
 
+    /// For whoever brings events while the task sleeps: writes what the feeds have. False where the task is to go on.
+    pub(crate) fn write_beside(&mut self, feeds: &mut Context<'_>) -> bool {
+        let Transport::WebSocket(socket) = &mut self.transport else { return false };
+        if !self.client.is_idle() || !socket.is_idle() {
+            return false;
+        }
+        while let Poll::Ready(is_all) = self.client.pull_beside(feeds) {
+            let count = socket.write_beside(self.client.out());
+            self.shared.registry.counters.packets_out.fetch_add(count as u64, Ordering::Relaxed);
+            if !is_all || !socket.is_idle() || !self.client.is_idle() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The session is to end; not here. False, as in [`Session::write_beside`].
+    pub(crate) fn fail(&mut self) -> bool {
+        self.has_failed = true;
+        false
+    }
+
     fn end(&mut self, reason: Reason, cx: &mut Context<'_>) {
         debug!(sid = ?self.seat.sid, %reason, "client is gone");
         // In this order: who waits for the end expects the sockets to be parked.
@@ -204,8 +234,9 @@ impl<A: App> Session<A> {
         std::mem::replace(&mut self.transport, polling()).close(reason, cx);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.drive(cx) {
+    /// `feeds`: with the waker for the feeds.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, feeds: &mut Context<'_>) -> Poll<()> {
+        match self.drive(cx, feeds) {
             Ok(()) => Poll::Pending,
             Err(reason) => {
                 self.end(reason, cx);

@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bytes::{Buf as _, Bytes};
+use convo_tap::Tap;
 use futures_util::{Sink as _, Stream as _, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::task::coop;
@@ -58,7 +60,7 @@ impl Transport {
 
     /// Whether written packets have not left yet.
     pub(crate) fn is_writing(&self) -> bool {
-        matches!(self, Self::WebSocket(Socket { dirty: true, .. }))
+        matches!(self, Self::WebSocket(socket) if socket.dirty)
     }
 
     /// Ends the connection, politely unless it is lost already.
@@ -195,16 +197,55 @@ impl Polling {
 /// A WebSocket, each packet a message.
 pub(crate) struct Socket {
     inner: WebSocket,
-    /// Something was written and not yet flushed.
+    /// The way past the library, on a plain connection.
+    tap: Option<Tap>,
+    /// The rest of what was written there.
+    rest: Bytes,
+    /// Something was written and has not left yet.
     dirty: bool,
 }
 
 impl Socket {
-    pub(crate) fn new(inner: WebSocket) -> Self {
-        Self { inner, dirty: false }
+    pub(crate) fn new(inner: WebSocket, tap: Option<Tap>) -> Self {
+        Self { inner, tap, rest: Bytes::new(), dirty: false }
+    }
+
+    pub(crate) fn into_inner(self) -> WebSocket {
+        self.inner
+    }
+
+    /// Whether nothing is being written, so that others may write past the library.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.dirty && self.tap.as_ref().is_some_and(Tap::is_open)
+    }
+
+    /// Writes all of `out` past the library, as far as it leaves at once; gives the number of packets. Only when idle, and
+    /// then idle no more if some is left. Binary packets are left in `out`, with what is before them.
+    pub(crate) fn write_beside(&mut self, out: &mut VecDeque<Wire>) -> usize {
+        let Some(tap) = &self.tap else { return 0 };
+        let mut frames = Vec::new();
+        for packet in &*out {
+            let Wire::Text(text) = packet else { return 0 };
+            convo_tap::push_text(text, &mut frames);
+        }
+        let taken = if frames.is_empty() { 0 } else { tap.try_write(&frames) };
+        self.rest = Bytes::from(frames).slice(taken..);
+        self.dirty = !self.rest.is_empty();
+        out.drain(..).count()
+    }
+
+    /// Ready when what was written past the library has left. Until then the library may not write, nor read, for it
+    /// answers what it reads.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
+        while let (false, Some(tap)) = (self.rest.is_empty(), &self.tap) {
+            let taken = ready!(tap.poll_write(cx, &self.rest)).map_err(|_| Reason::TransportError)?;
+            self.rest.advance(taken);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wire, Reason>> {
+        ready!(self.poll_rest(cx))?;
         loop {
             let message = match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
                 Some(Ok(message)) => message,
@@ -222,6 +263,7 @@ impl Socket {
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
         if self.dirty {
+            ready!(self.poll_rest(cx))?;
             ready!(Pin::new(&mut self.inner).poll_flush(cx)).map_err(|_| Reason::TransportError)?;
             self.dirty = false;
         }
@@ -255,6 +297,10 @@ impl Socket {
             Reason::ParseError => close_code::PROTOCOL,
             _ => close_code::NORMAL,
         };
+        if !self.rest.is_empty() {
+            // In the middle of a frame, and its client does not read.
+            return;
+        }
         let frame = Message::Close(Some(CloseFrame { code, reason: "".into() }));
         if Pin::new(&mut self.inner).start_send(frame).is_err() {
             return;

@@ -210,18 +210,27 @@ impl Desk {
         joined.as_ref()?.iter().find(|(id, _)| *id == room).map(|(_, who)| who.clone())
     }
 
-    /// Somebody went from the room: perhaps the socket's own user, who may be back already.
-    pub(crate) fn somebody_went(&self, told: &Told) {
+    /// Whether the event says that the socket's own user went from the room.
+    pub(crate) fn is_own_going(&self, told: &Told) -> bool {
+        let gone = match &told.event {
+            Event::MemberLeft { user, .. } => Party::User(*user),
+            Event::Left(participant) => participant.party(),
+            _ => return false,
+        };
+        gone == self.actor.party()
+    }
+
+    /// The socket's own user went from the room, and may be back already.
+    pub(crate) fn own_user_went(&self, told: &Told) {
         match &told.event {
             // The room was told of it in the same words.
-            Event::MemberLeft { user, .. } if Party::User(*user) == self.actor.party() => {
+            Event::MemberLeft { .. } => {
                 if let Some(who) = self.forget_unheard(told.room) {
                     self.presence.went(told.room, who.party, || {});
                 }
             }
             // Removed from a meeting, if the bus does not tell it any more.
-            Event::Left(participant) if participant.party() == self.actor.party() => self.look_at(told.room),
-            _ => {}
+            _ => self.look_at(told.room),
         }
     }
 
@@ -261,6 +270,10 @@ impl Desk {
     pub(crate) fn complaints(&self, cx: &Context<'_>) -> Vec<wire::Complaint> {
         self.reader.register(cx.waker());
         std::mem::take(&mut *self.complaints.lock())
+    }
+
+    pub(crate) fn has_complaints(&self) -> bool {
+        !self.complaints.lock().is_empty()
     }
 
     pub(crate) fn lag(&self) -> MutexGuard<'_, Option<Box<Lag>>> {

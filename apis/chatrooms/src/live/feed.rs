@@ -24,13 +24,15 @@ pub struct Socket {
     desk: Arc<Desk>,
     namespace: Namespace,
     takes_offsets: bool,
+    /// By these the socket itself may have gone from a room, which is yet to be looked at.
+    goings: Vec<Arc<Told>>,
     /// The session is over.
     close: Option<Close>,
 }
 
 impl Socket {
     pub(crate) fn new(desk: Arc<Desk>, namespace: Namespace, takes_offsets: bool) -> Self {
-        Self { desk, namespace, takes_offsets, close: None }
+        Self { desk, namespace, takes_offsets, goings: Vec::new(), close: None }
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {
@@ -68,6 +70,11 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether there is nothing but events to be sent as they come.
+    fn is_live(&self) -> bool {
+        self.close.is_none() && self.goings.is_empty() && self.desk.lag().is_none()
+    }
+
     /// The next page of what was missed.
     fn poll_missed(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Message>>>> {
         match &mut *self.desk.lag() {
@@ -79,7 +86,9 @@ impl Socket {
     fn take(&mut self, batch: Batch, out: &mut Vec<Frame>) {
         let mut lag = self.desk.lag();
         for told in &batch.told {
-            self.desk.somebody_went(told);
+            if self.desk.is_own_going(told) {
+                self.goings.push(told.clone());
+            }
             if !lag.as_mut().is_some_and(|lag| lag.has_sent(told)) {
                 out.extend(self.frame(told));
             }
@@ -120,7 +129,11 @@ impl Feed for Socket {
     fn poll_frames(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<Result<(), Closed>> {
         let before = out.len();
         out.extend(self.complaints(cx));
-        while out.len() == before {
+        loop {
+            self.goings.drain(..).for_each(|told| self.desk.own_user_went(&told));
+            if out.len() > before {
+                return Poll::Ready(Ok(()));
+            }
             match self.close {
                 // The server closes the connection itself, in a way that has the client come back.
                 Some(Close::Restart) => return Poll::Pending,
@@ -132,6 +145,15 @@ impl Feed for Socket {
                 return Poll::Ready(Err(closed));
             }
         }
-        Poll::Ready(Ok(()))
+    }
+
+    fn poll_beside(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<bool> {
+        if !self.is_live() || self.desk.has_complaints() {
+            return Poll::Ready(false);
+        }
+        let mut batch = Batch::default();
+        ready!(self.desk.session().poll_batch(cx, BATCH, &mut batch));
+        self.take(batch, out);
+        Poll::Ready(self.is_live())
     }
 }

@@ -2,4 +2,5 @@
 
 mod engine;
 mod sockets;
+mod stand_in;
 mod support;

@@ -1,25 +1,30 @@
 //! A server with a scripted application, and clients that can misbehave.
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum::serve::{IncomingStream, Listener};
 use convo_socketio::{
     Ack, App, Closed, Config, Connect, Event, EventPacket, Feed, Frame, Reason, Refusal, Reply, SocketIo, event_packet,
 };
+use convo_tap::{Tap, Tapped};
 use futures_util::task::AtomicWaker;
 use futures_util::{SinkExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -40,12 +45,16 @@ pub(crate) struct Script {
     pub(crate) gate: Arc<Semaphore>,
     /// Frames that the flood has given.
     pub(crate) flooded: Arc<Mutex<usize>>,
+    /// Of all sockets, in the order in which they came.
+    mailboxes: Mutex<Vec<Arc<Mailbox>>>,
 }
 
 #[derive(Default)]
 struct Mailbox {
     state: Mutex<(Vec<Frame>, bool, Option<Closed>)>,
     task: AtomicWaker,
+    /// Who takes the frames beside the task is to find a defect.
+    broken: AtomicBool,
 }
 
 pub(crate) struct Socket {
@@ -56,10 +65,16 @@ pub(crate) struct Socket {
     flooded: Arc<Mutex<usize>>,
 }
 
+impl Mailbox {
+    fn push(&self, frames: impl IntoIterator<Item = Frame>) {
+        self.state.lock().0.extend(frames);
+        self.task.wake();
+    }
+}
+
 impl Socket {
     fn push(&self, frames: impl IntoIterator<Item = Frame>) {
-        self.mailbox.state.lock().0.extend(frames);
-        self.mailbox.task.wake();
+        self.mailbox.push(frames);
     }
 }
 
@@ -77,6 +92,19 @@ impl Feed for Socket {
             (Some(closed), _) => Poll::Ready(Err(closed)),
             (_, true) => Poll::Pending,
             (_, false) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_beside(&mut self, cx: &mut Context<'_>, out: &mut Vec<Frame>) -> Poll<bool> {
+        assert!(!self.mailbox.broken.load(Ordering::Relaxed), "as the test asked");
+        self.mailbox.task.register(cx.waker());
+        match &mut *self.mailbox.state.lock() {
+            (frames, false, None) if frames.is_empty() => Poll::Pending,
+            (frames, false, None) => {
+                out.append(frames);
+                Poll::Ready(true)
+            }
+            _ => Poll::Ready(false),
         }
     }
 }
@@ -106,6 +134,7 @@ impl App for Script {
             mailbox: Arc::default(),
             flooded: self.flooded.clone(),
         };
+        self.mailboxes.lock().push(socket.mailbox.clone());
         if connect.auth["tell"] == true {
             socket.push([Frame::Packet(event_packet(&socket.namespace, "seen", &seen).unwrap())]);
         }
@@ -187,14 +216,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(config: Config) -> Self {
-        let script = Script { log: Arc::default(), gate: Arc::new(Semaphore::new(0)), flooded: Arc::default() };
+        let script = Script {
+            log: Arc::default(),
+            gate: Arc::new(Semaphore::new(0)),
+            flooded: Arc::default(),
+            mailboxes: Mutex::default(),
+        };
         let socketio = SocketIo::new(script, config);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let waiting = Arc::<AtomicUsize>::default();
         let router = socketio.router::<()>().layer(from_fn_with_state(waiting.clone(), count_waiting));
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        let service = router.into_make_service_with_connect_info::<Door>();
+        tokio::spawn(async move { axum::serve(Plain(listener), service).await });
         Self { socketio, address, waiting }
     }
 
@@ -213,6 +247,17 @@ impl Server {
 
     pub(crate) fn log(&self) -> Vec<String> {
         self.socketio.app().log.lock().clone()
+    }
+
+    /// Gives frames to the socket that came as number `index`, and wakes whoever is to be woken.
+    pub(crate) fn tell(&self, index: usize, frames: impl IntoIterator<Item = Frame>) {
+        let mailbox = self.socketio.app().mailboxes.lock()[index].clone();
+        mailbox.push(frames);
+    }
+
+    /// Whoever takes frames of this socket beside its task finds a defect.
+    pub(crate) fn break_down(&self, index: usize) {
+        self.socketio.app().mailboxes.lock()[index].broken.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn gate(&self) -> &Semaphore {
@@ -280,8 +325,42 @@ impl Server {
     }
 }
 
-/// Counts the requests whose handler has begun and could not answer at once.
-async fn count_waiting(State(waiting): State<Arc<AtomicUsize>>, request: Request, next: Next) -> Response {
+/// Accepts plain connections, each with its tap.
+struct Plain(TcpListener);
+
+impl Listener for Plain {
+    type Io = Tapped;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Tapped, SocketAddr) {
+        let (stream, peer) = self.0.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        (Tapped::new(stream), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+#[derive(Clone)]
+struct Door(Tap, SocketAddr);
+
+impl Connected<IncomingStream<'_, Plain>> for Door {
+    fn connect_info(stream: IncomingStream<'_, Plain>) -> Self {
+        Self(stream.io().tap(), *stream.remote_addr())
+    }
+}
+
+/// Tells the server of the connection, and counts the requests whose handler has begun and could not answer at once.
+async fn count_waiting(
+    State(waiting): State<Arc<AtomicUsize>>,
+    ConnectInfo(Door(tap, peer)): ConnectInfo<Door>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(tap);
     let mut response = pin!(next.run(request));
     let mut polled_before = false;
     poll_fn(|cx| {
@@ -318,6 +397,17 @@ impl WebSocket {
 
     pub(crate) async fn text(&mut self) -> String {
         self.next().await.into_text().unwrap().to_string()
+    }
+
+    /// What lies in the client's end, read while no task can run.
+    pub(crate) fn lying_there(&self) -> Vec<u8> {
+        use std::io::Read as _;
+        let MaybeTlsStream::Plain(stream) = self.0.get_ref() else { panic!("a plain connection") };
+        let mut stream = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().unwrap());
+        let mut bytes = vec![0; 64 * 1024];
+        let read = stream.read(&mut bytes);
+        bytes.truncate(read.unwrap_or(0));
+        bytes
     }
 
     /// Waits for the end, past anything else; gives the close code if there was one.
