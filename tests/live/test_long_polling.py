@@ -127,3 +127,27 @@ async def test_who_came_and_went_is_recovered_too(world):
     again = await Polling.open(world, ben.token, recovery=True, pid=socket.state["pid"], offset=offset)
     assert again.state["sid"] == socket.state["sid"], "the same socket"
     assert again.missed == [left]
+
+
+async def test_who_is_lost_goes_after_a_moment_and_comes_back(world):
+    """The socket is kept for longer: its rooms need not take somebody who closed a tab for present that long."""
+    room, ann, ben = await chatroom(world, "Ann Lee", "Ben Hall")
+    anns = (await ann.via("chatrooms").live(room)).events
+    world.opened.append(anns)
+
+    def moves():
+        return [event for event, *_ in anns.seen if event in ("userJoined", "userLeft")]
+
+    socket = await Polling.open(world, ben.token, recovery=True)
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    await anns.until(lambda: moves() == ["userJoined"])
+    for _ in range(2):
+        # Back at once, and nobody hears of it: of the last loss alone they do.
+        await socket.post("1")
+        socket = await Polling.open(world, ben.token, recovery=True, pid=socket.state["pid"])
+    await socket.post("1")
+    await anns.until(lambda: moves() == ["userJoined", "userLeft"], what="that he is away")
+    again = await Polling.open(world, ben.token, recovery=True, pid=socket.state["pid"])
+    assert again.state["sid"] == socket.state["sid"], "the same socket"
+    await anns.until(lambda: moves() == ["userJoined", "userLeft", "userJoined"], what="that he is back")
+    assert (await again.call("typing", {"chatroomId": room.id, "isTyping": True}))[0] == {"ok": True}

@@ -22,12 +22,14 @@ use convo_socketio::Ack;
 use futures_util::{future::BoxFuture, task::AtomicWaker};
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{sync::Arc, task::Context};
+use std::{sync::Arc, task::Context, time::Duration};
 
 /// Rooms that one socket hears.
 const ROOMS: usize = 1_000;
 /// Errors that wait for one socket; a client that reads none of them needs no more.
 const COMPLAINTS: usize = 16;
+/// How long a lost connection is not spoken of. Official clients try to come back after 1, 2 and 4 seconds, about.
+const MOMENT: Duration = Duration::from_secs(10);
 
 /// One socket, as its events see it.
 pub(crate) struct Desk {
@@ -37,15 +39,41 @@ pub(crate) struct Desk {
     asker: Asker,
     session: Session,
     frames: Frames,
-    /// The rooms that it joined, and who one is there; the bus may have ceased to tell it one ([`Desk::look_at`]). `None`: it
-    /// is gone.
-    joined: Mutex<Option<Vec<(RoomId, Who)>>>,
+    /// `None`: it is gone.
+    joined: Mutex<Option<Joined>>,
     /// Held while a room is joined or left, for the events behind it are meant to find that done.
     turn: tokio::sync::Mutex<()>,
     complaints: Mutex<Vec<wire::Complaint>>,
     /// What the socket was too slow for. Boxed, for most never are.
     lag: Mutex<Option<Box<Lag>>>,
     reader: AtomicWaker,
+}
+
+/// The rooms that a socket joined, and who one is there; the bus may have ceased to tell it one ([`Desk::look_at`]).
+#[derive(Default)]
+struct Joined {
+    rooms: Vec<(RoomId, Who)>,
+    /// How often its connection was lost, or found again.
+    changes: u64,
+    /// Its connection is lost for longer than a moment: the rooms believe that it went.
+    is_away: bool,
+}
+
+/// Who went from a room.
+struct Gone {
+    who: Who,
+    /// The room believes so already.
+    is_known: bool,
+}
+
+impl Joined {
+    fn place(&self, room: RoomId) -> Option<usize> {
+        self.rooms.iter().position(|(id, _)| *id == room)
+    }
+
+    fn remove(&mut self, place: usize) -> Gone {
+        Gone { who: self.rooms.swap_remove(place).1, is_known: self.is_away }
+    }
 }
 
 /// An event that made sense.
@@ -67,7 +95,7 @@ impl Desk {
             asker,
             session,
             frames,
-            joined: Mutex::new(Some(Vec::new())),
+            joined: Mutex::new(Some(Joined::default())),
             turn: tokio::sync::Mutex::default(),
             complaints: Mutex::default(),
             lag: Mutex::default(),
@@ -121,7 +149,7 @@ impl Desk {
     }
 
     async fn join(&self, by: RoomRef) -> Result<Ack> {
-        if self.joined.lock().as_ref().is_some_and(|joined| joined.len() >= ROOMS) {
+        if self.joined.lock().as_ref().is_some_and(|joined| joined.rooms.len() >= ROOMS) {
             return Err(Error::invalid("chatroomId", "This socket is in too many chatrooms"));
         }
         let domain = &self.app.domain;
@@ -147,9 +175,11 @@ impl Desk {
     fn enter(&self, room: RoomId, who: Who) -> bool {
         let mut joined = self.joined.lock();
         match joined.as_mut() {
-            Some(joined) if joined.iter().all(|(id, _)| *id != room) => {
-                self.presence.came(room, who.party, || self.tell_presence(room, who.clone(), true));
-                joined.push((room, who));
+            Some(joined) if joined.place(room).is_none() => {
+                if !joined.is_away {
+                    self.come(room, &who);
+                }
+                joined.rooms.push((room, who));
             }
             Some(_) => {}
             None => return false,
@@ -160,7 +190,7 @@ impl Desk {
     async fn leave(self: &Arc<Self>, by: RoomRef) -> Result<Ack> {
         let room = self.app.domain.find_room(by, RoomKind::Chatroom).await?;
         match self.forget(room) {
-            Some(who) => self.exit(room, who),
+            Some(gone) => self.exit(room, &gone),
             None => self.app.domain.bus.unsubscribe(&self.session, room),
         }
         if let Some(lag) = &mut *self.lag.lock() {
@@ -169,21 +199,68 @@ impl Desk {
         ack(&wire::Left { ok: true, chatroom_id: room.0 })
     }
 
-    fn forget(&self, room: RoomId) -> Option<Who> {
+    fn forget(&self, room: RoomId) -> Option<Gone> {
         let mut joined = self.joined.lock();
         let joined = joined.as_mut()?;
-        let index = joined.iter().position(|(id, _)| *id == room)?;
-        Some(joined.swap_remove(index).1)
+        joined.place(room).map(|place| joined.remove(place))
     }
 
     /// Hears the room no more, and tells it so.
-    fn exit(&self, room: RoomId, who: Who) {
+    fn exit(&self, room: RoomId, gone: &Gone) {
         self.app.domain.bus.unsubscribe(&self.session, room);
-        self.presence.went(room, who.party, || self.tell_presence(room, who.clone(), false));
-        if let Some(guest) = who.participant {
+        self.went(room, gone, true);
+        if let Some(guest) = gone.who.participant {
             let domain = self.app.domain.clone();
             tokio::spawn(async move { domain.guest_gone(room, guest).await });
         }
+    }
+
+    fn come(&self, room: RoomId, who: &Who) {
+        self.presence.came(room, who.party, || self.tell_presence(room, who.clone(), true));
+    }
+
+    /// `told`: the room is to be told.
+    fn went(&self, room: RoomId, gone: &Gone, told: bool) {
+        if gone.is_known {
+            return;
+        }
+        self.presence.went(room, gone.who.party, || {
+            if told {
+                self.tell_presence(room, gone.who.clone(), false);
+            }
+        });
+    }
+
+    /// The connection is lost. Most clients are back in a moment; if this one is not, its rooms are told that it went.
+    pub(crate) fn lost(self: &Arc<Self>) {
+        let Some(changes) = self.changed() else { return };
+        let desk = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(MOMENT).await;
+            let mut joined = desk.joined.lock();
+            let Some(joined) = joined.as_mut().filter(|joined| joined.changes == changes) else { return };
+            for (room, who) in &joined.rooms {
+                desk.went(*room, &Gone { who: who.clone(), is_known: false }, true);
+            }
+            joined.is_away = true;
+        });
+    }
+
+    /// The client is back.
+    pub(crate) fn found(&self) {
+        self.changed();
+        if let Some(joined) = self.joined.lock().as_mut()
+            && std::mem::take(&mut joined.is_away)
+        {
+            joined.rooms.iter().for_each(|(room, who)| self.come(*room, who));
+        }
+    }
+
+    fn changed(&self) -> Option<u64> {
+        let mut joined = self.joined.lock();
+        let joined = joined.as_mut()?;
+        joined.changes += 1;
+        Some(joined.changes)
     }
 
     fn tell_presence(&self, room: RoomId, who: Who, here: bool) {
@@ -207,7 +284,7 @@ impl Desk {
 
     fn who(&self, room: RoomId) -> Option<Who> {
         let joined = self.joined.lock();
-        joined.as_ref()?.iter().find(|(id, _)| *id == room).map(|(_, who)| who.clone())
+        joined.as_ref()?.rooms.iter().find(|(id, _)| *id == room).map(|(_, who)| who.clone())
     }
 
     /// Whether the event says that the socket's own user went from the room.
@@ -225,8 +302,8 @@ impl Desk {
         match &told.event {
             // The room was told of it in the same words.
             Event::MemberLeft { .. } => {
-                if let Some(who) = self.forget_unheard(told.room) {
-                    self.presence.went(told.room, who.party, || {});
+                if let Some(gone) = self.forget_unheard(told.room) {
+                    self.went(told.room, &gone, false);
                 }
             }
             // Removed from a meeting, if the bus does not tell it any more.
@@ -236,24 +313,24 @@ impl Desk {
 
     /// Says that the socket went from a room that it hears no more, if it has not left it by itself.
     fn look_at(&self, room: RoomId) {
-        if let Some(who) = self.forget_unheard(room) {
-            self.presence.went(room, who.party, || self.tell_presence(room, who.clone(), false));
+        if let Some(gone) = self.forget_unheard(room) {
+            self.went(room, &gone, true);
         }
     }
 
     /// Looks under the lock, for who joins is told the room before this says so.
-    fn forget_unheard(&self, room: RoomId) -> Option<Who> {
+    fn forget_unheard(&self, room: RoomId) -> Option<Gone> {
         let mut joined = self.joined.lock();
         let joined = joined.as_mut()?;
-        let index = joined.iter().position(|(id, _)| *id == room)?;
+        let place = joined.place(room)?;
         let is_heard = self.app.domain.bus.hears(&self.session, room);
-        (!is_heard).then(|| joined.swap_remove(index).1)
+        (!is_heard).then(|| joined.remove(place))
     }
 
     /// The socket is gone.
     pub(crate) fn gone(&self) {
-        let joined = self.joined.lock().take();
-        joined.into_iter().flatten().for_each(|(room, who)| self.exit(room, who));
+        let Some(Joined { rooms, is_away, .. }) = self.joined.lock().take() else { return };
+        rooms.into_iter().for_each(|(room, who)| self.exit(room, &Gone { who, is_known: is_away }));
     }
 
     /// An error of an event that asked for no acknowledgement, to be sent as an event.

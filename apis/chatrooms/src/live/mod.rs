@@ -96,6 +96,7 @@ impl App for Live {
     }
 
     fn park(&self, socket: &mut Socket, _: Reason) -> Option<u128> {
+        socket.desk().lost();
         match socket.desk().actor() {
             Actor::User(caller) => Some(caller.user.0.as_u128()),
             // Their seat is given back sooner than a parked socket.
@@ -105,10 +106,14 @@ impl App for Live {
 
     /// Only the same log-in comes back, and only while it is good: it is what closes the socket when it ends.
     async fn recover(&self, socket: &mut Socket, connect: &Connect) -> bool {
-        match (self.authenticate(connect).await, socket.desk().actor()) {
+        let is_same = match (self.authenticate(connect).await, socket.desk().actor()) {
             (Ok(Actor::User(comes)), Actor::User(was)) => (comes.user, comes.login) == (was.user, was.login),
             _ => false,
+        };
+        if is_same {
+            socket.desk().found();
         }
+        is_same
     }
 
     fn disconnect(&self, socket: Socket, _: Reason) {
