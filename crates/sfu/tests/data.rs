@@ -3,9 +3,11 @@
 mod common;
 
 use common::{Kit, Name, Weather, World};
-use convo_sfu::{Command, Input};
+use convo_sfu::{Command, Input, Join};
 use livekit_protocol as proto;
-use proto::{signal_request::Message as Request, signal_response::Message as Response};
+use proto::{
+    data_packet::Value, signal_request::Message as Request, signal_response::Message as Response,
+};
 use std::time::Duration;
 
 /// What an SDK cuts a file into.
@@ -197,6 +199,39 @@ fn a_handle_is_one_tracks_however_many_there_were() {
     let handles: Vec<_> = handles.collect();
     assert_eq!(handles.len(), 66_001);
     assert!(handles[1..].iter().all(|handle| *handle > 0 && *handle != handles[0]));
+}
+
+/// What came of a kind.
+fn count(world: &World, name: Name, is: impl Fn(&Value) -> bool) -> usize {
+    world.clients[name].data.iter().filter(|(_, packet)| packet.value.as_ref().is_some_and(&is)).count()
+}
+
+fn say(world: &mut World, from: Name, value: Value) {
+    assert!(world.clients[from].send("_reliable", &proto::DataPacket { value: Some(value), ..Default::default() }));
+    world.run(Duration::from_secs(1));
+}
+
+fn enter_with(world: &mut World, identity: &str, change: impl FnOnce(&mut Join)) -> Name {
+    let name = world.join_with(identity, change);
+    world.until("media is connected", |w| w.clients[name].connected);
+    name
+}
+
+#[test]
+fn metrics_are_for_who_may_have_them_and_subscribes_to_their_sender() {
+    let mut world = World::new(95);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let cid = enter_with(&mut world, "cid", |join| join.permission.can_subscribe_metrics = true);
+    world.run(Duration::from_secs(1));
+    let metrics = |value: &Value| matches!(value, Value::Metrics(_));
+    say(&mut world, ann, Value::Metrics(proto::MetricsBatch::default()));
+    assert_eq!([ann, bob, cid].map(|name| count(&world, name, metrics)), [0, 0, 0], "he sees nothing of her");
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    say(&mut world, ann, Value::Metrics(proto::MetricsBatch::default()));
+    assert_eq!([ann, bob, cid].map(|name| count(&world, name, metrics)), [0, 0, 1]);
+    say(&mut world, ann, Value::User(proto::UserPacket::default()));
+    assert_eq!([bob, cid].map(|name| count(&world, name, |value| matches!(value, Value::User(_)))), [1, 1]);
 }
 
 #[test]

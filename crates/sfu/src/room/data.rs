@@ -143,11 +143,25 @@ impl Room {
             return;
         }
         let person = &mut self.people[from];
+        if let Some(Value::Metrics(_)) = &packet.value {
+            return self.relay_metrics(from, lane, &packet, cx);
+        }
         if person.keeps_chat && person.data.takes_chat(&packet) {
             let connection = person.last_connection;
             return self.tell(EventKind::Chat { connection, packet: Box::new(packet) }, cx);
         }
         self.relay(Some(from), lane, packet, cx);
+    }
+
+    /// What a client measures, some every second, is for those alone who may have it and subscribe to its tracks.
+    fn relay_metrics(&mut self, from: ParticipantKey, lane: Lane, packet: &proto::DataPacket, cx: &mut Cx<'_>) {
+        let may = |p: &Participant| p.permission().can_subscribe_metrics;
+        let sees = |p: &Participant| p.subscriptions.iter().any(|s| self.publisher_of(*s) == from);
+        let keys: Vec<_> = self.people.iter().filter(|(_, p)| may(p) && sees(p)).map(|(key, _)| key).collect();
+        let bytes = packet.encode_to_vec();
+        for key in keys {
+            self.deliver(key, lane, &bytes, cx);
+        }
     }
 
     /// To all that it is for, but not to whom it is from; once.

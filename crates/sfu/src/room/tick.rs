@@ -81,7 +81,7 @@ impl Room {
         }
     }
 
-    fn publisher_of(&self, subscription: SubscriptionKey) -> ParticipantKey {
+    pub(super) fn publisher_of(&self, subscription: SubscriptionKey) -> ParticipantKey {
         self.tracks[self.subscriptions[subscription].track].publisher
     }
 }
