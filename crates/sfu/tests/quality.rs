@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Frame, Heard, Name, Weather, World};
+use convo_sfu::Input;
 use livekit_protocol as proto;
 use proto::{VideoQuality, signal_request::Message as Request, signal_response::Message as Response};
 use std::time::Duration;
@@ -159,22 +160,45 @@ fn a_voice_is_told_to_those_who_hear_it_and_its_end_too() {
 }
 
 #[test]
+fn a_publisher_that_was_away_is_told_again_what_to_send() {
+    let mut world = World::new(18);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(2));
+    let sid = world.sid(ann, "cam");
+    ask_for(&mut world, bob, &sid, VideoQuality::Low);
+    world.run(Duration::from_secs(7));
+    assert_eq!(wanted(&world, ann), Some(vec![true, false, false]));
+    let connection = world.clients[ann].connection;
+    world.input(Input::Disconnect { connection });
+    ask_for(&mut world, bob, &sid, VideoQuality::High);
+    world.run(Duration::from_secs(2));
+    assert_eq!(wanted(&world, ann), Some(vec![true, false, false]), "she does not hear it");
+    assert!(world.resume(ann));
+    world.run(Duration::from_secs(1));
+    assert_eq!(wanted(&world, ann), Some(vec![true, true, true]));
+}
+
+/// Which qualities the publisher was told last that somebody wants.
+fn wanted(world: &World, publisher: Name) -> Option<Vec<bool>> {
+    world.clients[publisher].responses.iter().rev().find_map(|r| match r {
+        Response::SubscribedQualityUpdate(update) => {
+            let codec = &update.subscribed_codecs[0];
+            assert_eq!(codec.codec, "vp8");
+            Some(codec.qualities.iter().map(|q| q.enabled).collect::<Vec<_>>())
+        }
+        _ => None,
+    })
+}
+
+#[test]
 fn a_publisher_need_not_send_what_nobody_sees() {
     let mut world = World::new(16);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));
     world.publish_video(ann, "cam", 3);
     world.run(Duration::from_secs(2));
     let sid = world.sid(ann, "cam");
-    let wanted = |world: &World| {
-        world.clients[ann].responses.iter().rev().find_map(|r| match r {
-            Response::SubscribedQualityUpdate(update) => {
-                let codec = &update.subscribed_codecs[0];
-                assert_eq!(codec.codec, "vp8");
-                Some(codec.qualities.iter().map(|q| q.enabled).collect::<Vec<_>>())
-            }
-            _ => None,
-        })
-    };
+    let wanted = |world: &World| wanted(world, ann);
     assert_eq!(wanted(&world), Some(vec![true, true, true]));
     ask_for(&mut world, bob, &sid, VideoQuality::Low);
     world.run(Duration::from_secs(3));

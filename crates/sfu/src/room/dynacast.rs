@@ -41,6 +41,13 @@ impl Room {
         }
     }
 
+    /// The publisher may not have heard what it was told last: it is told again.
+    pub(super) fn repeat_dynacast(&mut self, key: ParticipantKey) {
+        for track in &self.people[key].tracks {
+            self.tracks[*track].dynacast = Dynacast::default();
+        }
+    }
+
     fn dynacast_of(&mut self, key: TrackKey, cx: &mut Cx<'_>) {
         let want = self.wanted_of(key);
         let publisher = self.tracks[key].publisher;

@@ -182,6 +182,7 @@ impl Room {
         self.say(key, Message::Update(proto::ParticipantUpdate { participants }), cx);
         self.say(key, Message::RoomUpdate(proto::RoomUpdate { room: Some(self.info.clone()) }), cx);
         self.restart_subscriber(key, cx);
+        self.repeat_dynacast(key);
         if let Some(state) = &join.request.sync_state {
             self.on_sync_state(key, state, cx);
         }
