@@ -302,6 +302,65 @@ fn after_a_tunnel_the_client_resumes_and_misses_nothing_reliable() {
     assert_eq!(texts(&world, bob), ["m1", "m2", "m3"], "nothing is lost, and nothing comes twice");
 }
 
+/// Whether the session goes on, and if not, what the client is told to do.
+fn told_to(world: &World, name: usize) -> Option<proto::leave_request::Action> {
+    world.clients[name].responses.iter().find_map(|response| match response {
+        Response::Leave(leave) => Some(leave.action()),
+        _ => None,
+    })
+}
+
+#[test]
+fn who_publishes_what_was_taken_meanwhile_is_told_to_begin_anew() {
+    let mut world = World::new(46);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    let announced = world.clients[ann].announce_video("cam", 1);
+    world.signal(ann, announced);
+    let publish = proto::PublishDataTrackRequest { pub_handle: 1, name: "positions".into(), ..Default::default() };
+    world.signal(ann, Request::PublishDataTrackRequest(publish));
+    world.run(Duration::from_secs(1));
+    let published =
+        |track: &proto::TrackInfo| proto::TrackPublishedResponse { track: Some(track.clone()), ..Default::default() };
+    let state = proto::SyncState {
+        publish_tracks: world.clients[ann].published.values().map(published).collect(),
+        publish_data_tracks: world.clients[bob].people["ann"]
+            .data_tracks
+            .iter()
+            .map(|info| proto::PublishDataTrackResponse { info: Some(info.clone()) })
+            .collect(),
+        ..Default::default()
+    };
+    assert_eq!((state.publish_tracks.len(), state.publish_data_tracks.len()), (2, 1));
+    assert!(world.resume(ann));
+    world.signal(ann, Request::SyncState(state.clone()));
+    assert_eq!(told_to(&world, ann), None, "all of it is here, or announced");
+
+    let connection = world.clients[ann].connection;
+    world.input(Input::Disconnect { connection });
+    let permission = proto::ParticipantPermission { can_subscribe: true, can_publish_data: true, ..Default::default() };
+    world.input(Input::Command { connection, command: Command::Permit(permission) });
+    assert!(world.resume(ann));
+    world.signal(ann, Request::SyncState(state.clone()));
+    assert_eq!(told_to(&world, ann), Some(proto::leave_request::Action::Reconnect));
+    assert!(world.clients[ann].closed);
+    let again = world.join("ann");
+    assert!(!world.clients[again].closed && world.clients[again].joined.is_some());
+
+    // So it is with a data track; and with both in the request itself.
+    let data = proto::SyncState { publish_tracks: vec![], ..state };
+    world.until("connected", |w| w.clients[again].connected);
+    let mut join = joining("ann");
+    join.request.reconnect = true;
+    join.request.participant_sid =
+        world.clients[again].joined.as_ref().unwrap().participant.as_ref().unwrap().sid.clone();
+    join.request.sync_state = Some(data);
+    let connection = world.connection();
+    world.clients[again].connection = connection;
+    world.input(Input::Connect { connection, join: Box::new(join) });
+    assert_eq!(told_to(&world, again), Some(proto::leave_request::Action::Reconnect));
+}
+
 #[test]
 fn an_answer_that_is_lost_with_the_connection_is_asked_for_again() {
     for begun in [false, true] {

@@ -242,6 +242,9 @@ impl Room {
 
     /// The client tells what it had, after a resume.
     pub(super) fn on_sync_state(&mut self, key: ParticipantKey, state: &proto::SyncState, cx: &mut Cx<'_>) {
+        if !self.knows_published(key, state) {
+            return self.begin_anew(key, cx);
+        }
         if let Some(subscription) = state.subscription.as_ref().filter(|s| !s.track_sids.is_empty()) {
             self.on_subscription(key, subscription, cx);
         }
@@ -252,5 +255,27 @@ impl Room {
             s.disabled = named.contains(&self.tracks[s.track].info.sid);
         }
         self.refresh_pictures(key, cx);
+    }
+
+    /// Whether all that the client publishes is published here, or announced.
+    fn knows_published(&self, key: ParticipantKey, state: &proto::SyncState) -> bool {
+        let person = &self.people[key];
+        let pending = person.pending.iter().map(|pending| pending.sid());
+        let tracks: HashSet<_> = person.tracks.iter().map(|t| &*self.tracks[*t].info.sid).chain(pending).collect();
+        let data = |sid: &str| self.data_tracks.iter().any(|t| t.publisher == key && t.info.sid == sid);
+        let known = |track: &proto::TrackPublishedResponse| {
+            track.track.as_ref().is_some_and(|info| tracks.contains(info.sid.as_str()))
+        };
+        let data_known =
+            |track: &proto::PublishDataTrackResponse| track.info.as_ref().is_some_and(|info| data(&info.sid));
+        state.publish_tracks.iter().all(known) && state.publish_data_tracks.iter().all(data_known)
+    }
+
+    /// It would go on with what was taken from it while it was away: it comes again, with a new session.
+    fn begin_anew(&mut self, key: ParticipantKey, cx: &mut Cx<'_>) {
+        let Some(connection) = self.people[key].connection else { return };
+        let reason = proto::DisconnectReason::StateMismatch;
+        super::join::leave(connection, reason, proto::leave_request::Action::Reconnect, cx);
+        self.on_disconnect(key, connection, cx);
     }
 }

@@ -133,6 +133,12 @@ impl Track {
     }
 }
 
+impl Pending {
+    pub(super) fn sid(&self) -> &str {
+        &self.info.sid
+    }
+}
+
 impl Room {
     pub(super) fn on_add_track(&mut self, key: ParticipantKey, request: proto::AddTrackRequest, cx: &mut Cx<'_>) {
         let refused = self.why_not_publish(key, &request);
