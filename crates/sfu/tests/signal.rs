@@ -362,6 +362,28 @@ fn who_publishes_what_was_taken_meanwhile_is_told_to_begin_anew() {
 }
 
 #[test]
+fn a_line_that_is_offered_before_its_track_is_announced_finds_it() {
+    let mut world = World::new(48);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let announced = [world.clients[ann].announce_audio("mic"), world.clients[ann].announce_video("cam", 3)];
+    let offer = world.clients[ann].offer().expect("nothing else is under way");
+    world.signal(ann, Request::Offer(offer));
+    world.run(Duration::from_secs(1));
+    assert!(world.clients[bob].people["ann"].tracks.is_empty());
+    // It is another one's: only by its id is it known.
+    let other =
+        proto::AddTrackRequest { cid: "other".into(), r#type: proto::TrackType::Audio.into(), ..Default::default() };
+    world.signal(ann, Request::AddTrack(other));
+    assert!(world.clients[bob].people["ann"].tracks.is_empty());
+    announced.into_iter().for_each(|request| world.signal(ann, request));
+    world.run(Duration::from_secs(2));
+    for cid in ["mic", "cam"] {
+        let line = world.clients[bob].line_of(&world.sid(ann, cid)).unwrap_or_else(|| panic!("{cid} has a line"));
+        assert!(world.clients[bob].heard_on(line).count() > 40, "{cid} flows");
+    }
+}
+
+#[test]
 fn an_answer_that_is_lost_with_the_connection_is_asked_for_again() {
     for begun in [false, true] {
         let mut world = World::new(38);

@@ -108,6 +108,8 @@ pub(crate) struct Participant {
     /// In `Mode::Dual`, once there was something to say on it.
     subscriber: Option<Peer>,
     pending: Vec<publish::Pending>,
+    /// Of its last offer: lines on which it sends what it has not announced.
+    early_lines: Vec<crate::sdp::Line>,
     tracks: Vec<TrackKey>,
     /// Which SSRC of the publisher's is which encoding.
     sources: Vec<media::SourceOf>,
@@ -145,6 +147,7 @@ impl Participant {
             publisher: None,
             subscriber: None,
             pending: vec![],
+            early_lines: vec![],
             tracks: vec![],
             sources: vec![],
             clock: Clock::default(),

@@ -155,6 +155,19 @@ impl Room {
         let published = proto::TrackPublishedResponse { cid: request.cid.clone(), track: Some(pending.info.clone()) };
         self.people[key].pending.push(pending);
         self.say(key, Message::TrackPublished(published), cx);
+        self.match_early(key, &request.cid, cx);
+    }
+
+    /// The line was offered before the track was announced: a client that resumes may say it so. No offer need follow.
+    fn match_early(&mut self, key: ParticipantKey, cid: &str, cx: &mut Cx<'_>) {
+        let early = &mut self.people[key].early_lines;
+        let Some(index) = early.iter().position(|line| line.track_id.as_deref() == Some(cid)) else { return };
+        let line = early.swap_remove(index);
+        match self.match_by_id(key, &line) {
+            Some(Matched::New(track)) => self.published(track, cx),
+            Some(Matched::Backup(track)) => self.extended(track, cx),
+            None => {}
+        }
     }
 
     fn why_not_publish(&self, key: ParticipantKey, request: &proto::AddTrackRequest) -> Option<(Reason, &'static str)> {
@@ -245,15 +258,19 @@ impl Room {
     /// Brings the offer's sending lines and what was announced together. New tracks are returned; those whose line
     /// ceased are unpublished.
     pub(super) fn match_tracks(&mut self, key: ParticipantKey, lines: &[Line], cx: &mut Cx<'_>) -> Vec<TrackKey> {
-        let mut new = vec![];
+        let (mut new, mut early) = (vec![], vec![]);
         for line in lines.iter().filter(|line| line.sends) {
-            let known = self.people[key].tracks.iter().any(|t| self.tracks[*t].has_line(&line.mid));
-            match (!known).then(|| self.match_line(key, line)).flatten() {
+            if self.people[key].tracks.iter().any(|t| self.tracks[*t].has_line(&line.mid)) {
+                continue;
+            }
+            match self.match_line(key, line) {
                 Some(Matched::New(track)) => new.push(track),
                 Some(Matched::Backup(track)) => self.extended(track, cx),
+                None if early.len() < PENDING => early.push(line.clone()),
                 None => {}
             }
         }
+        self.people[key].early_lines = early;
         let ended: Vec<TrackKey> = self.people[key]
             .tracks
             .iter()
@@ -270,13 +287,24 @@ impl Room {
     }
 
     fn match_line(&mut self, key: ParticipantKey, line: &Line) -> Option<Matched> {
-        let video = line.kind == LineKind::Video;
-        let person = &mut self.people[key];
-        let of_kind = |p: &Pending| (p.info.r#type() == TrackType::Video) == video;
         // Firefox names its tracks anew in the description; then the first of the kind is meant.
-        let by_id = person.pending.iter().position(|p| Some(&p.cid) == line.track_id.as_ref() && of_kind(p));
-        let index = by_id.or_else(|| person.pending.iter().position(of_kind))?;
-        let Pending { cid, info, codec, extends } = person.pending.remove(index);
+        self.match_by_id(key, line).or_else(|| self.match_pending(key, line, |_| true))
+    }
+
+    fn match_by_id(&mut self, key: ParticipantKey, line: &Line) -> Option<Matched> {
+        self.match_pending(key, line, |pending| Some(&pending.cid) == line.track_id.as_ref())
+    }
+
+    fn match_pending(
+        &mut self,
+        key: ParticipantKey,
+        line: &Line,
+        is_meant: impl Fn(&Pending) -> bool,
+    ) -> Option<Matched> {
+        let video = line.kind == LineKind::Video;
+        let pending = &mut self.people[key].pending;
+        let index = pending.iter().position(|p| (p.info.r#type() == TrackType::Video) == video && is_meant(p))?;
+        let Pending { cid, info, codec, extends } = pending.remove(index);
         let mid = Mid::from(line.mid.as_str());
         let codec = named(&codec, video);
         let stream = StreamShape { mid, codec, rids: line.rids.clone() }.stream(&info);
