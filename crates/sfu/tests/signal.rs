@@ -362,6 +362,44 @@ fn who_publishes_what_was_taken_meanwhile_is_told_to_begin_anew() {
 }
 
 #[test]
+fn what_a_client_switched_off_stays_off_over_a_resume() {
+    let mut world = World::new(47);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(1));
+    let sid = world.sid(ann, "mic");
+    let heard = |world: &mut World| {
+        world.run(Duration::from_millis(200));
+        let before = world.clients[bob].heard.len();
+        world.run(Duration::from_secs(1));
+        world.clients[bob].heard.len() - before
+    };
+    let resume = |world: &mut World, track_sids_disabled: Vec<String>| {
+        assert!(world.resume(bob));
+        world.signal(bob, Request::SyncState(proto::SyncState { track_sids_disabled, ..Default::default() }));
+    };
+    let set = |world: &mut World, disabled| {
+        let track_sids = vec![sid.clone()];
+        world.signal(
+            bob,
+            Request::TrackSetting(proto::UpdateTrackSettings { track_sids, disabled, ..Default::default() }),
+        );
+    };
+    set(&mut world, true);
+    assert_eq!(heard(&mut world), 0);
+    resume(&mut world, vec![]);
+    assert_eq!(heard(&mut world), 0, "native SDKs do not name it");
+    resume(&mut world, vec![sid.clone()]);
+    assert_eq!(heard(&mut world), 0);
+    set(&mut world, false);
+    assert!(heard(&mut world) > 40);
+    resume(&mut world, vec![]);
+    assert!(heard(&mut world) > 40);
+    resume(&mut world, vec![sid.clone()]);
+    assert_eq!(heard(&mut world), 0, "switched off while it was away");
+}
+
+#[test]
 fn a_line_that_is_offered_before_its_track_is_announced_finds_it() {
     let mut world = World::new(48);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));

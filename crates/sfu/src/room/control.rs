@@ -248,11 +248,14 @@ impl Room {
         if let Some(subscription) = state.subscription.as_ref().filter(|s| !s.track_sids.is_empty()) {
             self.on_subscription(key, subscription, cx);
         }
-        let disabled: Vec<_> = self.people[key].subscriptions.clone();
+        // What is not named stays as it was: native SDKs name nothing.
         let named: HashSet<&String> = state.track_sids_disabled.iter().collect();
-        for subscription in disabled {
-            let s = &mut self.subscriptions[subscription];
-            s.disabled = named.contains(&self.tracks[s.track].info.sid);
+        for subscription in &self.people[key].subscriptions {
+            let s = &mut self.subscriptions[*subscription];
+            if named.contains(&self.tracks[s.track].info.sid) {
+                s.disabled = true;
+                s.retarget(false);
+            }
         }
         self.refresh_pictures(key, cx);
     }
