@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Frame, Heard, Name, Weather, World};
-use convo_sfu::Input;
+use convo_sfu::{Command, Input};
 use livekit_protocol as proto;
 use proto::{VideoQuality, signal_request::Message as Request, signal_response::Message as Response};
 use std::time::Duration;
@@ -157,6 +157,39 @@ fn a_voice_is_told_to_those_who_hear_it_and_its_end_too() {
     world.clients[ann].audio.as_mut().unwrap().on = false;
     world.run(Duration::from_secs(3));
     assert_eq!(told(&world).last(), Some(&false));
+}
+
+#[test]
+fn who_does_not_hear_a_speaker_any_more_is_told_that_they_stopped() {
+    let mut world = World::new(17);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(3));
+    let (ann_sid, mic) = (world.clients[bob].people["ann"].sid.clone(), world.sid(ann, "mic"));
+    let told = |world: &World| {
+        world.clients[bob].responses.iter().rev().find_map(|response| match response {
+            Response::SpeakersChanged(changed) => Some(changed.speakers.iter().find(|s| s.sid == ann_sid)?.active),
+            _ => None,
+        })
+    };
+    let subscribe = |world: &mut World, subscribe| {
+        let track_sids = vec![mic.clone()];
+        world.signal(
+            bob,
+            Request::Subscription(proto::UpdateSubscription { track_sids, subscribe, ..Default::default() }),
+        );
+        world.run(Duration::from_secs(1));
+    };
+    assert_eq!(told(&world), Some(true));
+    subscribe(&mut world, false);
+    assert_eq!(told(&world), Some(false));
+    subscribe(&mut world, true);
+    assert_eq!(told(&world), Some(true), "she has been speaking all the time");
+    let connection = world.clients[ann].connection;
+    let permission = proto::ParticipantPermission { can_subscribe: true, ..Default::default() };
+    world.input(Input::Command { connection, command: Command::Permit(permission) });
+    world.run(Duration::from_secs(2));
+    assert_eq!(told(&world), Some(false), "her microphone is gone");
 }
 
 #[test]

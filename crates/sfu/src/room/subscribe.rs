@@ -382,7 +382,7 @@ impl Room {
         self.say(subscription.subscriber, Message::SubscriptionPermissionUpdate(update), cx);
     }
 
-    pub(super) fn drop_subscription(&mut self, key: SubscriptionKey, _cx: &mut Cx<'_>) {
+    pub(super) fn drop_subscription(&mut self, key: SubscriptionKey, cx: &mut Cx<'_>) {
         let Some(subscription) = self.subscriptions.remove(key) else { return };
         if let Some(track) = self.tracks.get_mut(subscription.track) {
             track.subscribers.retain(|s| *s != key);
@@ -393,6 +393,7 @@ impl Room {
                 slot.subscription = None;
             }
         }
+        self.tell_unheard(subscription.subscriber, subscription.track, cx);
         self.want_negotiation(subscription.subscriber);
     }
 
@@ -415,6 +416,7 @@ impl Room {
             let publisher = self.tracks[track].publisher;
             self.say(publisher, Message::TrackSubscribed(subscribed), cx);
         }
+        self.tell_heard(subscriber, track, cx);
     }
 
     // --- codecs ---

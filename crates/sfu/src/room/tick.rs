@@ -68,17 +68,43 @@ impl Room {
             return;
         }
         for (listener, person) in &self.people {
-            let Some(connection) = person.connection else { continue };
-            let hears = |key| key == listener || person.subscriptions.iter().any(|s| self.publisher_of(*s) == key);
-            let info = |speaker: &speaker::Speaker<ParticipantKey>| {
-                let sid = self.people.get(speaker.key)?.info.sid.clone();
-                Some(proto::SpeakerInfo { sid, level: speaker.level, active: speaker.active() })
-            };
-            let speakers: Vec<_> = changed.iter().filter(|s| hears(s.key)).filter_map(info).collect();
-            if !speakers.is_empty() {
-                cx.say(connection, Message::SpeakersChanged(proto::SpeakersChanged { speakers }));
-            }
+            let heard = |key| key == listener || self.hears(person, key);
+            let speakers = changed.iter().filter(|s| heard(s.key)).filter_map(|s| self.speaker_info(s)).collect();
+            self.say_speakers(listener, speakers, cx);
         }
+    }
+
+    fn speaker_info(&self, speaker: &speaker::Speaker<ParticipantKey>) -> Option<proto::SpeakerInfo> {
+        let sid = self.people.get(speaker.key)?.info.sid.clone();
+        Some(proto::SpeakerInfo { sid, level: speaker.level, active: speaker.active() })
+    }
+
+    fn say_speakers(&self, listener: ParticipantKey, speakers: Vec<proto::SpeakerInfo>, cx: &mut Cx<'_>) {
+        if !speakers.is_empty() {
+            self.say(listener, Message::SpeakersChanged(proto::SpeakersChanged { speakers }), cx);
+        }
+    }
+
+    /// The listener subscribes to the track now: who speaks is told only when it changes.
+    pub(super) fn tell_heard(&self, listener: ParticipantKey, track: TrackKey, cx: &mut Cx<'_>) {
+        let speaking = |key| self.speakers.speaking().iter().find(|speaker| speaker.key == key);
+        if let Some(speaker) = speaking(self.tracks[track].publisher) {
+            self.say_speakers(listener, self.speaker_info(speaker).into_iter().collect(), cx);
+        }
+    }
+
+    /// The listener subscribes to the track no more: whom it does not hear stops to speak, as far as it is concerned.
+    pub(super) fn tell_unheard(&self, listener: ParticipantKey, track: TrackKey, cx: &mut Cx<'_>) {
+        let Some(key) = self.tracks.get(track).map(|track| track.publisher) else { return };
+        let speaks = self.speakers.speaking().iter().any(|speaker| speaker.key == key);
+        if speaks && self.people.get(listener).is_some_and(|person| !self.hears(person, key)) {
+            let stopped = self.speaker_info(&speaker::Speaker { key, level: 0.0 });
+            self.say_speakers(listener, stopped.into_iter().collect(), cx);
+        }
+    }
+
+    fn hears(&self, person: &Participant, speaker: ParticipantKey) -> bool {
+        person.subscriptions.iter().any(|subscription| self.publisher_of(*subscription) == speaker)
     }
 
     pub(super) fn publisher_of(&self, subscription: SubscriptionKey) -> ParticipantKey {
