@@ -6,7 +6,8 @@ use common::{Kit, Name, Weather, World};
 use convo_sfu::{Command, Input, Join};
 use livekit_protocol as proto;
 use proto::{
-    data_packet::Value, signal_request::Message as Request, signal_response::Message as Response,
+    data_packet::Value, participant_info::Kind, signal_request::Message as Request,
+    signal_response::Message as Response,
 };
 use std::time::Duration;
 
@@ -232,6 +233,26 @@ fn metrics_are_for_who_may_have_them_and_subscribes_to_their_sender() {
     assert_eq!([ann, bob, cid].map(|name| count(&world, name, metrics)), [0, 0, 1]);
     say(&mut world, ann, Value::User(proto::UserPacket::default()));
     assert_eq!([bob, cid].map(|name| count(&world, name, |value| matches!(value, Value::User(_)))), [1, 1]);
+}
+
+#[test]
+#[expect(deprecated, reason = "tokens still grant `agent`")]
+fn only_agents_write_down_what_others_said() {
+    let mut world = World::new(96);
+    let (ann, guest) = (world.enter("ann"), world.enter("guest"));
+    let by_kind = enter_with(&mut world, "kind", |join| join.kind = Kind::Agent);
+    let by_token = enter_with(&mut world, "token", |join| join.permission.agent = true);
+    world.run(Duration::from_secs(1));
+    let quotes = |value: &Value| matches!(value, Value::Transcription(_));
+    for (sender, heard) in [(guest, 0), (by_kind, 1), (by_token, 2)] {
+        let transcribed_participant_identity = "ann".into();
+        say(
+            &mut world,
+            sender,
+            Value::Transcription(proto::Transcription { transcribed_participant_identity, ..Default::default() }),
+        );
+        assert_eq!(count(&world, ann, quotes), heard, "{}", world.clients[sender].identity);
+    }
 }
 
 #[test]

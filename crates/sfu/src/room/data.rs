@@ -143,8 +143,11 @@ impl Room {
             return;
         }
         let person = &mut self.people[from];
-        if let Some(Value::Metrics(_)) = &packet.value {
-            return self.relay_metrics(from, lane, &packet, cx);
+        match &packet.value {
+            Some(Value::Metrics(_)) => return self.relay_metrics(from, lane, &packet, cx),
+            // Clients show what it says as said by whom it names.
+            Some(Value::Transcription(_)) if !is_agent(&person.info) => return,
+            _ => {}
         }
         if person.keeps_chat && person.data.takes_chat(&packet) {
             let connection = person.last_connection;
@@ -401,11 +404,15 @@ impl Room {
     }
 }
 
+/// By its kind or by its token.
+fn is_agent(sender: &proto::ParticipantInfo) -> bool {
+    sender.kind() == participant_info::Kind::Agent || sender.permission.as_ref().is_some_and(|p| p.agent)
+}
+
 /// The sender is who sent it, whatever the packet says. (Agents may speak for others.)
 fn sign(packet: &mut proto::DataPacket, sender: &proto::ParticipantInfo) {
-    let agent = sender.kind == i32::from(proto::participant_info::Kind::Agent);
     let hidden = sender.permission.as_ref().is_some_and(|p| p.hidden);
-    if !agent || packet.participant_identity.is_empty() {
+    if !is_agent(sender) || packet.participant_identity.is_empty() {
         packet.participant_identity = if hidden { String::new() } else { sender.identity.clone() };
     }
     packet.participant_sid = if hidden { String::new() } else { sender.sid.clone() };
