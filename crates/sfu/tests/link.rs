@@ -5,16 +5,20 @@ mod common;
 use common::{Name, Weather, World};
 use livekit_protocol as proto;
 use proto::{ConnectionQuality, signal_response::Message as Response};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+fn sid(world: &World, of: Name) -> &str {
+    &world.clients[of].joined.as_ref().and_then(|join| join.participant.as_ref()).expect("joined").sid
+}
 
 /// What everybody was told of one's connection, in the order of time.
 fn told(world: &World, of: Name) -> Vec<ConnectionQuality> {
-    let sid = &world.clients[of].joined.as_ref().and_then(|join| join.participant.as_ref()).expect("joined").sid;
+    let sid = sid(world, of);
     let updates = world.clients[0].responses.iter().filter_map(|response| match response {
         Response::ConnectionQuality(update) => Some(&update.updates),
         _ => None,
     });
-    updates.flatten().filter(|info| info.participant_sid == *sid).map(|info| info.quality()).collect()
+    updates.flatten().filter(|info| info.participant_sid == sid).map(|info| info.quality()).collect()
 }
 
 /// Ann is seen and heard by Bob and Cid.
@@ -43,6 +47,27 @@ fn a_lossy_way_down_is_the_listeners_own() {
     for other in [ann, cid] {
         assert_eq!(told(&world, other), [ConnectionQuality::Excellent]);
     }
+}
+
+#[test]
+fn who_comes_or_comes_back_is_told_of_all() {
+    let (mut world, [ann, bob, cid]) = meeting(82);
+    let dan = world.enter("dan");
+    world.run(Duration::from_secs(6));
+    let heard_of = |world: &World, name: Name| -> BTreeSet<String> {
+        let updates = world.clients[name].responses.iter().filter_map(|response| match response {
+            Response::ConnectionQuality(update) => Some(&update.updates),
+            _ => None,
+        });
+        updates.flatten().map(|info| info.participant_sid.clone()).collect()
+    };
+    let all = [ann, bob, cid, dan].map(|name| sid(&world, name).to_owned()).into();
+    assert_eq!(heard_of(&world, dan), all);
+    assert_eq!(told(&world, bob), [ConnectionQuality::Excellent], "the others knew it");
+    assert!(world.resume(bob));
+    assert!(heard_of(&world, bob).is_empty());
+    world.run(Duration::from_secs(6));
+    assert_eq!(heard_of(&world, bob), all);
 }
 
 #[test]

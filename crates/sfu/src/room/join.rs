@@ -170,6 +170,7 @@ impl Room {
         person.last_signal = cx.now;
         person.awaits_offer = false;
         person.lines.forget_asked();
+        person.link.inform_again();
         let response = proto::ReconnectResponse {
             ice_servers: join.ice_servers.clone(),
             server_info: Some(cx.config.server.clone()),

@@ -17,6 +17,8 @@ pub(crate) struct Link {
     up: Loss,
     down: Loss,
     told: Option<proto::ConnectionQuality>,
+    /// Whether the client knows how good those of the others are.
+    informed: bool,
 }
 
 /// Fractions that were lost, since they were looked at last.
@@ -30,6 +32,11 @@ impl Link {
     /// How good the others were told that it is.
     pub(super) fn told(&self) -> Option<proto::ConnectionQuality> {
         self.told
+    }
+
+    /// What the client was told of the others may have been lost.
+    pub(super) fn inform_again(&mut self) {
+        self.informed = false;
     }
 }
 
@@ -67,9 +74,9 @@ impl Room {
         }
     }
 
-    /// Where it changed, everybody is told.
+    /// Where it changed, everybody is told; who knows of nobody yet is told of all.
     pub(super) fn tell_quality(&mut self, cx: &mut Cx<'_>) {
-        let mut updates = vec![];
+        let (mut all, mut updates) = (vec![], vec![]);
         for key in self.people.keys().collect::<Vec<_>>() {
             let score = quality::overall(self.scores(key));
             let person = &mut self.people[key];
@@ -78,13 +85,21 @@ impl Room {
                 Some(_) => quality::word(score),
                 None => self.pairs.quality(key).unwrap_or(proto::ConnectionQuality::Lost),
             };
+            let (participant_sid, score) = (person.info.sid.clone(), quality::opinion(score));
+            let info = proto::ConnectionQualityInfo { participant_sid, quality: word.into(), score };
             if person.link.told.replace(word) != Some(word) {
-                let (participant_sid, score) = (person.info.sid.clone(), quality::opinion(score));
-                updates.push(proto::ConnectionQualityInfo { participant_sid, quality: word.into(), score });
+                updates.push(info.clone());
             }
+            all.push(info);
         }
-        if !updates.is_empty() {
-            self.say_all(Message::ConnectionQuality(proto::ConnectionQualityUpdate { updates }), cx);
+        for person in self.people.values_mut() {
+            let Some(connection) = person.connection else { continue };
+            let informed = std::mem::replace(&mut person.link.informed, true);
+            let updates = if informed { &updates } else { &all };
+            if !updates.is_empty() {
+                let update = proto::ConnectionQualityUpdate { updates: updates.clone() };
+                cx.say(connection, Message::ConnectionQuality(update));
+            }
         }
     }
 
