@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Kit, Name, Weather, World};
-use convo_sfu::{Command, Input, Join};
+use convo_sfu::{Ask, Command, Input, Join, Refusal};
 use livekit_protocol as proto;
 use proto::{
     data_packet::Value, participant_info::Kind, signal_request::Message as Request,
@@ -253,6 +253,32 @@ fn only_agents_write_down_what_others_said() {
         );
         assert_eq!(count(&world, ann, quotes), heard, "{}", world.clients[sender].identity);
     }
+}
+
+#[test]
+fn what_is_too_large_is_refused_and_costs_nobody_the_room() {
+    let mut world = World::new(97);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_secs(1));
+    let send = |world: &mut World, data: Vec<u8>| {
+        world.ask(Ask::SendData(proto::SendDataRequest { room: "room".into(), data, ..Default::default() }))
+    };
+    assert_eq!(send(&mut world, vec![0; 300_000]), Err(Refusal::InvalidArgument("data is too large")));
+    let call = proto::PerformRpcRequest {
+        room: "room".into(),
+        destination_identity: "bob".into(),
+        method: "m".repeat(300_000),
+        ..Default::default()
+    };
+    assert_eq!(world.ask(Ask::PerformRpc(call)), Err(Refusal::InvalidArgument("request is too large")));
+    // What the server's own house sends is not refused, and reaches whom it can.
+    let connection = world.clients[bob].connection;
+    world.input(Input::Command { connection, command: Command::Data(Box::new(numbered(1, 300_000))) });
+    world.run(Duration::from_secs(1));
+    assert_eq!([ann, bob].map(|name| world.clients[name].closed), [false, false]);
+    send(&mut world, 2_u32.to_be_bytes().to_vec()).unwrap();
+    world.run(Duration::from_secs(1));
+    assert_eq!([ann, bob].map(|name| numbers(&world, name, "_reliable")), [[2], [2]]);
 }
 
 #[test]

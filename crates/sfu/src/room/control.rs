@@ -6,6 +6,7 @@ use crate::{
     io::{Answer, Ask, AskId, Refusal},
     peer::Lane,
 };
+use prost::Message as _;
 use std::collections::HashSet;
 
 type Answered = Result<Answer, Refusal>;
@@ -96,10 +97,7 @@ impl Sfu {
             }),
             Ask::SendData(r) => {
                 let name = r.room.clone();
-                self.within(now, &name, |room, cx| {
-                    room.send_data(r, cx);
-                    Ok(Answer::Done)
-                })
+                self.within(now, &name, |room, cx| room.send_data(r, cx))
             }
             Ask::UpdateRoomMetadata(r) => self.within(now, &r.room, |room, cx| {
                 room.info.metadata = r.metadata.clone();
@@ -221,7 +219,7 @@ impl Room {
         self.remove(key, proto::DisconnectReason::Migration, cx);
     }
 
-    fn send_data(&mut self, r: proto::SendDataRequest, cx: &mut Cx<'_>) {
+    fn send_data(&mut self, r: proto::SendDataRequest, cx: &mut Cx<'_>) -> Answered {
         let reliable = r.kind() == proto::data_packet::Kind::Reliable;
         let lane = if reliable { Lane::Reliable } else { Lane::Lossy };
         let user = proto::UserPacket {
@@ -237,7 +235,11 @@ impl Room {
             value: Some(proto::data_packet::Value::User(user)),
             ..Default::default()
         };
+        if packet.encoded_len() > super::data::MESSAGE {
+            return Err(Refusal::InvalidArgument("data is too large"));
+        }
         self.relay(None, lane, packet, cx);
+        Ok(Answer::Done)
     }
 
     /// The client tells what it had, after a resume.

@@ -7,7 +7,9 @@ use proto::data_packet::Value;
 use std::collections::{BTreeSet, HashSet};
 
 /// A message that is larger is refused: what SDKs take for the bound of a data channel.
-const MESSAGE: usize = 64_000;
+pub(super) const MESSAGE: usize = 64_000;
+/// What every client takes that says nothing else (RFC 8841, 6.1): a message and the name of its sender.
+const TAKEN: usize = 64 << 10;
 /// What is kept of reliable packets for one who is about to open the channel.
 const EARLY_BYTES: usize = 1 << 20;
 /// Chat messages under way of one participant; the oldest makes room.
@@ -218,8 +220,9 @@ impl Room {
         if peer.send(lane, bytes) {
             return self.touch(key, target, cx);
         }
-        // On the other lanes the next one is newer. On this one what follows would come behind a gap that nobody fills.
-        if lane == Lane::Reliable {
+        // On the other lanes the next one is newer. On this one what follows would come behind a gap that nobody fills. But what
+        // a client need not take says nothing of how it reads.
+        if lane == Lane::Reliable && bytes.len() <= TAKEN {
             tracing::info!(identity = %person.info.identity, "too slow a reader of data");
             self.remove(key, proto::DisconnectReason::MediaFailure, cx);
         }

@@ -5,6 +5,7 @@ use crate::{
     io::{Answer, AskId, Refusal},
     peer::Lane,
 };
+use prost::Message as _;
 use proto::{data_packet::Value, rpc_response};
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ impl Room {
             value: Some(Value::RpcRequest(request)),
             ..Default::default()
         };
+        // The payload is not all: the method's name has no bound of its own.
+        if packet.encoded_len() > super::data::MESSAGE {
+            return Err(Refusal::InvalidArgument("request is too large"));
+        }
         self.calls.push(Call { ask, id, callee, until: cx.now + patience });
         self.send_to(callee, Lane::Reliable, &packet, cx);
         Ok(())
