@@ -117,6 +117,63 @@ fn rooms(world: &mut World) -> Vec<proto::Room> {
     }
 }
 
+/// What the client was told of the room.
+fn updates(world: &World, name: usize) -> Vec<&proto::Room> {
+    let updates = world.clients[name].responses.iter().filter_map(|response| match response {
+        Response::RoomUpdate(update) => update.room.as_ref(),
+        _ => None,
+    });
+    updates.collect()
+}
+
+#[test]
+fn who_is_there_is_told_how_many_have_come_and_gone() {
+    let mut world = World::new(11);
+    let ann = world.enter("ann");
+    let numbers = |world: &World| updates(world, ann).last().map(|room| (room.num_participants, room.num_publishers));
+    let bob = world.enter("bob");
+    world.publish_audio(bob, "mic");
+    world.run(Duration::from_secs(6));
+    assert_eq!(numbers(&world), Some((2, 1)));
+    let before = updates(&world, ann).len();
+    for n in 0..20 {
+        world.join(&format!("guest{n}"));
+        world.run(Duration::from_millis(500));
+    }
+    world.run(Duration::from_secs(6));
+    assert_eq!(numbers(&world), Some((22, 1)));
+    let told = updates(&world, ann).len() - before;
+    assert!((2..=4).contains(&told), "{told} times");
+    world.signal(bob, Request::Leave(proto::LeaveRequest::default()));
+    world.run(Duration::from_secs(6));
+    assert_eq!(numbers(&world), Some((21, 0)));
+    let told = updates(&world, ann).len();
+    world.run(Duration::from_secs(20));
+    assert_eq!(updates(&world, ann).len(), told, "nothing changed");
+}
+
+#[test]
+#[expect(deprecated, reason = "tokens still grant `recorder`")]
+fn who_is_recorded_is_told_so() {
+    let recorders: [fn(&mut convo_sfu::Join); 2] =
+        [|join| join.kind = Kind::Egress, |join| (join.permission.recorder, join.permission.hidden) = (true, true)];
+    for recorder in recorders {
+        let mut world = World::new(12);
+        let ann = world.enter("ann");
+        world.run(Duration::from_secs(1));
+        let recorded = |world: &World| updates(world, ann).last().is_some_and(|room| room.active_recording);
+        let camera = world.join_with("camera", recorder);
+        world.run(Duration::from_millis(300));
+        assert!(recorded(&world), "at once");
+        let bob = world.join("bob");
+        assert!(world.clients[bob].joined.as_ref().unwrap().room.as_ref().unwrap().active_recording);
+        assert!(rooms(&mut world)[0].active_recording);
+        world.signal(camera, Request::Leave(proto::LeaveRequest::default()));
+        world.run(Duration::from_millis(300));
+        assert!(!recorded(&world) && !rooms(&mut world)[0].active_recording);
+    }
+}
+
 /// How the client was sent away.
 fn farewell(world: &World, name: usize) -> Option<proto::DisconnectReason> {
     world.clients[name].responses.iter().find_map(|response| match response {

@@ -101,7 +101,7 @@ impl Sfu {
             }
             Ask::UpdateRoomMetadata(r) => self.within(now, &r.room, |room, cx| {
                 room.info.metadata = r.metadata.clone();
-                room.say_all(Message::RoomUpdate(proto::RoomUpdate { room: Some(room.info.clone()) }), cx);
+                room.say_all(room.room_update(), cx);
                 Ok(Answer::Room(Box::new(room.info.clone())))
             }),
             Ask::Move { request, token } => self.person(now, &request.room, &request.identity, |room, key, cx| {

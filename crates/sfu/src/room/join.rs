@@ -181,7 +181,7 @@ impl Room {
         let mut participants = self.others_of(key);
         participants.push(self.info_of(key));
         self.say(key, Message::Update(proto::ParticipantUpdate { participants }), cx);
-        self.say(key, Message::RoomUpdate(proto::RoomUpdate { room: Some(self.info.clone()) }), cx);
+        self.say(key, self.room_update(), cx);
         self.restart_subscriber(key, cx);
         self.repeat_dynacast(key);
         if let Some(state) = &join.request.sync_state {

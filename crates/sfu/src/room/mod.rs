@@ -87,6 +87,9 @@ pub(crate) struct Room {
     /// When speakers, and connections, are looked at next.
     listen_at: Instant,
     judge_at: Instant,
+    /// When everybody is told the room's numbers, if they changed; and until when they aren't, whatever changes.
+    tell_counts_at: Option<Instant>,
+    counts_told_until: Instant,
     simulations: simulate::Simulations,
     /// Who is here and in other rooms.
     pairs: relay::Pairs,
@@ -193,6 +196,10 @@ impl Participant {
     fn depends(&self) -> bool {
         depends(self.info.kind(), self.permission())
     }
+
+    fn records(&self) -> bool {
+        self.info.kind() == participant_info::Kind::Egress || self.permission().recorder
+    }
 }
 
 /// Whether one is here on account of the others: an agent or a recorder keeps no room open and takes nobody's place.
@@ -238,6 +245,8 @@ impl Room {
             speakers: Speakers::default(),
             listen_at: now,
             judge_at: now,
+            tell_counts_at: None,
+            counts_told_until: now,
             simulations: simulate::Simulations::default(),
             pairs: relay::Pairs::default(),
         }
@@ -300,10 +309,22 @@ impl Room {
         }
     }
 
+    fn room_update(&self) -> Message {
+        Message::RoomUpdate(proto::RoomUpdate { room: Some(self.info.clone()) })
+    }
+
     fn count(&mut self, now: Instant) {
         let seen = self.people.values().filter(|p| !p.hidden());
-        self.info.num_participants = seen.clone().filter(|p| !p.depends()).count() as u32;
-        self.info.num_publishers = seen.filter(|p| !p.tracks.is_empty()).count() as u32;
+        let participants = seen.clone().filter(|p| !p.depends()).count() as u32;
+        let publishers = seen.filter(|p| !p.tracks.is_empty()).count() as u32;
+        let recorded = self.people.values().any(Participant::records);
+        if self.info.active_recording != recorded {
+            self.tell_counts_at = Some(now);
+        } else if (self.info.num_participants, self.info.num_publishers) != (participants, publishers) {
+            self.tell_counts_at.get_or_insert(self.counts_told_until.max(now));
+        }
+        (self.info.num_participants, self.info.num_publishers) = (participants, publishers);
+        self.info.active_recording = recorded;
         let empty = self.people.values().all(Participant::depends);
         self.empty_since = empty.then(|| self.empty_since.unwrap_or(now));
         self.ever_joined |= !empty;

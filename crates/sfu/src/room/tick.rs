@@ -10,6 +10,8 @@ const TICK: Duration = Duration::from_millis(200);
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// A signalling connection on which nothing came for so long is taken for lost; clients ping every 5 s.
 const SILENCE: Duration = Duration::from_secs(20);
+/// How often the room's numbers are told, at most. That it is recorded is told at once.
+const COUNTS: Duration = Duration::from_secs(5);
 
 impl Room {
     /// `true`: the room is over.
@@ -24,6 +26,11 @@ impl Room {
         self.wanted_pictures(cx);
         self.dynacast(cx);
         self.allocate_all(cx);
+        if self.tell_counts_at.is_some_and(|at| cx.now >= at) {
+            self.tell_counts_at = None;
+            self.counts_told_until = cx.now + COUNTS;
+            self.say_all(self.room_update(), cx);
+        }
         if cx.now >= self.listen_at {
             self.listen_at = cx.now + speaker::WINDOW;
             self.tell_speakers(cx);
