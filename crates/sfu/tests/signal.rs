@@ -710,6 +710,23 @@ fn who_may_not_subscribe_is_told_so_and_what_changes() {
 }
 
 #[test]
+#[expect(deprecated, reason = "tokens still grant `recorder`")]
+fn who_records_need_not_be_let() {
+    let recorders: [fn(&mut convo_sfu::Join); 2] =
+        [|join| join.kind = proto::participant_info::Kind::Egress, |join| join.permission.recorder = true];
+    for recorder in recorders {
+        let mut world = World::new(50);
+        let (ann, bob, recorder) = (world.enter("ann"), world.enter("bob"), world.join_with("recorder", recorder));
+        world.until("connected", |w| w.clients[recorder].connected);
+        world.signal(ann, audience(false));
+        world.publish_audio(ann, "mic");
+        world.run(Duration::from_secs(2));
+        assert!(world.clients[bob].heard.is_empty());
+        assert!(world.clients[recorder].heard.len() > 40);
+    }
+}
+
+#[test]
 fn a_permission_that_was_away_for_a_moment_leaves_the_sound_as_it_was() {
     for mode in [Mode::Single, Mode::Dual] {
         let mut world = World::new(35);

@@ -546,10 +546,12 @@ impl Room {
         }
     }
 
-    /// Whether the publisher lets them have the track.
+    /// Whether the publisher lets them have the track. (As LiveKit has it, this is not asked of who records: everybody in the room
+    /// is told that it is recorded.)
     pub(super) fn lets(&self, publisher: ParticipantKey, subscriber: ParticipantKey, track_sid: &str) -> bool {
         let Some(publisher) = self.people.get(publisher) else { return true };
-        publisher.audience.admits(&self.people[subscriber].info, track_sid)
+        let subscriber = &self.people[subscriber];
+        subscriber.records() || publisher.audience.admits(&subscriber.info, track_sid)
     }
 
     // --- quality ---
