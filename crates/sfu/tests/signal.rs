@@ -422,6 +422,40 @@ fn a_line_that_is_offered_before_its_track_is_announced_finds_it() {
 }
 
 #[test]
+fn what_is_said_of_somebody_has_a_bound_in_all() {
+    use proto::request_response::Reason;
+    let mut world = World::new(49);
+    let ann = world.enter("ann");
+    let attributes = |name: &str, bytes: usize| [(name.to_owned(), "x".repeat(bytes))].into();
+    let mut update = |update: proto::UpdateParticipantMetadata| {
+        world.clients[ann].responses.clear();
+        world.signal(ann, Request::UpdateMetadata(update));
+        let reasons = world.clients[ann].responses.iter().filter_map(|response| match response {
+            Response::RequestResponse(response) => Some(response.reason()),
+            _ => None,
+        });
+        reasons.collect::<Vec<_>>()
+    };
+    let mut set = |name: &str, bytes| {
+        update(proto::UpdateParticipantMetadata { attributes: attributes(name, bytes), ..Default::default() })
+    };
+    assert_eq!(set("a", 40 << 10), [Reason::Ok]);
+    assert_eq!(set("b", 40 << 10), [Reason::LimitExceeded], "together they are too much");
+    assert_eq!(set("a", 50 << 10), [Reason::Ok], "in place of what was");
+    assert_eq!(set("a", 0), [Reason::Ok]);
+    assert_eq!(set("b", 40 << 10), [Reason::Ok]);
+    let metadata = "m".repeat((512 << 10) + 1);
+    assert_eq!(update(proto::UpdateParticipantMetadata { metadata, ..Default::default() }), [Reason::LimitExceeded]);
+    let mut by_server = |attributes| {
+        let (room, identity) = ("room".into(), "ann".into());
+        let ask = proto::UpdateParticipantRequest { room, identity, attributes, ..Default::default() };
+        world.ask(Ask::UpdateParticipant(ask))
+    };
+    assert!(matches!(by_server(attributes("c", 40 << 10)), Err(Refusal::InvalidArgument(_))));
+    assert!(by_server(attributes("b", 0)).is_ok() && by_server(attributes("c", 40 << 10)).is_ok());
+}
+
+#[test]
 fn an_answer_that_is_lost_with_the_connection_is_asked_for_again() {
     for begun in [false, true] {
         let mut world = World::new(38);

@@ -198,7 +198,7 @@ impl Room {
         r: proto::UpdateParticipantRequest,
         cx: &mut Cx<'_>,
     ) -> Answered {
-        super::signal::limits(&r.name, &r.metadata, &r.attributes).map_err(Refusal::InvalidArgument)?;
+        self.limits(key, &r.name, &r.metadata, &r.attributes).map_err(Refusal::InvalidArgument)?;
         if let Some(permission) = r.permission {
             self.permit(key, permission, cx);
         }

@@ -70,7 +70,7 @@ impl Room {
         if !self.people[key].permission().can_update_metadata {
             return self.respond(key, id, Reason::NotAllowed, "does not have permission to update own metadata", cx);
         }
-        if let Err(what) = limits(&update.name, &update.metadata, &update.attributes) {
+        if let Err(what) = self.limits(key, &update.name, &update.metadata, &update.attributes) {
             return self.respond(key, id, Reason::LimitExceeded, what, cx);
         }
         self.update_details(key, update.name, update.metadata, update.attributes, cx);
@@ -98,6 +98,26 @@ impl Room {
         self.changed(key, cx);
     }
 
+    /// Whether it may be said of the participant. What was said before and stays counts too: attributes would add up without end.
+    pub(super) fn limits(
+        &self,
+        key: ParticipantKey,
+        name: &str,
+        metadata: &str,
+        attributes: &HashMap<String, String>,
+    ) -> Result<(), &'static str> {
+        let known = &self.people[key].info.attributes;
+        let kept = known.iter().filter(|(name, _)| !attributes.is_empty() && !attributes.contains_key(*name));
+        let set = attributes.iter().filter(|(_, value)| !value.is_empty());
+        let size: usize = kept.chain(set).map(|(name, value)| name.len() + value.len()).sum();
+        match () {
+            () if name.len() > NAME => Err("name is too long"),
+            () if metadata.len() > METADATA => Err("metadata size exceeds limits"),
+            () if size > ATTRIBUTES => Err("attributes size exceeds limits"),
+            () => Ok(()),
+        }
+    }
+
     pub(super) fn respond(&mut self, key: ParticipantKey, id: u32, reason: Reason, message: &str, cx: &mut Cx<'_>) {
         let response = proto::RequestResponse {
             request_id: id,
@@ -115,13 +135,3 @@ pub(super) use proto::request_response::Reason;
 const NAME: usize = 256;
 const METADATA: usize = 512 << 10;
 const ATTRIBUTES: usize = 64 << 10;
-
-pub(super) fn limits(name: &str, metadata: &str, attributes: &HashMap<String, String>) -> Result<(), &'static str> {
-    let size: usize = attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
-    match () {
-        () if name.len() > NAME => Err("name is too long"),
-        () if metadata.len() > METADATA => Err("metadata size exceeds limits"),
-        () if size > ATTRIBUTES => Err("attributes size exceeds limits"),
-        () => Ok(()),
-    }
-}
