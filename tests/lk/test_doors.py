@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 
 import jwt
 import pytest
@@ -17,8 +18,9 @@ SECONDS = 10
 
 def join_request(**fields):
     info = models.ClientInfo(protocol=17)
-    inner = proto.JoinRequest(client_info=info, **fields).SerializeToString()
-    return base64.urlsafe_b64encode(proto.WrappedJoinRequest(join_request=inner).SerializeToString()).decode()
+    inner = gzip.compress(proto.JoinRequest(client_info=info, **fields).SerializeToString())
+    wrapped = proto.WrappedJoinRequest(compression=proto.WrappedJoinRequest.GZIP, join_request=inner)
+    return base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
 
 
 async def validate(world, path="/rtc/validate", **query):
@@ -61,6 +63,18 @@ async def test_refusals(world, token):
     missing = await validate(world, "/rtc/v1/validate", access_token=good)
     assert (missing.status_code, missing.text) == (400, "join_request is required")
     assert (await validate(world, access_token=token("ann", "room", seconds=-30))).status_code == 200
+
+
+async def test_what_one_says_of_oneself_has_a_bound(world, token):
+    allowed = token("ann", "room", can_update_own_metadata=True)
+    for status, own in [
+        (200, {"metadata": "m" * (512 << 10)}),
+        (400, {"metadata": "m" * (512 << 10) + "m"}),
+        (200, {"participant_attributes": {"a": "1" * (32 << 10), "b": "2" * ((32 << 10) - 2)}}),
+        (400, {"participant_attributes": {"a": "1" * (32 << 10), "b": "2" * ((32 << 10) - 1)}}),
+    ]:
+        answer = await validate(world, access_token=allowed, join_request=join_request(**own))
+        assert answer.status_code == status, answer.text
 
 
 async def test_who_does_not_upgrade(world, token):

@@ -4,6 +4,7 @@ use crate::{
     Doors,
     join::{self, Query, Version, Wish},
     token::{Claims, Token},
+    twirp::rooms::check_dispatch,
 };
 use axum::{
     http::{HeaderMap, StatusCode, header},
@@ -164,6 +165,10 @@ impl Doors {
             return Err(bad("the identity or the room name is too long"));
         }
         take_over_own(&mut token.claims, &mut wish.request).map_err(unauthorized)?;
+        // Everybody in the room is told all of it.
+        if check_dispatch(&token.claims.metadata, &token.claims.attributes).is_err() {
+            return Err(bad("metadata or attributes are too large"));
+        }
         wish.request.client_info.get_or_insert_default().address = address.to_string();
         Ok(Visitor { token, wish, room, identity, address })
     }

@@ -260,7 +260,7 @@ fn unexpected(said: &Said) -> Fault {
     Fault::new(Code::Internal, "the media machine answered something else")
 }
 
-/// The limits of what a dispatch carries.
+/// The limits of what a dispatch carries, and of what is said of a participant.
 pub(crate) fn check_dispatch(text: &str, pairs: &HashMap<String, String>) -> Result<(), Fault> {
     metadata(text)?;
     attributes(pairs)
