@@ -14,6 +14,8 @@ pub(crate) struct Extensions {
     /// The one byte of 3GPP TS 26.114, 7.4.5.
     pub(crate) orientation: Option<u8>,
     pub(crate) descriptor: Option<Descriptor>,
+    /// Takes the place of the descriptor's frame number.
+    pub(crate) frame: Option<u16>,
 }
 
 impl Extensions {
@@ -128,6 +130,11 @@ pub(crate) fn write_header(out: &mut Vec<u8>, head: Head, mid: Mid, ids: Ids, tr
         }
         out.extend_from_slice(value);
     }
+    if let Some((frame, Descriptor(bytes))) = more.frame.zip(more.descriptor.as_ref()).filter(|_| ids.descriptor > 0) {
+        // It is what was written last.
+        let at = out.len() - bytes.len() + 1;
+        out[at..at + 2].copy_from_slice(&frame.to_be_bytes());
+    }
     let body = length + 2;
     out.resize(body + (out.len() - body).next_multiple_of(4), 0);
     let words = ((out.len() - body) / 4) as u16;
@@ -238,7 +245,7 @@ mod tests {
     #[test]
     fn extensions_go_in_the_short_form_where_they_fit() {
         let ids = Ids { mid: 4, transport: 3, level: 1, descriptor: 12, ..Ids::default() };
-        let more = Extensions { level: Some(0x95), orientation: Some(1), descriptor: None };
+        let more = Extensions { level: Some(0x95), orientation: Some(1), ..Extensions::default() };
         let expected = [0xbe, 0xde, 0, 2, 0x40, b'1', 0x31, 0xab, 0xcd, 0x10, 0x95, 0];
         assert_eq!(written(ids, &more), expected, "what has no id is left out");
     }
@@ -254,6 +261,16 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_number_takes_the_place_of_the_descriptors() {
+        let descriptor = Some(Descriptor(vec![0xc1, 1, 2, 0x80, 4].into()));
+        let more = Extensions { descriptor, frame: Some(0x3456), ..Extensions::default() };
+        let ids = Ids { mid: 4, descriptor: 12, ..Ids::default() };
+        let expected = [0xbe, 0xde, 0, 2, 0x40, b'1', 0xc4, 0xc1, 0x34, 0x56, 0x80, 4];
+        assert_eq!(written(ids, &more), expected);
+        assert_eq!(written(Ids::default(), &more), [0xbe, 0xde, 0, 0], "who takes none gets none");
+    }
+
+    #[test]
     fn without_any_there_is_an_empty_one() {
         assert_eq!(written(Ids::default(), &Extensions::default()), [0xbe, 0xde, 0, 0]);
     }
@@ -263,7 +280,8 @@ mod tests {
         let ids = Ids { mid: 4, rid: 5, repaired: 0, transport: 3, level: 1, orientation: 2, descriptor: 12 };
         for length in [3, 40] {
             let descriptor = Descriptor(vec![7; length].into());
-            let more = Extensions { level: Some(0x95), orientation: Some(1), descriptor: Some(descriptor) };
+            let more =
+                Extensions { level: Some(0x95), orientation: Some(1), descriptor: Some(descriptor), frame: None };
             let mut out = vec![];
             write_header(&mut out, HEAD, "ab".into(), ids, 0xabcd, &more);
             let bytes = out.len();

@@ -100,6 +100,36 @@ fn av1_layers_change_at_key_frames_and_receivers_are_told() {
     assert_decodable(&all);
 }
 
+/// The camera's frame numbers have gone on by more than half of their 16 bits while it was off screen.
+#[test]
+fn after_a_long_pause_frame_numbers_still_go_on() {
+    let (mut world, ann, bob, sid) = meeting(65, Codec::Av1);
+    for _ in 0..3 {
+        let off = proto::UpdateTrackSettings { track_sids: vec![sid.clone()], disabled: true, ..Default::default() };
+        world.signal(bob, Request::TrackSetting(off));
+        world.run(Duration::from_secs(1));
+        let (before, since) = (seen(&world, bob, &sid), world.now);
+        // Of three layers each.
+        world.clients[ann].video.as_mut().expect("a camera").number += 40_000 / 3;
+        ask_for(&mut world, bob, &sid, VideoQuality::High);
+        world.run(Duration::from_secs(3));
+        assert!(seen(&world, bob, &sid).len() > before.len() + 100);
+        assert_eq!(layers_since(&world, bob, &sid, since).last(), Some(&2));
+        let mut reader = DdReader::default();
+        let mut newest = None;
+        let mut came = BTreeSet::new();
+        for packet in seen(&world, bob, &sid) {
+            let read = reader.read(packet.descriptor.as_deref().expect("a descriptor")).expect("a good one");
+            let step = newest.map_or(1, |newest| read.number.wrapping_sub(newest));
+            assert!(step < 0x8000, "{} is later than {newest:?}", read.number);
+            newest = Some(read.number);
+            assert!(read.references().all(|distance| came.contains(&read.number.wrapping_sub(distance))));
+            came.insert(read.number);
+        }
+    }
+    assert_whole(&seen(&world, bob, &sid));
+}
+
 /// All that a frame refers to came, and the targets that the descriptors tell are those that come.
 fn assert_decodable(heard: &[Heard]) {
     let mut reader = DdReader::default();

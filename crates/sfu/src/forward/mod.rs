@@ -12,6 +12,7 @@
 //! | [`selector`] | Which simulcast layer does the subscriber get, and of which is a keyframe needed? |
 //! | [`dd`], [`vp9`] | Where is a packet in the layers of its stream, and what does it refer to? |
 //! | [`svc`] | Which of these layers does the subscriber get? |
+//! | [`frames`] | Which frame number does its dependency descriptor tell? |
 //! | [`clock`] | When was it captured, by our own clock? |
 //! | [`congestion`] | What does a subscriber's downlink take? |
 //! | [`pacer`] | When may a packet leave? |
@@ -26,7 +27,7 @@
 //! 2. With layers within the stream, [`svc`]; of VP8, [`Vp8Munger::wants`].
 //! 3. Not wanted: [`RtpMunger::drop`], whose answer, if any, is sent as an empty packet. Done.
 //! 4. [`RtpMunger::forward`]; `None`: done.
-//! 5. Of VP8, [`Vp8Munger::rewrite`].
+//! 5. Of VP8, [`Vp8Munger::rewrite`]; with a dependency descriptor, [`FrameNumbers::rewrite`].
 //!
 //! During a pause nothing is told to the munger; the selector makes the first packet after it a switch.
 
@@ -35,6 +36,7 @@ mod bytes;
 pub mod clock;
 pub mod congestion;
 pub mod dd;
+pub mod frames;
 mod fuzz;
 pub mod keyframe;
 pub mod munger;
@@ -48,6 +50,7 @@ pub mod svc;
 pub mod vp8;
 pub mod vp9;
 
+pub use frames::FrameNumbers;
 pub use fuzz::fuzz;
 pub use keyframe::{Codec, is_keyframe, picture_size};
 pub use munger::{Incoming, Outgoing, RtpMunger, SenderReport, Source};

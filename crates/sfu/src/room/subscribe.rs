@@ -2,8 +2,12 @@
 
 use super::{audience::Audience, media::Arrival, publish::Stream, svc::Chooser, *};
 use crate::forward::{
-    Codec, Decision, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger, allocate::ceiling_for, dd::SvcLayer,
-    quality::Quality, svc::SvcDecision,
+    Codec, Decision, FrameNumbers, Layer, LayerSelector, Outgoing, RtpMunger, Vp8Munger,
+    allocate::ceiling_for,
+    dd::{Descriptor, SvcLayer},
+    frames,
+    quality::Quality,
+    svc::SvcDecision,
 };
 use crate::{downlink::Packet, rtp::Extensions};
 use proto::VideoQuality;
@@ -49,6 +53,7 @@ pub(crate) struct Subscription {
     selector: LayerSelector,
     munger: RtpMunger,
     vp8: Vp8Munger,
+    frames: FrameNumbers,
     /// Of the layers within the stream.
     chooser: Chooser,
     /// When a key frame was last asked for to get another of these.
@@ -128,6 +133,7 @@ impl Subscription {
         self.bound = Some(mid);
         self.munger = fresh_numbers(kind);
         self.vp8 = Vp8Munger::default();
+        self.frames = FrameNumbers::default();
         self.retarget(true);
     }
 
@@ -181,6 +187,10 @@ impl Subscription {
                     packet.head = Some(self.vp8.rewrite(out.epoch, vp8)?);
                 }
                 chosen.apply(&mut packet, arrival);
+                if let Some(Descriptor(descriptor)) = &packet.extensions.descriptor {
+                    packet.extensions.frame =
+                        frames::number(descriptor).and_then(|number| self.frames.rewrite(out.epoch, number));
+                }
                 Some(packet)
             }
             Step::Fill(out) => {
@@ -358,6 +368,7 @@ impl Room {
             selector: LayerSelector::default(),
             munger: fresh_numbers(self.tracks[track].kind),
             vp8: Vp8Munger::default(),
+            frames: FrameNumbers::default(),
             chooser: Chooser::default(),
             layer_asked: None,
             paused_before: true,
