@@ -31,6 +31,9 @@ use str0m::{
     rtp::Extension,
 };
 
+/// Media is not sent for longer to an address from which nothing authentic comes: clients say every few seconds that they consent
+/// (RFC 7675, 5.1), and the agent, which is lite, does not ask them.
+const SILENCE: Duration = Duration::from_secs(15);
 /// Bytes of `ice-ufrag` and `ice-pwd` that we choose: 48 and 144 bits (RFC 8445, 5.3 asks for 24 and 128).
 const UFRAG: usize = 8;
 const PASSWORD: usize = 24;
@@ -98,6 +101,8 @@ pub(crate) enum PeerEvent {
     Connected,
     /// ICE found no way any more, or DTLS ended.
     Gone,
+    /// After a silence the client is heard again where media is sent to.
+    Back,
     ChannelOpen(Lane),
     Data {
         lane: Lane,
@@ -133,6 +138,10 @@ pub(crate) struct Peer {
     dead: bool,
     /// Where ICE has found a way.
     route: Option<Route>,
+    /// When something authentic came from there last, and whether that is too long ago to send media. What is said of the client's own
+    /// media is little, and goes on.
+    heard: Instant,
+    silent: bool,
     /// What was said on it last.
     last: Last,
     uplink: Uplink,
@@ -213,6 +222,8 @@ impl Peer {
             connected: false,
             dead: false,
             route: None,
+            heard: now,
+            silent: false,
             last: Last::default(),
             uplink,
             downlink,
@@ -377,7 +388,7 @@ impl Peer {
     /// compared the client's certificate with the fingerprint of its description.
     pub(crate) fn takes_media(&mut self) -> bool {
         let open = |downlink: &mut Box<Downlink>| downlink.is_open();
-        self.connected && !self.dead && self.route.is_some() && self.downlink.as_mut().is_some_and(open)
+        self.connected && !self.dead && !self.silent && self.route.is_some() && self.downlink.as_mut().is_some_and(open)
     }
 
     /// Sends a packet; if it is paced, when it is its turn. A time to put on the timer heap, if there is one.
@@ -404,9 +415,12 @@ impl Peer {
 
     /// Does what is due beside str0m: sends media and feedback, and sums up.
     pub(crate) fn tend(&mut self, now: Instant, events: &mut Vec<PeerEvent>, out: &mut Outbox) {
-        let Self { route, last, uplink, downlink, stats_at, .. } = self;
+        if self.stats_at.is_some_and(|at| now >= at) {
+            self.silent |= now > self.heard + SILENCE;
+        }
+        let Self { route, silent, last, uplink, downlink, stats_at, .. } = self;
         let mut way = route.map(|route| Way { route, last, out });
-        if let (Some(downlink), Some(way)) = (downlink.as_mut(), way.as_mut()) {
+        if let (Some(downlink), Some(way), false) = (downlink.as_mut(), way.as_mut(), *silent) {
             downlink.advance(now, way);
         }
         // Without a way what is due is unsaid, but not due for ever.
@@ -475,13 +489,15 @@ impl Peer {
         if !self.connected || self.dead {
             return;
         }
-        let Self { route, last, uplink, downlink, .. } = self;
-        let Datagram { arrived, contents, .. } = *datagram;
+        let Self { route, silent, last, uplink, downlink, .. } = self;
+        let Datagram { proto, source, arrived, contents, .. } = *datagram;
         if !rtp::is_rtcp(contents) {
             return events.extend(uplink.receive(arrived, contents).map(PeerEvent::Packet));
         }
-        let mut way = route.map(|route| Way { route, last, out });
+        let mut way = route.filter(|_| !*silent).map(|route| Way { route, last, out });
+        let mut authentic = false;
         uplink.receive_rtcp(arrived, contents, |said| {
+            authentic = true;
             let ours = downlink.as_mut().zip(way.as_mut());
             let told = ours.and_then(|(downlink, way)| downlink.on_rtcp(now, said, way));
             events.extend(told.map(|told| match told {
@@ -489,6 +505,17 @@ impl Peer {
                 Told::KeyframeRequest(mid) => PeerEvent::KeyframeRequest(mid),
             }));
         });
+        if authentic {
+            self.hear(now, (proto, source), events);
+        }
+    }
+
+    /// Something authentic came from there.
+    fn hear(&mut self, now: Instant, source: Source, events: &mut Vec<PeerEvent>) {
+        if self.route.is_some_and(|route| (route.proto, route.destination) == source) {
+            self.heard = now;
+            events.extend(std::mem::take(&mut self.silent).then_some(PeerEvent::Back));
+        }
     }
 
     pub(crate) fn advance(&mut self, now: Instant) {
@@ -501,7 +528,7 @@ impl Peer {
 
     /// When to call [`Self::advance`] and [`Self::tend`] again.
     pub(crate) fn deadline(&self) -> Instant {
-        let downlink = self.downlink.as_ref().and_then(|downlink| downlink.due());
+        let downlink = self.downlink.as_ref().filter(|_| !self.silent).and_then(|downlink| downlink.due());
         [self.uplink.due(), downlink, self.stats_at].into_iter().flatten().fold(self.due, Instant::min)
     }
 
@@ -516,7 +543,7 @@ impl Peer {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(t)) => {
                     let route = Route { proto: t.proto, source: t.source, destination: t.destination };
-                    self.follow(route, &t.contents);
+                    self.follow(route, &t.contents, events);
                     Way { route, last: &mut self.last, out }.say(&t.contents);
                 }
                 Ok(str0m::Output::Event(event)) => self.on_event(event, events),
@@ -537,14 +564,16 @@ impl Peer {
     /// Media goes where the client's ICE agent wants it to: where a request with USE-CANDIDATE came from that ours answered,
     /// having checked its password (RFC 8445, 7.3.1.5). Of several such ways the last one counts: clients say it again
     /// with each check of the way that they have chosen, and ours, which is lite, makes no checks of its own.
-    fn follow(&mut self, route: Route, contents: &[u8]) {
+    fn follow(&mut self, route: Route, contents: &[u8], events: &mut Vec<PeerEvent>) {
         if !stun::is_success(contents) {
             return;
         }
-        self.answered = Some((route.proto, route.destination));
+        let source = (route.proto, route.destination);
+        self.answered = Some(source);
         if self.nominating == self.answered {
             self.route = Some(route);
         }
+        self.hear(self.now, source, events);
     }
 
     fn on_event(&mut self, event: Event, events: &mut Vec<PeerEvent>) {

@@ -317,6 +317,20 @@ fn forged_and_repeated_media_is_not_forwarded() {
     assert_eq!(once.len(), frames.len(), "each once");
 }
 
+/// Who knows a client's password can say that media are to go to anybody.
+#[test]
+fn media_do_not_go_on_to_who_never_answers() {
+    let (mut world, _, bob) = talk(75);
+    world.forged = Some((bob, Some(stranger())));
+    world.until("media go to the stranger", |w| w.sent.contains_key(&stranger()));
+    // The client goes on to speak from its own address.
+    world.forged = Some((bob, None));
+    world.run(Duration::from_secs(18));
+    let sent = world.sent[&stranger()];
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.sent[&stranger()], sent);
+}
+
 #[test]
 fn broken_media_is_passed_over() {
     let (mut world, ann, bob) = talk(71);

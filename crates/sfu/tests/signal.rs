@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Weather, World, joining};
+use common::{Frame, Heard, Weather, World, joining};
 use convo_sfu::{Answer, Ask, Command, EventKind, Input, Mode, Refusal};
 use livekit_protocol as proto;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
@@ -500,6 +500,41 @@ fn media_follow_a_client_to_another_network() {
     world.run(Duration::from_secs(5));
     let heard = world.clients[bob].heard.len() - before;
     assert!(heard > 220, "{heard} of 250 packets");
+}
+
+/// Its signalling goes on all the while.
+#[test]
+fn media_wait_for_who_is_not_heard_and_come_back_with_them() {
+    let mut world = World::new(45);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(5));
+    let sent = |world: &World| world.sent[&world.clients[bob].address];
+    world.weather(bob, Weather::tunnel());
+    let before = sent(&world);
+    world.run(Duration::from_secs(14));
+    assert!(sent(&world) > before + 700, "a short tunnel is nothing: {}", sent(&world) - before);
+    world.run(Duration::from_secs(4));
+    let before = sent(&world);
+    world.clients[ann].keyframes_asked = 0;
+    world.run(Duration::from_secs(10));
+    assert_eq!(sent(&world), before);
+    assert_eq!(world.clients[ann].keyframes_asked, 0, "for nobody");
+
+    world.weather(bob, Weather::default());
+    let lines = ["mic", "cam"].map(|cid| world.clients[bob].line_of(&world.sid(ann, cid)).expect("a line"));
+    let since = world.now;
+    let heard = |world: &World, line| -> Vec<Heard> {
+        world.clients[bob].heard_on(line).filter(|h| h.at > since).cloned().collect()
+    };
+    world.until("both flow", |w| lines.iter().all(|line| heard(w, *line).len() > 100));
+    let pictures = heard(&world, lines[1]);
+    assert!(Frame::read(&pictures[0].payload).expect("video").keyframe, "it begins with a picture");
+    for line in lines {
+        let packets = heard(&world, line);
+        assert!(packets.windows(2).all(|w| w[1].seq == w[0].seq + 1), "no gap");
+    }
 }
 
 /// The user fragments and passwords of the last description from the server: of two connections, of the one to receive on.

@@ -224,11 +224,24 @@ impl Room {
         self.refresh_pictures(key, cx);
     }
 
-    /// ICE or DTLS ended. With a signalling connection the client is asked to restart; without one, it may yet return.
-    pub(super) fn on_peer_gone(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
+    /// ICE or DTLS ended. The client notices it too, and comes back; media to it ends with its silence.
+    pub(super) fn on_peer_gone(&self, at: PeerRef) {
         let Some(person) = self.people.get(at.participant) else { return };
         tracing::debug!(identity = %person.info.identity, target = ?at.target, "media is gone");
-        let _ = cx;
+    }
+
+    /// The client is heard again: what is sent to it begins anew.
+    pub(super) fn on_peer_back(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
+        let Some(person) = self.people.get(at.participant).filter(|person| person.downstream() == at.target) else {
+            return;
+        };
+        tracing::debug!(identity = %person.info.identity, "media is back");
+        for key in person.subscriptions.clone() {
+            let subscription = &mut self.subscriptions[key];
+            subscription.retarget(true);
+            let track = subscription.track;
+            self.wanted_pictures_of(track, cx);
+        }
     }
 
     pub(crate) fn remove(&mut self, key: ParticipantKey, reason: proto::DisconnectReason, cx: &mut Cx<'_>) {

@@ -349,6 +349,12 @@ impl Room {
         for subscription in &track.subscribers {
             let subscription = &mut self.subscriptions[*subscription];
             let Some(stream) = track.streams.get(usize::from(subscription.stream)) else { continue };
+            // Of who cannot be reached now nobody sees it.
+            let Some(person) = self.people.get_mut(subscription.subscriber) else { continue };
+            let target = person.downstream();
+            if !person.peer(target).is_some_and(Peer::takes_media) {
+                continue;
+            }
             if let Some(layer) = subscription.wants_picture(cx.now, rtt, stream) {
                 wanted.push((subscription.stream, layer));
             }

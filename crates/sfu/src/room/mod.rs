@@ -420,7 +420,8 @@ impl Room {
             PeerEvent::Connected => self.on_connected(at, cx),
             PeerEvent::ChannelOpen(lane) => self.on_channel_open(at, lane, cx),
             PeerEvent::Estimate(bitrate) => self.on_estimate(at.participant, bitrate.as_u64(), cx),
-            PeerEvent::Gone => self.on_peer_gone(at, cx),
+            PeerEvent::Gone => self.on_peer_gone(at),
+            PeerEvent::Back => self.on_peer_back(at, cx),
             PeerEvent::Stats(stats) => self.on_stats(at, stats),
         }
     }

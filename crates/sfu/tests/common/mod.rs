@@ -17,6 +17,7 @@ use convo_sfu::{
 use livekit_protocol as proto;
 use net::Net;
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -35,6 +36,10 @@ pub struct World {
     pub kit: Kit,
     /// What becomes of their first offers on the way.
     pub tamper: fn(&mut String),
+    /// Datagrams of RTP that the server sent, by address.
+    pub sent: HashMap<SocketAddr, usize>,
+    /// The ICE checks of this client seem to come from this address, or are lost.
+    pub forged: Option<(Name, Option<SocketAddr>)>,
     /// What rooms tell each other is lost.
     pub cut: bool,
     /// How long datagrams lie with the server before it looks at them, at most; all that came then are handled together.
@@ -77,6 +82,8 @@ impl World {
             events,
             kit,
             tamper,
+            sent: HashMap::new(),
+            forged: None,
             cut: false,
             turn: Duration::ZERO,
             came: vec![],
@@ -267,6 +274,8 @@ impl World {
     fn after_client(&mut self, name: Name) {
         for Packet { from, to, bytes } in std::mem::take(&mut self.clients[name].outbox) {
             self.clients[name].spoken += 1;
+            let forged = self.forged.filter(|(who, _)| *who == name && matches!(bytes.first(), Some(0..=3)));
+            let Some(from) = forged.map_or(Some(from), |(_, address)| address) else { continue };
             self.net.send(self.now, from, to, bytes);
         }
         let requests = std::mem::take(&mut self.clients[name].requests);
@@ -288,6 +297,10 @@ impl World {
                 Output::Transmit(transmit) => {
                     let Route { source, destination, .. } = transmit.route;
                     for datagram in transmit.datagrams() {
+                        // RFC 7983, and RFC 5761 for the payload types.
+                        if matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind)) {
+                            *self.sent.entry(destination).or_default() += 1;
+                        }
                         self.net.send(self.now, source, destination, datagram.to_vec());
                     }
                 }
