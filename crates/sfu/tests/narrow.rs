@@ -79,6 +79,25 @@ fn sound_survives_a_link_too_narrow_for_any_picture() {
     assert!(paused, "the client is told why there is no picture");
 }
 
+/// As in a large meeting, where nobody mutes and few speak.
+#[test]
+fn microphones_that_are_silent_take_no_room_from_the_picture() {
+    let mut world = World::new(55);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    for listener in 0..11 {
+        let name = world.enter(&format!("listener{listener}"));
+        world.publish_audio(name, "mic");
+        world.run(Duration::from_millis(500));
+        world.clients[name].audio.as_mut().expect("a microphone").on = false;
+    }
+    world.weather(bob, Weather::narrow(600_000));
+    world.run(Duration::from_secs(30));
+    let sid = world.sid(ann, "cam");
+    let packets = layers_since(&world, bob, &sid, world.now - Duration::from_secs(5)).len();
+    assert!(packets >= 145, "of 150 packets of the smallest picture came {packets}");
+}
+
 #[test]
 fn one_viewers_narrow_link_is_not_the_others() {
     let mut world = World::new(52);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::forward::{
-    Layer, MAX_LAYERS,
+    Layer, LayerTracker, MAX_LAYERS,
     allocate::{Allocator, Offer, Want},
 };
 use proto::StreamState;
@@ -11,8 +11,13 @@ use str0m::media::MediaKind;
 
 /// Estimates come with every feedback packet; the link is divided anew no more often.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What is not video: kept free of the estimate, per sounding track, in bits per second.
+/// What is not video: kept free of the estimate for each track that sounds, in bits per second.
 const SOUND: u64 = 48_000;
+/// Of those that may sound, so many are taken to do: a microphone that is open sends next to nothing while nobody speaks (DTX),
+/// and of people who talk with each other few speak at once.
+const AT_ONCE: u64 = 3;
+/// What a packet of sound takes beside its payload, in bits.
+const PACKET: f64 = 8.0 * 50.0;
 /// For data and signalling of the transport.
 const RESERVE: u64 = 30_000;
 
@@ -24,6 +29,27 @@ pub(crate) struct Downlink {
     cap: Option<u64>,
     allocator: Allocator<SubscriptionKey>,
     not_before: Option<Instant>,
+}
+
+/// The sounds that a participant is sent.
+#[derive(Debug, Default)]
+struct Sounds {
+    count: u64,
+    /// Bits per second of those that sound.
+    bitrate: u64,
+}
+
+impl Sounds {
+    fn add(&mut self, stream: &publish::Stream, now: Instant) {
+        let rate = |tracker: &LayerTracker| tracker.bitrate(now) + (tracker.fps(now) * PACKET) as u64;
+        self.count += 1;
+        self.bitrate += stream.encodings.iter().map(|encoding| rate(&encoding.tracker)).sum::<u64>().min(SOUND);
+    }
+
+    /// What is kept free for them.
+    fn reserve(&self) -> u64 {
+        self.bitrate.max(self.count.min(AT_ONCE) * SOUND)
+    }
 }
 
 impl Room {
@@ -54,7 +80,8 @@ impl Room {
         }
         downlink.not_before = Some(cx.now + PAUSE);
         let (wants, sounds) = self.wants_of(key, cx.now);
-        let budget = estimate.saturating_sub(sounds * SOUND + RESERVE);
+        let floor = sounds.reserve() + RESERVE;
+        let budget = estimate.saturating_sub(floor);
         let allocation = self.people[key].downlink.allocator.allocate(cx.now, budget, &wants);
         let mut states = vec![];
         for (grant, want) in allocation.grants.iter().zip(&wants) {
@@ -71,18 +98,17 @@ impl Room {
         }
         let person = &mut self.people[key];
         let target = person.downstream();
-        let floor = sounds * SOUND;
         if let Some(peer) = person.peer(target) {
-            peer.set_desired_bitrate(allocation.desired, floor + RESERVE);
+            peer.set_desired_bitrate(allocation.desired, floor);
         }
         self.touch(key, target, cx);
     }
 
-    /// The video that the participant would see, and the number of sounds beside it.
-    fn wants_of(&self, key: ParticipantKey, now: Instant) -> (Vec<Want<SubscriptionKey>>, u64) {
+    /// The video that the participant would see, and the sounds beside it.
+    fn wants_of(&self, key: ParticipantKey, now: Instant) -> (Vec<Want<SubscriptionKey>>, Sounds) {
         let person = &self.people[key];
         let may_pause = person.settings.subscriber_allow_pause.unwrap_or(true);
-        let mut sounds = 0;
+        let mut sounds = Sounds::default();
         let mut wants = vec![];
         for subscription in &person.subscriptions {
             let s = &self.subscriptions[*subscription];
@@ -90,11 +116,11 @@ impl Room {
             if s.bound.is_none() || !s.wants_media() || track.info.muted {
                 continue;
             }
+            let Some(stream) = track.streams.get(usize::from(s.stream)) else { continue };
             if track.kind == MediaKind::Audio {
-                sounds += 1;
+                sounds.add(stream, now);
                 continue;
             }
-            let Some(stream) = track.streams.get(usize::from(s.stream)) else { continue };
             let offers = offers(stream, now);
             if offers.iter().all(Option::is_none) {
                 continue; // Nothing to grant yet: what comes first may pass.
