@@ -118,6 +118,31 @@ fn many_viewers_make_few_key_frame_requests() {
     }
 }
 
+/// What is on its way takes as long as a request does.
+#[test]
+fn one_picture_answers_all_who_asked_before_it() {
+    let mut world = World::new(17);
+    let (ann, bob, cid) = (world.enter("ann"), world.enter("bob"), world.enter("cid"));
+    world.weather(ann, Weather { delay: Duration::from_millis(150), ..Weather::default() });
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(5));
+    let sid = world.sid(ann, "cam");
+    for viewer in [bob, cid] {
+        let off = proto::UpdateTrackSettings { track_sids: vec![sid.clone()], disabled: true, ..Default::default() };
+        world.signal(viewer, Request::TrackSetting(off));
+    }
+    world.run(Duration::from_secs(2));
+    world.clients[ann].keyframes_asked = 0;
+    ask_for(&mut world, bob, &sid, VideoQuality::High);
+    world.run(Duration::from_millis(250));
+    ask_for(&mut world, cid, &sid, VideoQuality::High);
+    world.run(Duration::from_secs(3));
+    for viewer in [bob, cid] {
+        assert!(seen(&world, viewer, &sid).iter().filter(|h| h.at + Duration::from_secs(1) > world.now).count() > 150);
+    }
+    assert_eq!(world.clients[ann].keyframes_asked, 1);
+}
+
 #[test]
 fn muted_video_stops_and_starts_with_a_picture() {
     let mut world = World::new(14);

@@ -194,6 +194,11 @@ impl Room {
             (None, Some(place)) if place.starts_keyframe() => true,
             (None, _) => codec.is_video() && forward::is_keyframe(codec, &packet.payload),
         };
+        if keyframe && in_order {
+            // It answers who asked before it, for whichever of the layers within the stream.
+            let rid = stream.encodings[usize::from(source.encoding)].rid;
+            stream.encodings.iter_mut().filter(|e| e.rid == rid).for_each(|e| e.picture_wanted = false);
+        }
         let report = packet.report;
         let incoming = Incoming { source: packet.ssrc, seq: packet.seq, ts: packet.timestamp, report };
         let captured = report.map(|report| report.captured(packet.timestamp, codec.clock_rate()));
