@@ -250,6 +250,33 @@ fn wanted(world: &World, publisher: Name) -> Option<Vec<bool>> {
 }
 
 #[test]
+fn who_unmutes_does_not_speak_yet() {
+    let mut world = World::new(18);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(3));
+    let mute = |world: &mut World, muted| {
+        let sid = world.sid(ann, "mic");
+        world.signal(ann, Request::Mute(proto::MuteTrackRequest { sid, muted }));
+    };
+    let active = |world: &World| {
+        let told = world.clients[bob].responses.iter().filter_map(|r| match r {
+            Response::SpeakersChanged(changed) => Some(&changed.speakers),
+            _ => None,
+        });
+        told.flatten().filter(|speaker| speaker.active).count()
+    };
+    assert!(active(&world) > 0);
+    mute(&mut world, true);
+    world.clients[ann].audio.as_mut().unwrap().on = false;
+    world.run(Duration::from_secs(3));
+    let before = active(&world);
+    mute(&mut world, false);
+    world.run(Duration::from_secs(2));
+    assert_eq!(active(&world), before, "nothing was said");
+}
+
+#[test]
 fn a_publisher_need_not_send_what_nobody_sees() {
     let mut world = World::new(16);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));

@@ -394,6 +394,8 @@ impl Room {
         }
         info.muted = muted;
         info.version = Some(version(cx));
+        // What was said before the mute is not heard again after it.
+        self.tracks[track].voice = None;
         let publisher = self.tracks[track].publisher;
         for subscription in &self.tracks[track].subscribers {
             self.subscriptions[*subscription].retarget(true);
