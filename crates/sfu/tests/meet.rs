@@ -37,6 +37,27 @@ fn two_people_hear_and_see_each_other() {
     assert!(first.keyframe && first.packet == 0, "a picture begins with a key frame: {first:?}");
 }
 
+/// RFC 3550, 8.2: it must, where two chose the same.
+#[test]
+fn who_goes_on_under_another_ssrc_is_seen_and_heard() {
+    let mut world = World::new(9);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.publish_video(ann, "cam", 1);
+    world.run(Duration::from_secs(5));
+    world.clients[ann].change_ssrcs();
+    world.run(Duration::from_secs(5));
+    let since = world.now - Duration::from_secs(3);
+    for (cid, packets) in [("mic", 145), ("cam", 530)] {
+        let client = &world.clients[bob];
+        let line = client.line_of(&world.sid(ann, cid)).expect("a line");
+        let all: Vec<_> = client.heard_on(line).collect();
+        let since = all.iter().filter(|h| h.at > since).count();
+        assert!(since >= packets, "{cid}: {since} packets");
+        assert!(all.windows(2).all(|w| w[1].seq == w[0].seq + 1), "{cid}: no gap");
+    }
+}
+
 #[test]
 fn a_late_joiner_sees_who_was_there() {
     let mut world = World::new(2);

@@ -215,6 +215,16 @@ impl LayerTracker {
         in_order
     }
 
+    /// What comes next is another stream.
+    pub fn restart(&mut self) {
+        *self = Self::new(self.patience);
+    }
+
+    /// Whether nothing came for so long.
+    pub fn is_quiet(&self, now: Instant, long: Duration) -> bool {
+        self.last.is_none_or(|last| now >= last.at + long)
+    }
+
     /// The highest sequence number so far.
     pub fn newest(&self) -> Option<u64> {
         self.last.map(|last| last.seq)

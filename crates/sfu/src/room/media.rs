@@ -22,6 +22,10 @@ const PICTURE_INTERVAL: Duration = Duration::from_millis(500);
 const CAMERA_PATIENCE: Duration = Duration::from_millis(1000);
 const SCREEN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// An encoding is taken to go on under another SSRC when it was silent under its own for so long: of two that are sent at once, one is
+/// enough.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// Which stream an SSRC of the publisher's is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SourceOf {
@@ -51,6 +55,8 @@ pub(crate) struct Encoding {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) tracker: forward::LayerTracker,
+    /// Whose numbers `tracker` and subscribers know.
+    ssrc: Option<u32>,
     picture_asked: Option<Instant>,
     picture_wanted: bool,
 }
@@ -68,6 +74,7 @@ pub(super) fn encodings(rids: &[String], info: &proto::TrackInfo, layered: bool)
             width,
             height,
             tracker: forward::LayerTracker::new(patience),
+            ssrc: None,
             picture_asked: None,
             picture_wanted: false,
         }
@@ -138,8 +145,23 @@ impl Room {
 
     fn take_packet(&mut self, from: ParticipantKey, source: SourceOf, packet: &Packet, cx: &mut Cx<'_>) {
         let place = (source.track, source.stream());
+        let Some(track) = self.tracks.get_mut(place.0) else { return };
+        let stream = &mut track.streams[place.1];
+        let encoding = &mut stream.encodings[usize::from(source.encoding)];
+        if *encoding.ssrc.get_or_insert(packet.ssrc) != packet.ssrc {
+            if !encoding.tracker.is_quiet(cx.now, QUIET) {
+                return;
+            }
+            stream.renew(source.encoding, packet.ssrc);
+            for subscription in &track.subscribers {
+                let subscription = &mut self.subscriptions[*subscription];
+                if subscription.showing().is_none_or(|at| at == (source.stream, source.encoding)) {
+                    subscription.retarget(true);
+                }
+            }
+        }
         // Taken out meanwhile: its structure is looked at for each subscriber.
-        let mut svc = self.tracks.get_mut(place.0).and_then(|track| track.streams[place.1].svc.take());
+        let mut svc = stream.svc.take();
         self.on_packet_of(from, source, packet, svc.as_deref_mut(), cx);
         if svc.is_some()
             && let Some(track) = self.tracks.get_mut(place.0)
@@ -452,6 +474,20 @@ impl super::publish::Stream {
     pub(crate) fn alive(&self, now: Instant) -> forward::Layers {
         let living = self.encodings.iter().enumerate().filter(|(_, encoding)| encoding.tracker.alive(now));
         living.map(|(index, encoding)| if encoding.rid.is_none() { 0 } else { index as forward::Layer }).collect()
+    }
+
+    /// The encoding goes on under another SSRC (RFC 3550, 8.2): nothing of it goes on but its place.
+    fn renew(&mut self, encoding: u8, ssrc: u32) {
+        let layered = self.svc.is_some();
+        for (index, known) in self.encodings.iter_mut().enumerate() {
+            if layered || index == usize::from(encoding) {
+                known.tracker.restart();
+                known.ssrc = Some(ssrc);
+            }
+        }
+        if let Some(svc) = &mut self.svc {
+            **svc = Svc::default();
+        }
     }
 
     fn settle(&mut self, pt: Pt, codec: Codec) {

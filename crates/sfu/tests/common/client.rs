@@ -328,6 +328,19 @@ impl Client {
         self.rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
     }
 
+    /// Its sound and picture go on under other SSRCs, on the same lines, with other numbers.
+    pub fn change_ssrcs(&mut self) {
+        for source in [&mut self.audio, &mut self.video].into_iter().flatten() {
+            let mut direct = self.rtc.direct_api();
+            let stream = direct.stream_tx_by_mid(source.mid, None).expect("one encoding");
+            let (ssrc, rtx) = (stream.ssrc(), stream.rtx());
+            direct.remove_stream_tx(ssrc);
+            let (ssrc, rtx) = (direct.new_ssrc(), rtx.map(|_| direct.new_ssrc()));
+            direct.declare_stream_tx(ssrc, rtx, source.mid, None);
+            source.seq[0] = 10;
+        }
+    }
+
     /// Whether datagrams to there come here: the second connection has the next port.
     pub fn has(&self, address: SocketAddr) -> bool {
         address.ip() == self.address.ip() && [self.address.port(), self.address.port() + 1].contains(&address.port())
