@@ -63,6 +63,28 @@ fn the_layer_follows_the_wish_without_a_seam() {
 }
 
 #[test]
+fn what_comes_late_of_the_layer_before_has_its_place_there() {
+    let mut world = World::new(19);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_video(ann, "cam", 3);
+    world.run(Duration::from_secs(2));
+    let sid = world.sid(ann, "cam");
+    // What is lost on the way here is asked for, and comes later.
+    world.weather(ann, Weather { delay: Duration::from_millis(60), ..Weather::losing(100) });
+    for quality in [VideoQuality::Low, VideoQuality::High].into_iter().cycle().take(10) {
+        ask_for(&mut world, bob, &sid, quality);
+        world.run(Duration::from_secs(2));
+    }
+    let mut all: Vec<_> = seen(&world, bob, &sid).iter().map(|h| (h.seq, Frame::read(&h.payload).unwrap())).collect();
+    all.sort_unstable_by_key(|(seq, _)| *seq);
+    assert!(all.windows(2).filter(|w| w[0].1.layer != w[1].1.layer).count() >= 9);
+    for ((_, before), (_, frame)) in all.iter().zip(&all[1..]) {
+        let step = frame.picture_id.wrapping_sub(before.picture_id) & 0x7fff;
+        assert!(step < 60, "picture ids go on: {before:?} {frame:?}");
+    }
+}
+
+#[test]
 fn what_is_off_screen_is_not_sent() {
     let mut world = World::new(11);
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));

@@ -212,7 +212,8 @@ impl Subscription {
             Decision::Forward { switched: true } => {
                 self.paused_before = false;
                 self.chooser.restart();
-                let chosen = self.choose(arrival).unwrap_or_default();
+                // VP8's numbers are still those of the stream before.
+                let chosen = arrival.place.as_ref().and_then(|_| self.choose(arrival)).unwrap_or_default();
                 Some(Step::Send(self.munger.switch(now, &arrival.incoming), chosen))
             }
             // Of before the pause: its place was not kept.

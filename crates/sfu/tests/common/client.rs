@@ -534,7 +534,8 @@ impl Client {
                         keyframe,
                         packet,
                         packets,
-                        picture_id: (video.number & 0x7fff) as u16,
+                        // Each encoding counts for itself.
+                        picture_id: ((video.number + layer as u32 * 9_000) & 0x7fff) as u16,
                     };
                     let write = RtpWrite::new(
                         pt,
