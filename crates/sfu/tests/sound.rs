@@ -52,6 +52,27 @@ fn redundancy_fills_what_was_lost_for_those_who_take_plain_sound() {
     }
 }
 
+/// Whose clock has other ticks than that of Opus.
+#[test]
+fn after_a_mute_g711_goes_on_where_it_would_be() {
+    let mut world = World::new(73);
+    world.kit = Kit { g711: true, ..Kit::default() };
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.publish_audio(ann, "mic");
+    world.run(Duration::from_secs(3));
+    let sid = world.sid(ann, "mic");
+    for muted in [true, false] {
+        world.signal(ann, Request::Mute(proto::MuteTrackRequest { sid: sid.clone(), muted }));
+        world.run(Duration::from_secs(10));
+    }
+    let heard = heard(&world, bob, &sid);
+    assert!(heard.len() > 600, "{}", heard.len());
+    for (before, packet) in heard.iter().zip(&heard[1..]) {
+        let frames = number(&packet.payload) - number(&before.payload);
+        assert_eq!(packet.time.wrapping_sub(before.time), frames * 160);
+    }
+}
+
 #[test]
 fn sound_and_picture_of_one_moment_stay_together() {
     let mut world = World::new(71);

@@ -96,6 +96,11 @@ impl RtpMunger {
         Self { clock_rate, start: start.into(), epoch: 0, current: None, previous: None, newest: None }
     }
 
+    /// The ticks of a second from the next [`switch`](Self::switch) on.
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        self.clock_rate = clock_rate;
+    }
+
     /// Where the packet goes. `None`: it came before, or too late, or its source is not the one that is forwarded.
     ///
     /// The very first packet begins the stream; a new source needs [`switch`](Self::switch).

@@ -202,6 +202,7 @@ impl Subscription {
 
     fn pass(&mut self, arrival: &Arrival<'_>, now: Instant) -> Option<Step> {
         if std::mem::take(&mut self.paused_before) {
+            self.munger.set_clock_rate(arrival.codec.clock_rate());
             return Some(Step::whole(self.munger.switch(now, &arrival.incoming)));
         }
         self.munger.forward(now, &arrival.incoming).map(Step::whole)

@@ -57,6 +57,8 @@ pub struct Frame {
 /// What a client can code and decode.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kit {
+    /// Sound as G.711, not as Opus.
+    pub g711: bool,
     /// Redundant audio too.
     pub red: bool,
     /// Opens the channel of data tracks too.
@@ -126,6 +128,7 @@ pub struct Client {
     /// Set if sound is sent with redundancy.
     red: Option<RedEncoder>,
     data_tracks: bool,
+    g711: bool,
     /// The one connection, or the publisher's of two.
     rtc: Rtc,
     /// The second of two connections, on which the server offers.
@@ -212,6 +215,7 @@ impl Client {
             sent: vec![],
             red: kit.red.then(RedEncoder::default),
             data_tracks: kit.data_tracks,
+            g711: kit.g711,
             rtc: build(kit, address, now),
             subscriber,
             due: now,
@@ -358,7 +362,8 @@ impl Client {
     // --- publishing ---
 
     pub fn announce_audio(&mut self, cid: &str) -> Request {
-        let announced = Announced { kind: MediaKind::Audio, encodings: 1, codec: Codec::Opus, backup: false };
+        let codec = if self.g711 { Codec::PCMU } else { Codec::Opus };
+        let announced = Announced { kind: MediaKind::Audio, encodings: 1, codec, backup: false };
         self.announced.push((cid.into(), announced));
         Request::AddTrack(proto::AddTrackRequest {
             cid: cid.into(),
@@ -486,8 +491,8 @@ impl Client {
             audio.next += AUDIO_FRAME;
             audio.number += 1;
             audio.seq[0] += 1;
-            let opus = self.rtc.codec_config().find(|p| p.spec().codec == Codec::Opus).expect("Opus is on");
-            let (mut pt, time) = (opus.pt(), audio.number * 960);
+            let opus = self.rtc.codec_config().find(|p| p.spec().codec == audio.codec).expect("the codec is on");
+            let (mut pt, time) = (opus.pt(), audio.number * opus.spec().clock_rate.get() / 50);
             let extensions =
                 ExtensionValues { audio_level: Some(-20), voice_activity: Some(true), ..Default::default() };
             let mut payload = [&[0xfc][..], &audio.number.to_be_bytes()].concat();
@@ -718,7 +723,7 @@ fn build(kit: Kit, address: SocketAddr, now: Instant) -> Rtc {
     if let Some(only) = kit.only {
         builder = builder.clear_codecs().enable_vp8(only == Codec::Vp8).enable_vp9(only == Codec::Vp9);
     }
-    let mut rtc = builder.enable_opus(true, kit.red).build(now);
+    let mut rtc = builder.enable_opus(true, kit.red).enable_pcmu(kit.g711, false).build(now);
     rtc.add_local_candidate(Candidate::host(address, "udp").expect("an address"));
     rtc
 }
