@@ -1,8 +1,12 @@
 """LiveKit clients (PyPI livekit) in Convo's meetings."""
 
 import asyncio
+import base64
 
+import websockets
 from livekit import api, rtc
+from livekit.protocol import models
+from livekit.protocol import rtc as signals
 
 SECONDS = 15
 
@@ -45,6 +49,21 @@ class Client:
         except TimeoutError as error:
             name = self.room.local_participant.identity
             raise TimeoutError(f"{name} heard {self.chats}, and is gone for {self.reason}") from error
+
+
+def join_request(**fields):
+    info = models.ClientInfo(protocol=17)
+    inner = signals.JoinRequest(client_info=info, **fields).SerializeToString()
+    return base64.urlsafe_b64encode(signals.WrappedJoinRequest(join_request=inner).SerializeToString()).decode()
+
+
+async def signalling(world, token):
+    """A connection that was let in."""
+    url = f"{world.server.ws_url}/rtc/v1?access_token={token}&join_request={join_request()}"
+    socket = await websockets.connect(url)
+    joined = signals.SignalResponse.FromString(await socket.recv())
+    assert joined.WhichOneof("message") == "join"
+    return socket
 
 
 async def join(person, room, **body):

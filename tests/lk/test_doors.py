@@ -6,10 +6,11 @@ import gzip
 
 import jwt
 import pytest
-import websockets
 from livekit import api
 from livekit.protocol import models
 from livekit.protocol import rtc as proto
+
+from harness.livekit import join_request, signalling
 
 pytestmark = pytest.mark.one_store
 
@@ -91,15 +92,6 @@ async def test_any_page_may_ask(world):
         assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
     answer = await world.http.options("/api/v1/auth/me", headers=headers)
     assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-async def signalling(world, token):
-    """A connection that was let in."""
-    url = f"{world.server.ws_url}/rtc/v1?access_token={token}&join_request={join_request()}"
-    socket = await websockets.connect(url)
-    joined = proto.SignalResponse.FromString(await socket.recv())
-    assert joined.WhichOneof("message") == "join"
-    return socket
 
 
 async def renewed(socket, so):

@@ -5,8 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import MessageToDict, MessageToJson
 from livekit import api
+from livekit.protocol import agent_dispatch as dispatch
+from livekit.protocol import models
 from livekit.protocol import room as proto
+
+from harness.livekit import signalling
 
 pytestmark = pytest.mark.one_store
 
@@ -115,6 +120,47 @@ async def test_twirp_itself(world, token):
     as_protobuf = await twirp(world, "ListRooms", good, body, "application/protobuf")
     assert as_protobuf.headers["Content-Type"] == "application/protobuf"
     assert proto.ListRoomsResponse.FromString(as_protobuf.content).rooms[0].sid == as_json.json()["sid"]
+
+
+async def test_json_says_what_livekit_says(world, token, lk):
+    """The fields have the protocol's names, and are there though they say nothing."""
+    good = token("op", "hall", room_list=True, room_create=True, room_admin=True)
+    assert (await twirp(world, "ListRooms", good)).json() == {"rooms": []}
+    await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="a", room="hall"))
+    async with await signalling(world, token("ann", "hall")):
+        for service, method, ask, answer in [
+            ("RoomService", "ListRooms", proto.ListRoomsRequest(), proto.ListRoomsResponse),
+            (
+                "RoomService",
+                "ListParticipants",
+                proto.ListParticipantsRequest(room="hall"),
+                proto.ListParticipantsResponse,
+            ),
+            (
+                "AgentDispatchService",
+                "ListDispatch",
+                dispatch.ListAgentDispatchRequest(room="hall"),
+                dispatch.ListAgentDispatchResponse,
+            ),
+        ]:
+            where = {"method": method, "token": good, "service": f"livekit.{service}"}
+            as_protobuf = await twirp(world, **where, body=ask.SerializeToString(), kind="application/protobuf")
+            as_json = await twirp(world, **where, body=MessageToJson(ask).encode())
+            options = {"preserving_proto_field_name": True, "always_print_fields_with_no_presence": True}
+            expected = MessageToDict(answer.FromString(as_protobuf.content), **options)
+            assert without_nulls(as_json.json()) == expected
+            assert all(expected.values()), "somebody, or something, is listed"
+    [room] = (await twirp(world, "ListRooms", good)).json()["rooms"]
+    assert (room["num_publishers"], room["version"]) == (0, None)
+
+
+def without_nulls(value):
+    match value:
+        case dict():
+            return {key: without_nulls(each) for key, each in value.items() if each is not None}
+        case list():
+            return [without_nulls(each) for each in value]
+    return value
 
 
 async def test_who_may_not_call_is_not_waited_for(world):

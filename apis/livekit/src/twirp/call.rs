@@ -1,6 +1,9 @@
 //! One call: who calls, in which encoding.
 
-use super::{Code, Fault};
+use super::{
+    Code, Fault,
+    spelling::{Spelled, spell},
+};
 use crate::{Doors, token::Claims};
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -43,9 +46,13 @@ impl Call {
         }
     }
 
-    pub(crate) fn write<T: Message + Serialize>(&self, answer: &T) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn write<T: Message + Serialize + Spelled>(&self, answer: &T) -> Result<Vec<u8>, Fault> {
         match self.json {
-            true => serde_json::to_vec(answer).map_err(|error| Fault::new(Code::Internal, error.to_string())),
+            true => {
+                let written =
+                    serde_json::to_value(answer).and_then(|value| serde_json::to_vec(&spell(value, T::FIELDS)));
+                written.map_err(|error| Fault::new(Code::Internal, error.to_string()))
+            }
             false => Ok(answer.encode_to_vec()),
         }
     }

@@ -3,6 +3,7 @@
 mod call;
 mod fault;
 pub(crate) mod rooms;
+mod spelling;
 
 pub(crate) use call::Call;
 pub(crate) use fault::{Code, Fault};
