@@ -163,6 +163,30 @@ def without_nulls(value):
     return value
 
 
+async def test_sources_that_nobody_knows_are_no_leave_to_publish_all(world, token, lk):
+    who = api.RoomParticipantIdentity(room="hall", identity="ann")
+    admin = token("op", "hall", room_admin=True)
+
+    async def publishes():
+        answer = await twirp(world, "GetParticipant", admin, b'{"room": "hall", "identity": "ann"}')
+        may = answer.json()["permission"]
+        assert may["can_publish_data"] and may["can_subscribe"]
+        return may["can_publish"], may["can_publish_sources"]
+
+    async with await signalling(world, token("ann", "hall", can_publish_sources=["mic"])):
+        assert await publishes() == (False, [])
+        every = api.ParticipantPermission(can_subscribe=True, can_publish=True, can_publish_data=True)
+        for sources, seen in [
+            ([], (True, [])),
+            ([99], (False, [])),
+            ([99, models.TrackSource.CAMERA], (True, ["CAMERA"])),
+        ]:
+            every.can_publish_sources[:] = sources
+            ask = api.UpdateParticipantRequest(room=who.room, identity=who.identity, permission=every)
+            await lk.room.update_participant(ask)
+            assert await publishes() == seen
+
+
 async def test_who_may_not_call_is_not_waited_for(world):
     """The answer comes while nearly all of the body is outstanding."""
     for path, kind, status in [

@@ -13,6 +13,8 @@ const LEEWAY: i64 = 60;
 const REFRESHED: i64 = 600;
 /// Bytes of metadata and attributes that a refreshed token carries: a client comes back with it in an address.
 const CARRIED: usize = 4 * 1024;
+/// No source has this number.
+const NO_SOURCE: i32 = -1;
 
 /// The key pair that this server and the server SDKs share.
 pub struct Keys {
@@ -182,22 +184,32 @@ impl Grants {
     }
 
     pub(crate) fn permission(&self) -> proto::ParticipantPermission {
-        let source = |name: &String| TrackSource::from_str_name(&name.to_uppercase()).map(|source| source as i32);
+        let source = |name: &String| TrackSource::from_str_name(&name.to_uppercase()).map_or(NO_SOURCE, i32::from);
         #[expect(deprecated, reason = "clients still read `recorder` and `agent`")]
-        proto::ParticipantPermission {
+        let mut permission = proto::ParticipantPermission {
             can_subscribe: self.can_subscribe.unwrap_or(true),
             can_publish: self.may_publish(),
             // Who may publish may send data, unless it is said otherwise.
             can_publish_data: self.can_publish_data.unwrap_or_else(|| self.may_publish()),
-            can_publish_sources: self.can_publish_sources.iter().filter_map(source).collect(),
+            can_publish_sources: self.can_publish_sources.iter().map(source).collect(),
             hidden: self.hidden,
             recorder: self.recorder,
             can_update_metadata: self.can_update_own_metadata,
             agent: self.agent,
             can_subscribe_metrics: self.can_subscribe_metrics,
             can_manage_agent_session: self.can_manage_agent_session,
-        }
+        };
+        keep_known_sources(&mut permission);
+        permission
     }
+}
+
+/// Leaves sources out that nobody knows. An empty list allows every source: where none is left of what was allowed, nothing is.
+pub(crate) fn keep_known_sources(may: &mut proto::ParticipantPermission) {
+    let sources = &mut may.can_publish_sources;
+    let said = !sources.is_empty();
+    sources.retain(|source| TrackSource::try_from(*source).is_ok());
+    may.can_publish &= !said || !sources.is_empty();
 }
 
 /// What a participant may do, as a token grants it.
@@ -302,6 +314,18 @@ pub(crate) mod tests {
         assert!(!listener.can_publish && listener.can_subscribe && !listener.can_publish_data && listener.hidden);
         let sharer = permission(json!({"canPublishSources": ["camera", "screen_share_audio", "smell"]}));
         assert_eq!(sharer.can_publish_sources, [TrackSource::Camera as i32, TrackSource::ScreenShareAudio as i32]);
+    }
+
+    #[test]
+    fn sources_that_nobody_knows_are_no_leave_to_publish_all() {
+        let claims = json!({"sub": "ann", "exp": NOW + 100, "video": {"canPublishSources": ["mic", "smell"]}});
+        let mut token = read(claims, NOW).unwrap();
+        let may = token.claims.video.permission();
+        assert!(!may.can_publish && may.can_publish_data && may.can_subscribe);
+        // And a new session of theirs may not more.
+        let now = proto::ParticipantInfo { name: "Ann".into(), permission: Some(may.clone()), ..Default::default() };
+        assert!(token.follow(&now));
+        assert_eq!(renewed(&token).claims.video.permission(), may);
     }
 
     #[test]

@@ -129,6 +129,7 @@ async fn update_participant(doors: &Doors, call: &Call) -> Answer {
     }
     metadata(&ask.metadata)?;
     attributes(&ask.attributes)?;
+    ask.permission.iter_mut().for_each(token::keep_known_sources);
     ask.room = doors.media_name(ask.room).await?;
     let (room, identity, name) = (ask.room.clone(), ask.identity.clone(), ask.name.clone());
     let said = doors.media.ask(Ask::UpdateParticipant(ask)).await?;
