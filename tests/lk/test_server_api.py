@@ -187,6 +187,26 @@ async def test_sources_that_nobody_knows_are_no_leave_to_publish_all(world, toke
             assert await publishes() == seen
 
 
+async def test_a_name_that_a_meeting_refuses_is_shown_as_far_as_it_can_be(world, lk):
+    ann = await world.person("Ann")
+    room = await ann.via("platform").create_room()
+    joined = await ann.post(f"/api/v1/meetings/{room.code}/join", {}, 200)
+    where = {"room": room.code, "identity": joined["identity"]}
+    async with await signalling(world, joined["meeting_token"]):
+        for name, shown in [("x" * 256, "x" * 200), ("   ", joined["identity"]), ("A\0B", "AB")]:
+            await lk.room.update_participant(api.UpdateParticipantRequest(**where, name=name))
+            [seen] = (await ann.get(f"/api/v1/meetings/{room.code}"))["participants"]
+            assert seen["display_name"] == shown
+
+
+async def test_rooms_are_listed_by_their_ids_too(world, lk):
+    ann = await world.person("Ann")
+    room = await ann.via("platform").create_room()
+    await lk.room.create_room(api.CreateRoomRequest(name=room.code))
+    listed = await lk.room.list_rooms(api.ListRoomsRequest(names=[room.id, "other"]))
+    assert [found.name for found in listed.rooms] == [room.code]
+
+
 async def test_who_may_not_call_is_not_waited_for(world):
     """The answer comes while nearly all of the body is outstanding."""
     for path, kind, status in [

@@ -2,7 +2,13 @@
 
 use super::{Answer, Call, Code, Fault, call::granted, no_route};
 use crate::{Doors, admit::ROOM_CHARS, token};
-use convo_domain::{error::Kind, id::RoomId, limit::IDENTITY_CHARS, meeting::control::SelfChange, room::Room};
+use convo_domain::{
+    error::Kind,
+    id::RoomId,
+    limit::IDENTITY_CHARS,
+    meeting::{control::SelfChange, rules::shown},
+    room::Room,
+};
 use convo_sfu::{Answer as Said, Ask, Refusal};
 use livekit_protocol as proto;
 use std::collections::HashMap;
@@ -52,8 +58,11 @@ async fn create(doors: &Doors, call: &Call) -> Answer {
 }
 
 async fn list(doors: &Doors, call: &Call) -> Answer {
-    let ask: proto::ListRoomsRequest = call.read()?;
+    let mut ask: proto::ListRoomsRequest = call.read()?;
     granted(call.claims.video.room_list)?;
+    for name in &mut ask.names {
+        *name = doors.media_name(std::mem::take(name)).await?;
+    }
     match doors.media.ask(Ask::ListRooms(ask)).await? {
         Said::Rooms(rooms) => call.write(&proto::ListRoomsResponse { rooms }),
         Said::Done => call.write(&proto::ListRoomsResponse::default()),
@@ -136,7 +145,7 @@ async fn update_participant(doors: &Doors, call: &Call) -> Answer {
     if !name.is_empty()
         && let Some(meeting) = doors.meeting(&room).await?
     {
-        doors.rename(&meeting, &identity, name).await?;
+        doors.rename(&meeting, &identity, &name).await?;
     }
     participant(call, said)
 }
@@ -229,9 +238,11 @@ impl Doors {
         }
     }
 
-    async fn rename(&self, meeting: &Room, identity: &str, name: String) -> Result<(), Fault> {
+    async fn rename(&self, meeting: &Room, identity: &str, name: &str) -> Result<(), Fault> {
         let domain = &self.app.domain;
         let Some(known) = domain.participant_named(meeting.id, identity).await? else { return Ok(()) };
+        // What a meeting would refuse stands in the media room by now.
+        let name = shown(name, identity);
         let change = SelfChange { display_name: Some(name), ..SelfChange::default() };
         match domain.update_self(meeting.id, known.id, change).await {
             // Not there any more: nothing shows the name.
