@@ -443,6 +443,23 @@ async def test_devices_and_muting(ann, bob, room, connect):
     await his.until(lambda: publication.muted)
 
 
+async def test_a_screen_is_no_camera(ann, bob, room, connect):
+    await connect(await join(ann, room))
+    his = await connect(await join(bob, room, audio_enabled=False, video_enabled=False))
+    screen = rtc.LocalVideoTrack.create_video_track("screen", rtc.VideoSource(320, 180))
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_SCREENSHARE)
+    await his.room.local_participant.publish_track(screen, options)
+    # Without a source, as programs do.
+    voice = rtc.LocalAudioTrack.create_audio_track("voice", rtc.AudioSource(48_000, 1))
+    await his.room.local_participant.publish_track(voice)
+
+    async def his_devices():
+        return next(p for p in await participants(ann, room) if p["display_name"] == "Bob")
+
+    seen = await until(his_devices, lambda seen: seen["audio_enabled"])
+    assert not seen["video_enabled"]
+
+
 async def test_who_disconnects_has_left(ann, bob, room, connect):
     hers, his = await connect(await join(ann, room)), await connect(await join(bob, room))
     await bridged(ann, room, hers, his)

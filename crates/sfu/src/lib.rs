@@ -38,8 +38,11 @@ pub use io::{
 use livekit_protocol as proto;
 use outbox::Outbox;
 use peer::{Peer, PeerEvent};
-pub use room::data::{CHAT_TOPIC, is_chat};
 use room::{Cx, Room};
+pub use room::{
+    data::{CHAT_TOPIC, is_chat},
+    meant_source,
+};
 use slotmap::SlotMap;
 use std::{
     collections::{HashMap, VecDeque},

@@ -872,3 +872,35 @@ fn an_announcement_that_says_too_much_is_refused() {
     let answers: Vec<_> = world.clients[ann].responses.iter().filter_map(answered).collect();
     assert_eq!(answers, [Reason::InvalidRequest, Reason::InvalidRequest, Reason::Ok]);
 }
+
+#[test]
+fn what_is_published_without_a_source_is_a_microphone_or_a_camera() {
+    let mut world = World::new(33);
+    let ann = world.enter("ann");
+    let named = |request: Request, source: proto::TrackSource| match request {
+        Request::AddTrack(add) => Request::AddTrack(proto::AddTrackRequest { source: source.into(), ..add }),
+        other => other,
+    };
+    let state = |world: &World| {
+        let told = world.events.iter().rev().find_map(|event| match event.kind {
+            EventKind::MediaState { audio, video, .. } => Some((audio, video)),
+            _ => None,
+        });
+        told.expect("the state was told")
+    };
+    let screen = named(world.clients[ann].announce_video("screen", 1), proto::TrackSource::ScreenShare);
+    world.signal(ann, screen);
+    world.offer(ann);
+    world.run(Duration::from_millis(500));
+    assert_eq!(state(&world), (false, false), "a screen is no camera");
+    let sound = named(world.clients[ann].announce_audio("sound"), proto::TrackSource::Unknown);
+    world.signal(ann, sound);
+    world.offer(ann);
+    world.run(Duration::from_millis(500));
+    assert_eq!(state(&world), (true, false));
+    let connection = world.clients[ann].connection;
+    world.input(Input::Command { connection, command: Command::Mute(vec![proto::TrackSource::Microphone]) });
+    assert_eq!(state(&world), (false, false));
+    let unnamed = proto::TrackInfo { r#type: proto::TrackType::Video.into(), ..Default::default() };
+    assert_eq!(convo_sfu::meant_source(&unnamed), proto::TrackSource::Camera);
+}

@@ -2,8 +2,8 @@
 //! asked until it does it: an order is given once.
 
 use super::Service;
-use convo_sfu::{Command, Refusal};
-use livekit_protocol::{self as proto, DisconnectReason, TrackSource, TrackType};
+use convo_sfu::{Command, Refusal, meant_source};
+use livekit_protocol::{self as proto, DisconnectReason, TrackSource};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
     sync::{OnceCell, mpsc, watch},
@@ -133,7 +133,7 @@ impl Office {
 
     async fn mute(&self, identity: &str, sources: &[TrackSource]) -> Result<(), Refusal> {
         let someone = self.service.participant(&self.room, identity).await?;
-        for track in someone.tracks.iter().filter(|track| !track.muted && is_of(track, sources)) {
+        for track in someone.tracks.iter().filter(|track| !track.muted && sources.contains(&meant_source(track))) {
             let ask = proto::MuteRoomTrackRequest {
                 room: self.room.clone(),
                 identity: identity.into(),
@@ -159,33 +159,5 @@ async fn until_done<F: Future<Output = Result<(), Refusal>>>(ask: impl Fn() -> F
             Ok(()) | Err(Refusal::NotFound(_)) => return,
             Err(error) => return tracing::warn!(%error, "the LiveKit server did not do what a meeting wants"),
         }
-    }
-}
-
-/// Sound without a name (programs publish it) is a microphone's.
-fn is_of(track: &proto::TrackInfo, sources: &[TrackSource]) -> bool {
-    let source = match (track.source(), track.r#type()) {
-        (TrackSource::Unknown, TrackType::Audio) => TrackSource::Microphone,
-        (source, _) => source,
-    };
-    sources.contains(&source)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_mute_is_about() {
-        let track = |source: TrackSource, kind: TrackType| proto::TrackInfo {
-            source: source.into(),
-            r#type: kind.into(),
-            ..Default::default()
-        };
-        let audio = [TrackSource::Microphone, TrackSource::ScreenShareAudio];
-        assert!(is_of(&track(TrackSource::Microphone, TrackType::Audio), &audio));
-        assert!(is_of(&track(TrackSource::Unknown, TrackType::Audio), &audio));
-        assert!(!is_of(&track(TrackSource::Unknown, TrackType::Video), &audio));
-        assert!(!is_of(&track(TrackSource::Camera, TrackType::Video), &audio));
     }
 }

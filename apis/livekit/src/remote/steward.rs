@@ -16,8 +16,8 @@ use convo_domain::{
     error::{Error, Result},
     room::{Room, RoomRef},
 };
-use convo_sfu::Command;
-use livekit_protocol::{self as proto, DisconnectReason, TrackType, participant_info};
+use convo_sfu::{Command, meant_source};
+use livekit_protocol::{self as proto, DisconnectReason, TrackSource, participant_info};
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
@@ -207,8 +207,8 @@ impl Steward {
         if someone.state() == State::Active {
             guest.line.joined();
         }
-        let on = |kind| someone.tracks.iter().any(|track| track.r#type() == kind && !track.muted);
-        guest.line.media(on(TrackType::Audio), on(TrackType::Video));
+        let on = |source| someone.tracks.iter().any(|track| meant_source(track) == source && !track.muted);
+        guest.line.media(on(TrackSource::Microphone), on(TrackSource::Camera));
         for packet in self.strangers.remove(&someone.identity).unwrap_or_default() {
             guest.line.packet(packet);
         }

@@ -40,6 +40,7 @@ use std::{
 };
 
 pub(crate) use publish::Track;
+pub use publish::meant_source;
 pub(crate) use subscribe::Subscription;
 
 /// What a room needs of the machine around it while it handles one thing.

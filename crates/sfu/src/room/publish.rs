@@ -408,11 +408,7 @@ impl Room {
     /// A host's word: the client is told to mute, and is muted here whatever it does.
     pub(super) fn mute_sources(&mut self, key: ParticipantKey, sources: &[TrackSource], cx: &mut Cx<'_>) {
         for track in self.people[key].tracks.clone() {
-            let track_info = &self.tracks[track].info;
-            // Native SDKs may publish a microphone without saying so.
-            let unnamed = track_info.source() == TrackSource::Unknown && track_info.r#type() == TrackType::Audio;
-            let meant = if unnamed { TrackSource::Microphone } else { track_info.source() };
-            if sources.contains(&meant) {
+            if sources.contains(&meant_source(&self.tracks[track].info)) {
                 self.mute_by_server(track, true, cx);
             }
         }
@@ -429,7 +425,7 @@ impl Room {
         let live = |source: TrackSource| {
             person.tracks.iter().any(|t| {
                 let info = &self.tracks[*t].info;
-                info.source() == source && !info.muted
+                meant_source(info) == source && !info.muted
             })
         };
         let (audio, video) = (live(TrackSource::Microphone), live(TrackSource::Camera));
@@ -495,6 +491,15 @@ impl Room {
             (info.width, info.height) = (update.width, update.height);
             self.changed(key, cx);
         }
+    }
+}
+
+/// What the track is taken for: native SDKs and programs may publish a microphone, or a camera, without saying so.
+pub fn meant_source(track: &proto::TrackInfo) -> TrackSource {
+    match (track.source(), track.r#type()) {
+        (TrackSource::Unknown, TrackType::Audio) => TrackSource::Microphone,
+        (TrackSource::Unknown, TrackType::Video) => TrackSource::Camera,
+        (source, _) => source,
     }
 }
 

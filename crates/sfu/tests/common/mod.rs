@@ -208,7 +208,7 @@ impl World {
         self.offer(name);
     }
 
-    fn offer(&mut self, name: Name) {
+    pub fn offer(&mut self, name: Name) {
         if let Some(offer) = self.clients[name].offer() {
             self.signal(name, proto::signal_request::Message::Offer(offer));
         }
