@@ -1,7 +1,7 @@
 """Meetings through LiveKit's own client (PyPI livekit): presence, chat and what hosts do."""
 
 import pytest
-from livekit import rtc
+from livekit import api, rtc
 
 from harness.livekit import join, participants, taken_by_an_operator, until
 
@@ -93,6 +93,32 @@ async def test_the_operators_guest_is_seen_and_can_be_removed(ann, room, connect
     assert robot.reason == rtc.DisconnectReason.PARTICIPANT_REMOVED
     with pytest.raises(rtc.ConnectError):
         await connect(token("robot", room.code))
+
+
+async def test_the_operators_guest_changes_names(ann, room, connect, key):
+    """The name is the one that was said last, by the operator or by the guest."""
+
+    def token(name):
+        grants = api.VideoGrants(room_join=True, room=room.code, can_update_own_metadata=True)
+        return api.AccessToken(*key).with_identity("user-42").with_name(name).with_grants(grants).to_jwt()
+
+    async def called(name):
+        await until(lambda: participants(ann, room), lambda people: [p["display_name"] for p in people] == [name])
+
+    client = await connect(token("Gus"))
+    await called("Gus")
+    await client.room.disconnect()
+    await connect(token("Gus Lee"))
+    await called("Gus Lee")
+    client = await connect(token("Gus Leigh"))
+    await called("Gus Leigh")
+    await client.room.local_participant.set_name("Gustav")
+    await called("Gustav")
+    await client.room.local_participant.send_text("by me", topic="lk.chat")
+    [post] = await until(lambda: ann.via("platform").history(room), lambda messages: messages)
+    assert post.raw["sender_name"] == "Gustav"
+    await connect(token(""))
+    await called("Gustav")
 
 
 async def test_media_goes_with_the_meeting_and_the_log_in(world, ann, room, connect):

@@ -16,7 +16,7 @@ use convo_domain::{
     error::{Error, Kind, Result},
     event::{Event, Told},
     id::{ParticipantId, RoomId},
-    meeting::{Participant, control::SelfChange, seat::seat_of},
+    meeting::{Participant, control::SelfChange, rules::shown, seat::seat_of},
     message::{Draft, Message, draft::To},
     room::{Room, RoomKind, RoomRef},
     session::{Batch, Close, Owner, Session},
@@ -64,6 +64,8 @@ struct Me {
     /// By the media, as far as it was told.
     shown: Shown,
     joined: bool,
+    /// The name that they gave themselves there, as far as the meeting was told.
+    named: Option<String>,
 }
 
 impl Attendee {
@@ -79,7 +81,10 @@ impl Attendee {
             Place::Watch(room) => (*room, None),
             Place::Seat(seat) => {
                 let Seat { attendance, participant, vouched, shown } = *seat;
-                (attendance.room, Some(Me { actor: attendance.actor, participant, vouched, shown, joined: false }))
+                (
+                    attendance.room,
+                    Some(Me { actor: attendance.actor, participant, vouched, shown, joined: false, named: None }),
+                )
             }
         };
         let owner = me.as_ref().map_or_else(Owner::default, |me| Owner {
@@ -296,6 +301,16 @@ impl Attendee {
                 }
                 Ok(_) => me.joined = true,
             }
+        }
+        if let Some(name) = standing.name.as_ref().filter(|name| me.named.as_ref() != Some(name)) {
+            let name = shown(name, &me.participant.identity);
+            let change = SelfChange { display_name: Some(name), ..SelfChange::default() };
+            match domain.update_self(room, id, change).await {
+                Err(error) if undecided(&error) => return Err(error),
+                Err(error) => tracing::debug!(%error, "a participant's new name could not be told"),
+                Ok(_) => {}
+            }
+            me.named.clone_from(&standing.name);
         }
         let Some((audio, video)) = standing.media else { return Ok(()) };
         if (audio, video) == (me.participant.audio_enabled, me.participant.video_enabled) {

@@ -26,6 +26,8 @@ pub(crate) struct Standing {
     pub(crate) joined: bool,
     /// Audio and video are on.
     pub(crate) media: Option<(bool, bool)>,
+    /// The name that the client gave itself last.
+    pub(crate) name: Option<String>,
     pub(crate) left: Option<Farewell>,
 }
 
@@ -63,7 +65,7 @@ struct State {
 
 impl Line {
     pub(crate) fn new(orders: Orders) -> (Arc<Self>, Ears) {
-        let (standing, heard) = watch::channel(Standing { orders, joined: false, media: None, left: None });
+        let (standing, heard) = watch::channel(Standing { orders, joined: false, media: None, name: None, left: None });
         let (chats, written) = mpsc::channel(CHATS);
         (Arc::new(Self { standing, chat: Mutex::default(), chats }), Ears { standing: heard, chats: written })
     }
@@ -75,6 +77,10 @@ impl Line {
     /// Whether audio and video are on.
     pub(crate) fn media(&self, audio: bool, video: bool) {
         self.standing.send_modify(|standing| standing.media = Some((audio, video)));
+    }
+
+    fn renamed(&self, name: &str) {
+        self.standing.send_modify(|standing| standing.name = Some(name.to_owned()));
     }
 
     /// A data packet of the participant, which may complete a chat message.
@@ -143,6 +149,7 @@ impl Hall {
             EventKind::MediaState { connection, audio, video } => {
                 self.line(*connection, |line| line.media(*audio, *video));
             }
+            EventKind::Renamed { connection, name } => self.line(*connection, |line| line.renamed(name)),
             EventKind::Chat { connection, packet } => self.line(*connection, |line| line.packet((**packet).clone())),
             EventKind::ParticipantLeft { connection, info } | EventKind::ParticipantAborted { connection, info } => {
                 self.left(*connection, farewell(info));

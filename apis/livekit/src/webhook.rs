@@ -169,7 +169,7 @@ fn word(event: Event, now: Timestamp) -> Option<News> {
         EventKind::ParticipantAborted { info, .. } => ("participant_connection_aborted", Some(info), None, None),
         EventKind::TrackPublished { info, track } => ("track_published", Some(info), Some(track), None),
         EventKind::TrackUnpublished { info, track } => ("track_unpublished", Some(info), Some(track), None),
-        EventKind::MediaState { .. } | EventKind::Chat { .. } => return None,
+        EventKind::MediaState { .. } | EventKind::Renamed { .. } | EventKind::Chat { .. } => return None,
     };
     let (id, room) = (format!("EV_{}", code::hex(6)), event.room.name.clone());
     let told = WebhookEvent {

@@ -269,6 +269,11 @@ pub enum EventKind {
         audio: bool,
         video: bool,
     },
+    /// The client gave itself another name.
+    Renamed {
+        connection: ConnectionId,
+        name: String,
+    },
     /// A piece of a chat message of a participant whose join said `keeps_chat`: a text stream's header, a chunk, its trailer,
     /// or a whole `ChatMessage`, in their order.
     Chat {

@@ -346,9 +346,11 @@ impl Domain {
     }
 
     /// Seats whom the operator's own token names, by identity: a guest, or whoever has that identity already. The operator
-    /// answers for them at the passcode, the lock and the waiting room; who was removed stays out.
+    /// answers for them at the passcode, the lock and the waiting room; who was removed stays out. A guest has the name that the
+    /// operator says last, if any; a user has their own.
     pub async fn vouch(&self, id: RoomId, identity: &str, name: &str) -> Result<Attendance> {
         let (identity, now) = (text::bounded("identity", identity, limit::IDENTITY_CHARS)?, self.now());
+        let says_a_name = !rules::shown(name, "").is_empty();
         let name = text::name("display_name", &rules::shown(name, &identity))?;
         self.store
             .write(Key::Room(id), move |tx| {
@@ -359,8 +361,15 @@ impl Domain {
                 };
                 let (mut participant, new) = match known {
                     Some(participant) => (participant, false),
-                    None => (guest(&room, identity, name, now), true),
+                    None => (guest(&room, identity, name.clone(), now), true),
                 };
+                let renamed = says_a_name && participant.user.is_none() && participant.display_name != name;
+                if renamed {
+                    participant.display_name = name;
+                }
+                if participant.seated() && renamed {
+                    tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(participant.clone())));
+                }
                 if !participant.seated() {
                     let waited = participant.presence == Presence::Waiting;
                     participant.counted = false;

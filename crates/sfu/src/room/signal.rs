@@ -73,7 +73,11 @@ impl Room {
         if let Err(what) = self.limits(key, &update.name, &update.metadata, &update.attributes) {
             return self.respond(key, id, Reason::LimitExceeded, what, cx);
         }
+        let (connection, name) = (self.people[key].last_connection, update.name.clone());
         self.update_details(key, update.name, update.metadata, update.attributes, cx);
+        if !name.is_empty() {
+            self.tell(EventKind::Renamed { connection, name }, cx);
+        }
         self.respond(key, id, Reason::Ok, "", cx);
     }
 
