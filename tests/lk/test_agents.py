@@ -8,6 +8,8 @@ import pytest
 from livekit import api, rtc
 from livekit.protocol import agent as proto
 
+from harness.livekit import signalling
+
 pytestmark = pytest.mark.one_store
 
 SECONDS = 10
@@ -103,6 +105,17 @@ async def test_an_agent_is_called_once_for_who_publishes(worker, connect, token)
     await publish(clients[0])
     await publish(clients[1])
     assert [(await agent.take()).job.participant.identity for _ in clients] == ["ann", "bob"]
+
+
+async def test_an_agent_is_not_called_for_who_is_only_coming(world, lk, worker, connect, token):
+    """It will be, when they are there."""
+    agent = await worker("helper", proto.JobType.JT_PARTICIPANT)
+    async with await signalling(world, token("bob", "hall")):
+        await connect(token("ann", "hall"))
+        await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(agent_name="helper", room="hall"))
+        await connect(token("cid", "hall"))
+        called = [(await agent.hear("availability")).job.participant.identity for _ in range(2)]
+        assert sorted(called) == ["ann", "cid"]
 
 
 async def test_a_dispatch_is_deleted_while_a_worker_thinks(lk, worker):

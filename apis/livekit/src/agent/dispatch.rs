@@ -25,7 +25,15 @@ struct Room {
     planned: Vec<RoomAgentDispatch>,
     started: bool,
     dispatches: Vec<AgentDispatch>,
-    /// Who has published something, by session: agents were called for them.
+    called_for: CalledFor,
+}
+
+/// For whom the agents of the dispatches that there were have been called, by session.
+#[derive(Default, Clone)]
+struct CalledFor {
+    /// Who has joined.
+    people: HashSet<String>,
+    /// Who has published something.
     publishers: HashSet<String>,
 }
 
@@ -50,8 +58,12 @@ impl Dispatches {
         }
     }
 
-    fn add(&self, dispatch: AgentDispatch) {
-        self.rooms.lock().entry(dispatch.room.clone()).or_default().dispatches.push(dispatch);
+    /// Who is there already: for others the agent is called when they come.
+    fn add(&self, dispatch: AgentDispatch) -> CalledFor {
+        let mut rooms = self.rooms.lock();
+        let room = rooms.entry(dispatch.room.clone()).or_default();
+        room.dispatches.push(dispatch);
+        room.called_for.clone()
     }
 
     fn of(&self, room: &str) -> Vec<AgentDispatch> {
@@ -87,14 +99,34 @@ impl Dispatches {
         dispatch.map(|dispatch| dispatch.state.get_or_insert_default().jobs.push(job)).is_some()
     }
 
-    /// Somebody has published a track; whether it is their first.
-    fn publishes(&self, room: &str, sid: &str) -> bool {
-        self.rooms.lock().get_mut(room).is_some_and(|room| room.publishers.insert(sid.to_owned()))
+    /// Somebody has joined; the dispatches whose agents are called for them.
+    fn joins(&self, room: &str, sid: &str) -> Vec<AgentDispatch> {
+        self.call_for(room, sid, |called_for| &mut called_for.people)
+    }
+
+    /// Somebody has published a track, and so calls for these, if it is their first.
+    fn publishes(&self, room: &str, sid: &str) -> Vec<AgentDispatch> {
+        self.call_for(room, sid, |called_for| &mut called_for.publishers)
+    }
+
+    fn call_for(
+        &self,
+        room: &str,
+        sid: &str,
+        those: impl FnOnce(&mut CalledFor) -> &mut HashSet<String>,
+    ) -> Vec<AgentDispatch> {
+        let mut rooms = self.rooms.lock();
+        let Some(room) = rooms.get_mut(room) else { return vec![] };
+        match those(&mut room.called_for).insert(sid.to_owned()) {
+            true => room.dispatches.clone(),
+            false => vec![],
+        }
     }
 
     fn gone(&self, room: &str, sid: &str) {
         if let Some(room) = self.rooms.lock().get_mut(room) {
-            room.publishers.remove(sid);
+            room.called_for.people.remove(sid);
+            room.called_for.publishers.remove(sid);
         }
     }
 
@@ -148,18 +180,14 @@ impl Doors {
                 self.launch(Wanted { dispatch, job_type, room: room.clone(), participant: participant.cloned() });
             }
         };
-        let all = || self.agents.dispatches.of(&room.name);
         match &event.kind {
             EventKind::RoomStarted => launch(self.agents.dispatches.start(&room.name, now), JobType::JtRoom, None),
             EventKind::RoomFinished(_) => drop(self.agents.dispatches.rooms.lock().remove(&room.name)),
             EventKind::ParticipantJoined { info, .. } if for_agents(info) => {
-                launch(all(), JobType::JtParticipant, Some(info));
+                launch(self.agents.dispatches.joins(&room.name, &info.sid), JobType::JtParticipant, Some(info));
             }
-            // Its first track makes a publisher.
-            EventKind::TrackPublished { info, .. }
-                if for_agents(info) && self.agents.dispatches.publishes(&room.name, &info.sid) =>
-            {
-                launch(all(), JobType::JtPublisher, Some(info));
+            EventKind::TrackPublished { info, .. } if for_agents(info) => {
+                launch(self.agents.dispatches.publishes(&room.name, &info.sid), JobType::JtPublisher, Some(info));
             }
             EventKind::ParticipantLeft { info, .. } if info.kind() == ParticipantKind::Agent => {
                 let over = self.agents.dispatches.agent_left(&room.name, &info.identity, now);
@@ -205,7 +233,7 @@ async fn create(doors: &House, call: &Call) -> Answer {
     };
     let dispatch = dispatch(&name, agent, doors.app.domain.now());
     // First, so that a room which this makes does not call for the agents that come by themselves.
-    doors.agents.dispatches.add(dispatch.clone());
+    let there = doors.agents.dispatches.add(dispatch.clone());
     let made = doors.media.ask(Ask::CreateRoom(proto::CreateRoomRequest { name: name.clone(), ..Default::default() }));
     let room = match made.await {
         Ok(Said::Room(room)) => *room,
@@ -222,10 +250,11 @@ async fn create(doors: &House, call: &Call) -> Answer {
         doors.media.ask(Ask::ListParticipants(proto::ListParticipantsRequest { room: name })).await
     {
         for info in people.into_iter().filter(for_agents) {
-            let publishes = !info.tracks.is_empty();
             let of = |job_type| Wanted { job_type, participant: Some(info.clone()), ..wanted.clone() };
-            doors.launch(of(JobType::JtParticipant));
-            if publishes {
+            if there.people.contains(&info.sid) {
+                doors.launch(of(JobType::JtParticipant));
+            }
+            if there.publishers.contains(&info.sid) {
                 doors.launch(of(JobType::JtPublisher));
             }
         }
@@ -320,12 +349,26 @@ mod tests {
     #[test]
     fn a_publisher_is_one_for_as_long_as_they_are_there() {
         let dispatches = Dispatches::default();
-        assert!(!dispatches.publishes("r", "PA_1"), "no such room");
+        let publishes = |sid| !dispatches.publishes("r", sid).is_empty();
+        assert!(!publishes("PA_1"), "no such room");
         dispatches.start("r", Timestamp(0));
-        assert!(dispatches.publishes("r", "PA_1") && dispatches.publishes("r", "PA_2"));
-        assert!(!dispatches.publishes("r", "PA_1"), "another track, or the first one again");
+        assert!(publishes("PA_1") && publishes("PA_2"));
+        assert!(!publishes("PA_1"), "another track, or the first one again");
         dispatches.gone("r", "PA_1");
-        assert!(dispatches.publishes("r", "PA_1"));
+        assert!(publishes("PA_1"));
+    }
+
+    #[test]
+    fn an_agent_is_called_once_for_who_comes_as_it_is_dispatched() {
+        let dispatches = Dispatches::default();
+        dispatches.start("r", Timestamp(0));
+        dispatches.joins("r", "PA_there");
+        let there = dispatches.add(dispatch("r", agent("late"), Timestamp(0)));
+        assert!(there.people.contains("PA_there") && !there.people.contains("PA_coming"), "nor is there a publisher");
+        assert!(there.publishers.is_empty());
+        assert_eq!(names(dispatches.joins("r", "PA_coming")), ["", "late"]);
+        assert!(dispatches.joins("r", "PA_there").is_empty());
+        assert_eq!(names(dispatches.publishes("r", "PA_there")), ["", "late"]);
     }
 
     #[test]
