@@ -904,3 +904,20 @@ fn what_is_published_without_a_source_is_a_microphone_or_a_camera() {
     let unnamed = proto::TrackInfo { r#type: proto::TrackType::Video.into(), ..Default::default() };
     assert_eq!(convo_sfu::meant_source(&unnamed), proto::TrackSource::Camera);
 }
+
+#[test]
+fn who_connects_no_media_has_a_minute() {
+    let mut world = World::new(34);
+    let (ann, bob) = (world.enter("ann"), world.join("bob"));
+    world.weather(bob, Weather::tunnel());
+    world.run(Duration::from_secs(55));
+    assert!(!world.clients[bob].closed);
+    world.run(Duration::from_secs(10));
+    let why = world.clients[bob].responses.iter().find_map(|response| match response {
+        Response::Leave(leave) => Some(leave.reason()),
+        _ => None,
+    });
+    assert_eq!(why, Some(proto::DisconnectReason::JoinFailure), "though it pings");
+    assert!(matches!(world.events.last().unwrap().kind, EventKind::ParticipantAborted { .. }));
+    assert!(world.clients[bob].closed && !world.clients[ann].closed);
+}

@@ -12,6 +12,8 @@ const NEGOTIATED_CHANNELS: i32 = 18;
 /// How long the connections of who was removed are left alone before they are hung up: until the client has read why. Its
 /// signalling comes on another way than its media, and a client whose media end first takes that for a failure.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// Who comes in has so long to connect media (LiveKit's join timeout), in milliseconds.
+pub(super) const CONNECTING: i64 = 60_000;
 
 impl Room {
     /// Takes the participant in, or back. `None`: refused, and the client was told why.

@@ -58,6 +58,14 @@ impl Room {
         for key in lost {
             self.remove(key, proto::DisconnectReason::ConnectionTimeout, cx);
         }
+        let joined = i32::from(participant_info::State::Joined);
+        let since = cx.unix_ms - join::CONNECTING;
+        // A copy has no media of its own.
+        let waits = |p: &Participant| p.publisher.is_some() && p.info.state == joined && p.info.joined_at_ms <= since;
+        let unconnected: Vec<_> = self.people.iter().filter(|(_, p)| waits(p)).map(|(key, _)| key).collect();
+        for key in unconnected {
+            self.remove(key, proto::DisconnectReason::JoinFailure, cx);
+        }
     }
 
     // --- speakers ---
