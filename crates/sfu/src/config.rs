@@ -7,6 +7,9 @@ use std::{
 };
 use str0m::net::{Protocol, TcpType};
 
+const CODECS: [&str; 8] =
+    ["video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265", "video/rtx", "audio/opus", "audio/red"];
+
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where clients reach this worker; they become its ICE host candidates.
@@ -18,7 +21,8 @@ pub struct Config {
     pub epoch: (Instant, SystemTime),
     /// As clients see it in `server_info`; its `protocol` is set by this crate.
     pub server: proto::ServerInfo,
-    /// Codecs that may be published, best first (`enabled_publish_codecs`).
+    /// Codecs that may be published (`enabled_publish_codecs`): those of pictures first, the one that every client has before
+    /// all. Clients take the first for what they have no better word for, and some read no further than to one of sound.
     pub codecs: Vec<proto::Codec>,
     /// Seconds after which a room that nobody ever joined is gone.
     pub empty_timeout: u32,
@@ -62,10 +66,7 @@ impl Default for Config {
             ufrag_prefix: String::new(),
             epoch: (Instant::now(), SystemTime::now()),
             server: proto::ServerInfo::default(),
-            codecs: ["audio/opus", "audio/red", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/rtx"]
-                .into_iter()
-                .map(codec)
-                .collect(),
+            codecs: CODECS.map(codec).into(),
             empty_timeout: 300,
             departure_timeout: 20,
             resume_timeout: Duration::from_secs(60),

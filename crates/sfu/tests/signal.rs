@@ -921,3 +921,26 @@ fn who_connects_no_media_has_a_minute() {
     assert!(matches!(world.events.last().unwrap().kind, EventKind::ParticipantAborted { .. }));
     assert!(world.clients[bob].closed && !world.clients[ann].closed);
 }
+
+#[test]
+fn pictures_codecs_come_first_and_some_are_not_for_all() {
+    let mut world = World::new(36);
+    let mut told = |identity: &str, browser: &str, version: &str, os: &str| -> Vec<String> {
+        let name = world.join_with(identity, |join| {
+            let client = join.request.client_info.get_or_insert_default();
+            (client.browser, client.browser_version, client.os) = (browser.into(), version.into(), os.into());
+        });
+        let joined = world.clients[name].joined.as_ref().unwrap();
+        joined.enabled_publish_codecs.iter().map(|codec| codec.mime.clone()).collect()
+    };
+    let all = ["VP8", "H264", "VP9", "AV1", "H265", "rtx"].map(|name| format!("video/{name}")).to_vec();
+    let but = |codecs: &[&str]| -> Vec<String> {
+        let kept = all.iter().filter(|mime| !codecs.iter().any(|codec| mime.ends_with(codec))).cloned();
+        kept.chain(["audio/opus".to_owned(), "audio/red".to_owned()]).collect()
+    };
+    assert_eq!(told("a", "", "", ""), but(&[]));
+    assert_eq!(told("b", "Safari", "18.3", "macOS"), but(&["AV1"]));
+    assert_eq!(told("c", "Safari", "18.10.1", "macOS"), but(&["AV1", "VP9"]));
+    assert_eq!(told("d", "Firefox", "140.0", "Linux"), but(&["H264"]));
+    assert_eq!(told("e", "Firefox", "140.0", "Windows"), but(&[]));
+}

@@ -135,7 +135,7 @@ impl Room {
             ping_interval: PING_INTERVAL,
             ping_timeout: PING_TIMEOUT,
             sif_trailer: self.sif_trailer.clone(),
-            enabled_publish_codecs: self.info.enabled_codecs.clone(),
+            enabled_publish_codecs: self.codecs_for(join.request.client_info.as_ref()),
             fast_publish: person.permission().can_publish,
             client_configuration: self.simulations.client_configuration(&join.identity),
             ..Default::default()
@@ -148,6 +148,13 @@ impl Room {
                 cx.say(connection, Message::Update(proto::ParticipantUpdate { participants: vec![info.clone()] }));
             }
         }
+    }
+
+    /// What the client may publish in: not what it is known to encode badly.
+    fn codecs_for(&self, client: Option<&proto::ClientInfo>) -> Vec<proto::Codec> {
+        let avoided = client.map(avoided).unwrap_or_default();
+        let avoided = |codec: &proto::Codec| avoided.iter().any(|mime| codec.mime.eq_ignore_ascii_case(mime));
+        self.info.enabled_codecs.iter().filter(|codec| !avoided(codec)).cloned().collect()
     }
 
     fn on_reconnect(&mut self, connection: ConnectionId, join: Join, cx: &mut Cx<'_>) -> Option<ParticipantKey> {
@@ -314,6 +321,20 @@ impl Room {
     pub(super) fn expired(&self, now: Instant) -> bool {
         let timeout = if self.ever_joined { self.info.departure_timeout } else { self.info.empty_timeout };
         self.empty_since.is_some_and(|since| now >= since + Duration::from_secs(timeout.into()))
+    }
+}
+
+/// LiveKit's list of codecs that some clients are told not to publish in.
+fn avoided(client: &proto::ClientInfo) -> Vec<&'static str> {
+    let lower = |text: &str| text.to_lowercase();
+    let (browser, os, device) = (lower(&client.browser), lower(&client.os), lower(&client.device_model));
+    let version: Vec<u32> = client.browser_version.split('.').map_while(|number| number.parse().ok()).collect();
+    match &browser[..] {
+        "safari" if version > vec![18, 3] => vec!["video/AV1", "video/VP9"],
+        "safari" => vec!["video/AV1"],
+        "firefox" | "firefox mobile" if matches!(&os[..], "linux" | "android") => vec!["video/H264"],
+        _ if device == "xiaomi 2201117ti" && os == "android" => vec!["video/H264"],
+        _ => vec![],
     }
 }
 
