@@ -218,6 +218,21 @@ pub(crate) fn with_credentials(sdp: &str, credentials: &str0m::IceCreds) -> Stri
     out
 }
 
+/// Bytes of one message of a data channel, as LiveKit has it.
+pub(crate) const MESSAGE: usize = 65_535;
+
+/// Says how long a message may be: str0m promises more than is taken, and a client would not learn that one was dropped.
+pub(crate) fn with_message_size(sdp: &str) -> String {
+    let mut out = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive("\r\n") {
+        let _ = match line.starts_with("a=max-message-size:") {
+            true => write!(out, "a=max-message-size:{MESSAGE}\r\n"),
+            false => out.write_str(line),
+        };
+    }
+    out
+}
+
 /// The payload type that an attribute speaks of.
 fn payload_of(line: &str) -> Option<u8> {
     let rest = ["a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"].iter().find_map(|name| line.strip_prefix(name))?;

@@ -5,6 +5,7 @@ mod common;
 use common::{Frame, Heard, Weather, World, joining};
 use convo_sfu::{Answer, Ask, Command, EventKind, Input, Mode, Refusal};
 use livekit_protocol as proto;
+use prost::Message as _;
 use proto::{signal_request::Message as Request, signal_response::Message as Response};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -920,6 +921,36 @@ fn who_connects_no_media_has_a_minute() {
     assert_eq!(why, Some(proto::DisconnectReason::JoinFailure), "though it pings");
     assert!(matches!(world.events.last().unwrap().kind, EventKind::ParticipantAborted { .. }));
     assert!(world.clients[bob].closed && !world.clients[ann].closed);
+}
+
+#[test]
+fn a_message_is_as_long_as_the_description_says() {
+    let mut world = World::new(35);
+    let ann = world.enter("ann");
+    let bob = world.join_with("bob", |join| join.mode = Mode::Dual);
+    world.run(Duration::from_secs(1));
+    let says = |response: &Response| match response {
+        Response::Answer(description) | Response::Offer(description) => {
+            Some(description.sdp.contains("a=max-message-size:65535\r\n"))
+        }
+        _ => None,
+    };
+    for name in [ann, bob] {
+        let said: Vec<_> = world.clients[name].responses.iter().filter_map(says).collect();
+        assert!(!said.is_empty() && said.iter().all(|said| *said), "{said:?}");
+    }
+    let cid = world.enter("cid");
+    world.run(Duration::from_secs(1));
+    let of_size = |size: usize| {
+        // The text comes with a tag and its length, and the length of what holds it grows.
+        text(&"x".repeat(size - text("", &[]).encoded_len() - 6), &[])
+    };
+    let longest = of_size(65_535);
+    assert_eq!(longest.encoded_len(), 65_535);
+    assert!(world.clients[ann].send("_reliable", &longest));
+    world.run(Duration::from_secs(2));
+    assert_eq!(texts(&world, cid).len(), 1);
+    assert!(!world.clients[ann].send("_reliable", &of_size(65_540)), "its sender learns of it");
 }
 
 #[test]

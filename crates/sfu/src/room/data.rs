@@ -6,8 +6,8 @@ use prost::Message as _;
 use proto::data_packet::Value;
 use std::collections::{BTreeSet, HashSet};
 
-/// A message that is larger is refused: what SDKs take for the bound of a data channel.
-pub(super) const MESSAGE: usize = 64_000;
+/// A message that is larger is refused: what descriptions say.
+pub(super) const MESSAGE: usize = crate::sdp::MESSAGE;
 /// What every client takes that says nothing else (RFC 8841, 6.1): a message and the name of its sender.
 const TAKEN: usize = 64 << 10;
 /// What is kept of reliable packets for one who is about to open the channel.

@@ -160,7 +160,7 @@ impl Room {
             let track = person.tracks.iter().map(|key| &self.tracks[*key]).find(|t| t.has_line(mid))?;
             Some(publish::preferences(track, mid, person.publisher.as_ref()?.payloads()))
         });
-        sdp::readdress(&text, &cx.config.addresses)
+        sdp::with_message_size(&sdp::readdress(&text, &cx.config.addresses))
     }
 
     /// How the client is told which track a line carries.
@@ -274,7 +274,7 @@ impl Room {
         }
         let description = proto::SessionDescription {
             r#type: "offer".into(),
-            sdp: sdp::readdress(&text, &cx.config.addresses),
+            sdp: sdp::with_message_size(&sdp::readdress(&text, &cx.config.addresses)),
             mid_to_track_id: self.mid_to_track(key),
             ..Default::default()
         };
