@@ -313,3 +313,31 @@ fn more_tracks_than_lines(mode: Mode) {
     assert_eq!(after.len(), 19, "{mode:?}: the one that waited has the line");
     assert_eq!(before.difference(&after).collect::<Vec<_>>(), [&unwanted]);
 }
+
+#[test]
+fn what_ends_a_frame_reaches_those_who_can_take_it_off() {
+    const TRAILER: &[u8] = b"123\xf7LKTS";
+    let mut world = World::new(6);
+    let ann = world.enter("ann");
+    let mut announced = world.clients[ann].announce_video("cam", 1);
+    if let Request::AddTrack(add) = &mut announced {
+        add.packet_trailer_features = vec![proto::PacketTrailerFeature::PtfUserTimestamp.into()];
+    }
+    world.signal(ann, announced);
+    world.offer(ann);
+    world.clients[ann].video.as_mut().unwrap().trailer = TRAILER;
+    let bob = world.enter("bob");
+    let cid = world.join_with("cid", |join| {
+        let client = join.request.client_info.get_or_insert_default();
+        client.capabilities = vec![proto::client_info::Capability::CapPacketTrailer.into()];
+    });
+    world.run(Duration::from_secs(2));
+    let ends = |name: usize| -> Vec<_> {
+        let client = &world.clients[name];
+        let heard = client.heard_on(client.line_of(&world.sid(ann, "cam")).unwrap());
+        heard.filter(|packet| packet.marker).map(|packet| packet.payload.clone()).collect()
+    };
+    let (without, with) = (ends(bob), ends(cid));
+    assert!(without.len() > 20 && without.iter().all(|end| end.ends_with(b"\xaa")), "a frame as it was encoded");
+    assert!(with.len() > 20 && with.iter().all(|end| end.ends_with(TRAILER)));
+}

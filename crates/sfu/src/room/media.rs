@@ -419,6 +419,17 @@ impl<'a> Arrival<'a> {
         self.plain.get_or_init(unwrap).clone()
     }
 
+    /// Without the trailer of its frame, if it ends with one.
+    pub(crate) fn trimmed(&self) -> Arc<[u8]> {
+        let payload = &self.packet.payload;
+        let descriptor = self.vp8.as_ref().map_or(0, |vp8| vp8.header_len);
+        let end = trailer(payload).map(|length| payload.len() - length).filter(|end| *end >= descriptor);
+        match end.filter(|_| self.packet.marker) {
+            Some(end) => payload[..end].into(),
+            None => payload.clone(),
+        }
+    }
+
     /// The earlier packets that a packet of redundant audio repeats, the oldest first.
     fn redundancy(&self) -> Vec<Arrival<'a>> {
         let Some(red) = Red::parse(&self.packet.payload) else { return vec![] };
@@ -459,6 +470,13 @@ impl<'a> Arrival<'a> {
             payload,
         }
     }
+}
+
+/// The length of the trailer with which the last packet of a frame ends: LiveKit's mark, before it the length of all, inverted.
+fn trailer(payload: &[u8]) -> Option<usize> {
+    let (length, rest) = payload.strip_suffix(b"LKTS")?.split_last()?;
+    let length = usize::from(!length);
+    (5..=rest.len() + 5).contains(&length).then_some(length)
 }
 
 /// The codec that a payload type stands for.

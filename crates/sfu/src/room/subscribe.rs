@@ -61,6 +61,8 @@ pub(crate) struct Subscription {
     /// What comes next follows a pause.
     paused_before: bool,
     payload: Option<Payload>,
+    /// Frames end with what this client cannot take off.
+    trims: bool,
 }
 
 /// The subscriber's payload type for one of the publisher's.
@@ -181,7 +183,11 @@ impl Subscription {
         let out = if arrival.codec.is_video() { self.select(arrival, now) } else { self.pass(arrival, now) };
         match out? {
             Step::Send(out, chosen) => {
-                let content = if payload.strip { arrival.plain()? } else { arrival.packet.payload.clone() };
+                let content = match payload.strip {
+                    true => arrival.plain()?,
+                    false if self.trims => arrival.trimmed(),
+                    false => arrival.packet.payload.clone(),
+                };
                 let mut packet = arrival.write(payload.pt, payload.resend, out, content);
                 if let Some(vp8) = &arrival.vp8 {
                     packet.head = Some(self.vp8.rewrite(out.epoch, vp8)?);
@@ -375,6 +381,7 @@ impl Room {
             layer_asked: None,
             paused_before: true,
             payload: None,
+            trims: self.trims(key, track),
         });
         self.tracks[track].subscribers.push(subscription);
         self.people[key].subscriptions.push(subscription);
@@ -382,6 +389,13 @@ impl Room {
             self.tell_permission(subscription, cx);
         }
         self.want_negotiation(key);
+    }
+
+    /// Whether frames of the track come with trailers, and the client does not know of them.
+    fn trims(&self, key: ParticipantKey, track: TrackKey) -> bool {
+        let knows = i32::from(proto::client_info::Capability::CapPacketTrailer);
+        let has_trailers = !self.tracks[track].info.packet_trailer_features.is_empty();
+        has_trailers && !self.people[key].info.capabilities.contains(&knows)
     }
 
     fn tell_permission(&self, key: SubscriptionKey, cx: &mut Cx<'_>) {

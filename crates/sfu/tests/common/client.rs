@@ -80,6 +80,8 @@ pub struct Source {
     pub temporal: bool,
     /// How long before it is sent it was captured.
     pub behind: Duration,
+    /// Comes after the last packet of each picture.
+    pub trailer: &'static [u8],
 }
 
 impl Source {
@@ -306,6 +308,7 @@ impl Client {
                 on: true,
                 temporal: false,
                 behind: Duration::ZERO,
+                trailer: &[],
             };
             match kind {
                 MediaKind::Audio => self.audio = Some(source),
@@ -542,15 +545,19 @@ impl Client {
                         // Each encoding counts for itself.
                         picture_id: ((video.number + layer as u32 * 9_000) & 0x7fff) as u16,
                     };
+                    let mut payload = match video.temporal && !keyframe {
+                        true => frame.in_temporal_layer((video.number % 2) as u8, BYTES[size]),
+                        false => frame.payload(BYTES[size]),
+                    };
+                    if packet + 1 == packets {
+                        payload.extend(video.trailer);
+                    }
                     let write = RtpWrite::new(
                         pt,
                         video.seq[layer].into(),
                         video.number * 3000 + layer as u32 * 777_777,
                         self.now - video.behind,
-                        match video.temporal && !keyframe {
-                            true => frame.in_temporal_layer((video.number % 2) as u8, BYTES[size]),
-                            false => frame.payload(BYTES[size]),
-                        },
+                        payload,
                     )
                     .marker(packet + 1 == packets)
                     .nackable(true);
