@@ -150,6 +150,20 @@ async def test_who_is_removed_is_gone_from_the_chatroom_too(stage):
     assert cleos.of_type("typing") == [], "Ben types outside"
 
 
+@pytest.mark.parametrize("frame", [{"type": "typing"}, {"type": "resume", "since_seq": 0}, {"type": "ping"}])
+async def test_who_is_removed_is_put_out_of_the_conversation_too(stage, frame):
+    bens = (await stage.ben.via("conversations").live(stage.room)).events
+    await bens.send_json({"type": "typing"})
+    cleos = stage.sockets[stage.cleo]
+    await cleos.expect_type("typing")
+    await stage.order(stage.ann, "rest", "remove", stage.ben)
+    await bens.send_json(frame)
+    assert await bens.closed() == 4403
+    assert [heard["error"]["status"] for heard in bens.seen if "error" in heard] == [403]
+    await cleos.settled()
+    assert len(cleos.of_type("typing")) == 1, "Ben types outside"
+
+
 async def test_a_removed_guest_stays_out(stage):
     guest = await stage.world.guest(stage.room, "Gus")
     live = (await guest.via("guest").live(stage.room)).events

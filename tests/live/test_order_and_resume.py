@@ -263,6 +263,18 @@ async def test_a_member_who_leaves_hears_nothing_more(world):
             assert answer.status_code == 403
 
 
+async def test_a_member_who_comes_back_hears_the_conversation_again(world):
+    ann, ben = await world.regular("Ann Lee"), await world.regular("Ben Hall")
+    room = await world.shared_room("chatrooms", ann, ben)
+    live = await ben.via("conversations").live(room)
+    await ben.post(f"/api/chatroom/{room.id}/leave")
+    await ben.via("chatrooms").join(room)
+    await live.say("back")
+    await live.expect_post("back")
+    await ann.via("platform").post(room, "welcome")
+    await live.expect_post("welcome")
+
+
 async def test_typing_reaches_the_other_apis_sockets_of_the_meeting(world):
     ann, ben = await world.regular("Member 0"), await world.regular("Member 1")
     room = await world.shared_room("platform", ann, ben)

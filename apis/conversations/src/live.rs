@@ -8,7 +8,7 @@ use bytes::Bytes;
 use convo_domain::{
     Asker,
     bus::Tell,
-    error::Result,
+    error::{Error, Result},
     event::{Audience, Event, Told, Who},
     id::RoomId,
     limit,
@@ -49,8 +49,33 @@ impl Line {
     }
 
     fn step(self: &Arc<Self>, text: &str) -> Result<Step> {
+        let wish = map::wish(text)?;
+        if self.app.domain.bus.hears(&self.session, self.room) {
+            return self.grant(wish);
+        }
+        self.spend_frame()?;
+        Ok(Step::Wait(Box::pin(self.clone().come_back(wish))))
+    }
+
+    /// Who left, or was removed, is back by now, or is out: they hear the room before they do anything in it.
+    async fn come_back(self: Arc<Self>, wish: Wish) -> Vec<Reply> {
+        let by = RoomRef::Id(self.room);
+        let entry = match self.app.domain.listen(&self.session, &self.actor, by, RoomKind::Conversation).await {
+            Ok(entry) => entry,
+            Err(error) => return turned_away(&error),
+        };
+        let mut replies = vec![Reply::Heard(self.room, entry.room.seq)];
+        replies.extend(match self.grant(wish) {
+            Ok(Step::Now(done)) => done,
+            Ok(Step::Go(work) | Step::Wait(work)) => work.await,
+            Err(error) => answer(Err(error)),
+        });
+        replies
+    }
+
+    fn grant(self: &Arc<Self>, wish: Wish) -> Result<Step> {
         let line = self.clone();
-        match map::wish(text)? {
+        match wish {
             Wish::Post(draft) => {
                 self.app.limits.spend(self.asker, Class::Chat, self.app.domain.now())?;
                 Ok(Step::Go(Box::pin(async move { answer(line.post(draft).await) })))
@@ -106,6 +131,13 @@ fn owner(actor: &Actor) -> Owner {
 
 fn answer(outcome: Result<Vec<Reply>>) -> Vec<Reply> {
     outcome.unwrap_or_else(|error| vec![Reply::Text(voice::frame(&error))])
+}
+
+/// The socket is of this one room.
+fn turned_away(error: &Error) -> Vec<Reply> {
+    let told = Reply::Text(voice::frame(error));
+    let end = error.kind.shuts_out().then_some(Reply::Close(4403, "removed"));
+    [told].into_iter().chain(end).collect()
 }
 
 impl Live for Line {

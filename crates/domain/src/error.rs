@@ -36,6 +36,13 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Whether it is the room's door that refuses, and not a fault: who hears this is not in the room.
+    pub fn shuts_out(self) -> bool {
+        matches!(self, Kind::Forbidden | Kind::NotFound | Kind::MeetingNotFound | Kind::MeetingLocked)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
