@@ -47,6 +47,9 @@ const LONG: usize = 1_500;
 /// The number of a message that there are no words for.
 const UNSPEAKABLE: i64 = 1_000_000;
 
+/// What is stored in a room that the client may not read any more.
+const SHUT: i64 = -1;
+
 /// One client's session; the store behind it has all messages up to `stored`.
 struct Client {
     session: Session,
@@ -79,6 +82,9 @@ impl Live for Client {
         let stored = self.stored.clone();
         Box::pin(async move {
             yield_now().await;
+            if stored.load(Ordering::Relaxed) == SHUT {
+                return Err(error::Error::forbidden("out"));
+            }
             let last = stored.load(Ordering::Relaxed).min(seq + limit::CATCH_UP);
             let page = (seq + 1..=last).map(|seq| message(room, seq)).collect();
             yield_now().await;
@@ -318,6 +324,13 @@ async fn what_the_mailbox_loses_while_the_store_is_read_is_sent_once() {
     for seq in begun + 1..=all {
         assert_eq!(slow.hear(LONG).await, seq);
     }
+    slow.greet().await;
+}
+
+#[tokio::test]
+async fn who_is_shut_out_of_a_room_has_missed_nothing_there_and_stays_for_the_others() {
+    let mut slow = Pair::connected(LONG, SHUT).await;
+    slow.tell(1..=2 * limit::MAILBOX as i64);
     slow.greet().await;
 }
 

@@ -2,7 +2,7 @@
 //! is live.
 
 use convo_domain::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     event::Told,
     id::RoomId,
     limit,
@@ -87,16 +87,14 @@ impl Lag {
 
 /// Who may not read the room any more has missed nothing.
 fn left_meanwhile(error: Error) -> Result<Vec<Message>> {
-    match error.kind {
-        Kind::Forbidden | Kind::NotFound => Ok(Vec::new()),
-        _ => Err(error),
-    }
+    if error.kind.shuts_out() { Ok(Vec::new()) } else { Err(error) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::live::word::tests::posted;
+    use convo_domain::error::Kind;
     use std::task::Waker;
 
     const ALL: i64 = limit::CATCH_UP + 3;

@@ -363,6 +363,8 @@ impl<L: Live> Pump<L> {
         loop {
             let mut page = match self.live.missed(room, seq).await {
                 Ok(page) => page,
+                // Who may not read the room any more has missed nothing, and goes on in the others.
+                Err(error) if error.kind.shuts_out() => return Ok(()),
                 Err(error) => {
                     tracing::warn!(?error, "a session could not be caught up");
                     return self.close(1011, "could not catch up; reconnect and resume").await;
