@@ -138,12 +138,27 @@ impl Desk {
         if self.rooms.read().len() >= ROOMS {
             return Err(Error::invalid("meeting_id", "This socket hears too many meetings"));
         }
-        let entry = self.app.domain.listen(&self.session, actor, by, RoomKind::Meeting).await?;
-        let who = Who { party: entry.party, participant: entry.participant, name: entry.name };
-        let id = entry.room.id;
-        self.rooms.write().insert(id, Heard { who, number: entry.room.number, waiting: false });
-        self.fresh.lock().push((id, entry.room.seq));
-        Ok(id)
+        let domain = &self.app.domain;
+        let id = domain.find_room(by, RoomKind::Meeting).await?;
+        let entry = domain.entry(actor, id, RoomKind::Meeting).await?;
+        let who = Who { party: entry.party, participant: entry.participant, name: entry.name.clone() };
+        let heard = Heard { who, number: entry.room.number, waiting: false };
+        // Known before it is heard: an event may come at once, and is worded by the room's number.
+        let before = self.rooms.write().insert(id, heard);
+        match domain.listen_as(&self.session, actor, entry, RoomKind::Meeting).await {
+            Ok(entry) => {
+                self.fresh.lock().push((id, entry.room.seq));
+                Ok(id)
+            }
+            Err(error) => {
+                let mut rooms = self.rooms.write();
+                match before {
+                    Some(heard) => rooms.insert(id, heard),
+                    None => rooms.remove(&id),
+                };
+                Err(error)
+            }
+        }
     }
 
     /// The first frame on the socket of one meeting: where it stands.
@@ -452,13 +467,8 @@ impl Live for Desk {
 
     fn word(&self, told: &Told) -> Option<Bytes> {
         self.follow(&told.event);
-        told.worded(self.slot, |told| {
-            let number = match self.dialect {
-                Dialect::Meeting => 0,
-                Dialect::Many => self.rooms.read().get(&told.room).map_or(0, |heard| heard.number),
-            };
-            envelope::word(self.dialect, told, number)
-        })
+        let number = || self.rooms.read().get(&told.room).map(|heard| heard.number);
+        envelope::worded(self.slot, self.dialect, told, number)
     }
 
     fn word_message(&self, message: &Message) -> Option<Bytes> {

@@ -161,16 +161,24 @@ pub fn chat(dialect: Dialect, message: &Message) -> Option<Bytes> {
     serde_json::to_vec(&Envelope { r#type: "chat_message", data }).ok().map(Bytes::from)
 }
 
-/// The event for this dialect's clients. `None`: not spoken of on these sockets.
-pub fn word(dialect: Dialect, told: &Told, room_number: i64) -> Option<Bytes> {
+/// The event for this dialect's clients, worded once for all of them. `None`: not spoken of on these sockets, or this client is
+/// not in the room (any more), so that there is no `number` to call it by.
+pub fn worded(slot: usize, dialect: Dialect, told: &Told, number: impl FnOnce() -> Option<i64>) -> Option<Bytes> {
+    let number = match (dialect, &told.event) {
+        // Nor does a message need one: it brings its own.
+        (Dialect::Meeting, _) | (Dialect::Many, Event::Posted(_)) => None,
+        (Dialect::Many, _) => Some(number()?),
+    };
+    told.worded(slot, |told| word(dialect, told, number))
+}
+
+fn word(dialect: Dialect, told: &Told, number: Option<i64>) -> Option<Bytes> {
     if let Event::Posted(message) = &told.event {
         return chat(dialect, message);
     }
     let (kind, mut data) = spell(&told.event)?;
-    if dialect == Dialect::Many
-        && let Value::Object(fields) = &mut data
-    {
-        fields.insert("meeting_id".into(), json!(room_number));
+    if let (Some(number), Value::Object(fields)) = (number, &mut data) {
+        fields.insert("meeting_id".into(), json!(number));
     }
     Some(frame(kind, data).into())
 }
@@ -253,4 +261,21 @@ fn with(from: &Who, mut data: Value) -> Value {
     data["participant_id"] = json!(from.participant.map(|id| format!("participant-{id}")));
     data["display_name"] = json!(from.name);
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot;
+    use convo_domain::{event::Audience, id::RoomId};
+
+    #[test]
+    fn who_is_not_in_the_room_words_nothing_for_those_who_are() {
+        let told = Told::new(RoomId::new(), Audience::Room, Event::Locked(true));
+        assert_eq!(worded(slot::CONVO, Dialect::Many, &told, || None), None);
+        let words = worded(slot::CONVO, Dialect::Many, &told, || Some(7)).unwrap();
+        let expected = json!({"type": "meeting_locked", "data": {"locked": true, "meeting_id": 7}});
+        assert_eq!(serde_json::from_slice::<Value>(&words).unwrap(), expected);
+        assert_eq!(worded(slot::CONVO, Dialect::Many, &told, || Some(8)), Some(words), "worded once");
+    }
 }

@@ -82,7 +82,19 @@ impl Domain {
     /// told all.
     pub async fn listen(&self, session: &Session, actor: &Actor, by: RoomRef, missing: RoomKind) -> Result<Entry> {
         let id = self.find_room(by, missing).await?;
-        let mut entry = self.entry(actor, id, missing).await?;
+        let entry = self.entry(actor, id, missing).await?;
+        self.listen_as(session, actor, entry, missing).await
+    }
+
+    /// As [`Domain::listen`], for one whose entry was made just now.
+    pub async fn listen_as(
+        &self,
+        session: &Session,
+        actor: &Actor,
+        mut entry: Entry,
+        missing: RoomKind,
+    ) -> Result<Entry> {
+        let id = entry.room.id;
         let seat = Seat {
             party: entry.party,
             participant: entry.participant,
