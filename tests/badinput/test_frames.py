@@ -78,6 +78,28 @@ async def test_bad_messages(line, what):
     await still_works(live, ear, room)
 
 
+@pytest.mark.parametrize("field", ["client_message_id", "message_type", "display_name"])
+async def test_a_number_for_a_text(line, field):
+    """A client that numbers its messages is not left to think that its retries are known by that."""
+    api, live, ear, room = line
+    data = {"meeting_id": room.id} if api == "convo" else {}
+    match field:
+        case "display_name" if api == "conversations":
+            pytest.skip("its socket knows no names")
+        case "message_type" if api == "conversations":
+            pytest.skip("its socket knows no types")
+        case "display_name":
+            frame = {"type": "join_meeting", "data": data | {field: 7}}
+        case _ if api == "conversations":
+            frame = {"message": "hi", field: 7}
+        case _:
+            frame = {"type": "chat_message", "data": data | {"content": "hi", field: 7}}
+    await live.events.send_json(frame)
+    await live.events.until(lambda: errors(live), what="an error")
+    assert field in json.dumps(errors(live)[0])
+    await still_works(live, ear, room)
+
+
 async def test_binary_frames(line):
     _, live, ear, room = line
     await raw(live, b"\x00\x01\x02", Opcode.BINARY)

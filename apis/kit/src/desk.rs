@@ -225,9 +225,7 @@ impl Desk {
     }
 
     async fn authenticate(&self, data: &Map<String, Value>) -> Vec<Reply> {
-        let token = text_of(data, "token").unwrap_or_default();
-        let token = token.strip_prefix("Bearer ").unwrap_or(&token);
-        match self.app.domain.authenticate(token).await {
+        match self.whose(data).await {
             // What is heard for the one would go on for the other, and outlive the one's log-out.
             Ok(actor) if self.actor.read().as_ref().is_some_and(|known| known.party() != actor.party()) => {
                 self.answer(Err(Error::forbidden("This connection is somebody else's already")))
@@ -241,6 +239,11 @@ impl Desk {
             }
             Err(error) => vec![Reply::Text(envelope::error(&error)), Reply::Close(4401, "authentication failed")],
         }
+    }
+
+    async fn whose(&self, data: &Map<String, Value>) -> Result<Actor> {
+        let token = text_of(data, "token")?.unwrap_or_default();
+        self.app.domain.authenticate(token.strip_prefix("Bearer ").unwrap_or(&token)).await
     }
 
     /// On the socket of many: hears every room that the account is in, so that simple clients need not ask.
@@ -308,8 +311,8 @@ impl Desk {
         let room = self.room(&data).await?;
         let content = required(&data, "content")?;
         let draft = Draft::new(&content)?
-            .kind(message_kind(text_of(&data, "message_type").as_deref())?)
-            .nonce(text_of(&data, "client_message_id").as_deref())?
+            .kind(message_kind(text_of(&data, "message_type")?.as_deref())?)
+            .nonce(text_of(&data, "client_message_id")?.as_deref())?
             .to(private_to(data.get("is_private"), data.get("recipient_user_id"))?);
         let posted = self.app.domain.post(&actor, RoomRef::Id(room), RoomKind::Meeting, draft).await?;
         if posted.fresh {
@@ -388,7 +391,7 @@ impl Desk {
     async fn join(&self, data: &Map<String, Value>) -> Result<Vec<Reply>> {
         let room = self.room(data).await?;
         let change = SelfChange {
-            display_name: text_of(data, "display_name"),
+            display_name: text_of(data, "display_name")?,
             audio_enabled: flag(data, "audio_enabled")?,
             video_enabled: flag(data, "video_enabled")?,
             hand_raised: None,
@@ -565,12 +568,20 @@ pub fn message_kind(kind: Option<&str>) -> Result<MessageKind> {
     }
 }
 
-fn text_of(data: &Map<String, Value>, field: &str) -> Option<String> {
-    data.get(field).and_then(Value::as_str).map(str::to_owned)
+fn text_of(data: &Map<String, Value>, field: &'static str) -> Result<Option<String>> {
+    match data.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(no_text(field)),
+    }
 }
 
 fn required(data: &Map<String, Value>, field: &'static str) -> Result<String> {
-    text_of(data, field).ok_or_else(|| Error::invalid(field, format!("{field} must be a string")))
+    text_of(data, field)?.ok_or_else(|| no_text(field))
+}
+
+fn no_text(field: &'static str) -> Error {
+    Error::invalid(field, format!("{field} must be a string"))
 }
 
 fn flag(data: &Map<String, Value>, field: &'static str) -> Result<Option<bool>> {
