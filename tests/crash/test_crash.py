@@ -12,6 +12,7 @@ import pytest
 import websockets
 
 from harness.drivers import APIS
+from harness.events import WebSocket
 from harness.postgres import Postgres
 from harness.process import Server
 from harness.world import World
@@ -204,6 +205,23 @@ async def test_a_silent_database_gives_503_and_nothing_of_it_comes_later(on_post
         return (await ann.get(f"/api/v1/meetings/{meeting.code}"))["current_participant_count"] == 0
 
     await until(gone, within=30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_whose_token_cannot_be_looked_at_is_to_come_again(on_postgres):
+    """It is no bad token, after which clients stay away for good."""
+    world, postgres, _ = on_postgres
+    ann = await world.person()
+    room = await world.shared_room("guest", ann)
+    # A guest's token is looked at each time.
+    guest = await world.guest(room)
+    simple = await WebSocket.open(f"{world.server.ws_url}/ws/")
+    world.opened.append(simple)
+    with postgres.silent():
+        await simple.send("authenticate", token=guest.token)
+        assert await simple.closed() == 1013
+        assert [error["code"] for error in simple.of_type("error")] == ["SERVICE_UNAVAILABLE"]
 
 
 @pytest.mark.slow

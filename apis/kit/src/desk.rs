@@ -237,7 +237,13 @@ impl Desk {
                 replies.extend(self.answer(self.hear_all().await.map(|()| vec![])));
                 replies
             }
-            Err(error) => vec![Reply::Text(envelope::error(&error)), Reply::Close(4401, "authentication failed")],
+            Err(error) => {
+                let (code, reason) = match error.kind {
+                    Kind::Unavailable | Kind::Internal => (1013, "try again later"),
+                    _ => (4401, "authentication failed"),
+                };
+                vec![Reply::Text(envelope::error(&error)), Reply::Close(code, reason)]
+            }
         }
     }
 
