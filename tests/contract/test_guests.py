@@ -257,6 +257,9 @@ async def test_a_meeting_of_the_simple_api_that_its_host_closed_is_open_no_more(
     posted = {"content": "let me in", "meeting_id": room.number}
     assert_like(await eve.post("/api/messages", posted, 403), DETAIL)
     assert_like(await eve.get(f"/api/messages/{room.number}", 403), DETAIL)
+    # Whoever has the code may look.
+    for path in (f"/api/meetings/{room.id}", f"{MEETINGS}/{room.id}"):
+        await eve.get(path)
     assert (await eve.get(MEETINGS))["meetings"] == []
     # Who had come stays.
     await ben.via("convo").post(room, "still here")

@@ -62,7 +62,9 @@ async fn find(app: &Shared, actor: &Actor, by: RoomRef) -> Result<Room> {
     let id = app.domain.find_room(by.clone(), RoomKind::Meeting).await?;
     match app.domain.entry(actor, id, RoomKind::Meeting).await {
         // Whoever has the code may look; an integer is anybody's guess.
-        Err(error) if error.kind == Kind::Forbidden && !matches!(by, RoomRef::Number(_)) => {
+        Err(error)
+            if matches!(error.kind, Kind::Forbidden | Kind::MeetingLocked) && !matches!(by, RoomRef::Number(_)) =>
+        {
             Ok(app.domain.meeting(actor.account()?, by).await?.room)
         }
         entry => Ok(entry?.room),
