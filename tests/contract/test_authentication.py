@@ -311,3 +311,27 @@ async def test_open_convo_api_for_old_clients(serve):
     assert "CONVO_API_OPEN" in world.server.log()
     # The other APIs are as closed as ever.
     await nobody.get("/api/conversations", 401)
+
+
+@pytest.mark.one_store
+@pytest.mark.parametrize("end", ["deleted", "deactivated"])
+async def test_an_open_meeting_outlives_its_creators_account(serve, end):
+    world = await serve(CONVO_API_OPEN="true")
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    nobody = world.nobody
+    room = await ann.via("convo").create_room()
+    await ann.via("convo").post(room, "hi")
+    await ben.via("convo").join(room)
+    private = {"content": "between us", "is_private": True, "recipient_user_id": ben.id}
+    await ann.post(f"/api/v1/meetings/{room.id}/messages", private, 201)
+    match end:
+        case "deleted":
+            await ann.delete(f"/api/user/{ann.id}")
+        case "deactivated":
+            assert convo("user", "deactivate", ann.email, **world.server.settings).returncode == 0
+    await ben.via("convo").post(room, "without her")
+    await nobody.get(f"/api/meetings/{room.number}")
+    shown = await nobody.get(f"/api/messages/{room.number}")
+    assert [message["content"] for message in shown] == ["hi", "without her"]
+    message = {"content": "hi", "sender_id": ben.number, "meeting_id": room.number}
+    assert_like(await nobody.post("/api/messages", message, 201), message)

@@ -4,7 +4,7 @@
 use convo_domain::{
     error::{Error, Kind, Result},
     id::{LoginId, UserId},
-    room::{Origin, RoomKind, RoomRef},
+    room::{Origin, Room, RoomKind, RoomRef},
     text,
     user::{self, Actor},
 };
@@ -47,18 +47,8 @@ async fn named(app: &Shared, field: &'static str, number: i64) -> Result<Actor> 
 /// Who reads a meeting.
 pub(crate) enum Reader {
     Known(Actor),
-    /// Nobody in particular, who sees of the meeting what its creator sees, but for private messages.
-    Anybody {
-        creator: Actor,
-    },
-}
-
-impl Reader {
-    pub(crate) fn actor(&self) -> &Actor {
-        match self {
-            Reader::Known(actor) | Reader::Anybody { creator: actor } => actor,
-        }
-    }
+    /// Nobody in particular, who sees all of this meeting but private messages.
+    Anybody(Box<Room>),
 }
 
 pub(crate) async fn reader(app: &Shared, actor: Option<Actor>, by: &RoomRef) -> Result<Reader> {
@@ -66,8 +56,7 @@ pub(crate) async fn reader(app: &Shared, actor: Option<Actor>, by: &RoomRef) -> 
         Some(actor) => Ok(Reader::Known(actor)),
         None if app.open_convo => {
             let room = app.domain.room(by.clone(), RoomKind::Meeting).await?;
-            let creator = room.host.filter(|_| room.origin == Origin::Convo).ok_or_else(needed)?;
-            Ok(Reader::Anybody { creator: stand_in(creator) })
+            if room.origin == Origin::Convo { Ok(Reader::Anybody(Box::new(room))) } else { Err(needed()) }
         }
         None => Err(needed()),
     }

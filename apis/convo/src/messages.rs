@@ -52,10 +52,9 @@ pub(crate) async fn list(
     id: Route<String>,
 ) -> Result<Json<Vec<Message>>, Voice> {
     let by = map::path_ref(&id.0)?;
-    let reader = caller::reader(&app, actor.0, &by).await?;
-    let mut messages = app.domain.all_messages(reader.actor(), by, RoomKind::Meeting).await?;
-    if matches!(reader, Reader::Anybody { .. }) {
-        messages.retain(|message| !message.is_private());
-    }
+    let messages = match caller::reader(&app, actor.0, &by).await? {
+        Reader::Known(actor) => app.domain.all_messages(&actor, by, RoomKind::Meeting).await?,
+        Reader::Anybody(room) => app.domain.public_messages(room.id).await?,
+    };
     Ok(Json(messages.into_iter().map(map::message).collect()))
 }

@@ -104,6 +104,17 @@ impl Domain {
         }
     }
 
+    /// The whole history as nobody in particular sees it: without what is private.
+    pub async fn public_messages(&self, id: RoomId) -> Result<Vec<Message>> {
+        let (mut all, mut seq) = (Vec::new(), 0);
+        loop {
+            let page = self.catch_up(id, seq).await?;
+            let Some(last) = page.last() else { return Ok(all) };
+            seq = last.seq;
+            all.extend(page.into_iter().filter(|message| !message.is_private()));
+        }
+    }
+
     async fn reading<T: Send + 'static>(
         &self,
         actor: &Actor,
