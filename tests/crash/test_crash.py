@@ -224,6 +224,21 @@ async def test_whose_token_cannot_be_looked_at_is_to_come_again(on_postgres):
         assert [error["code"] for error in simple.of_type("error")] == ["SERVICE_UNAVAILABLE"]
 
 
+async def test_a_new_password_is_stored_in_one_go(on_postgres):
+    """What takes two may be half stored when the database goes away between them, and then the refusal is not true."""
+    world, _, url = on_postgres
+    ann = await world.person("Ann Lee", "chatrooms")
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute("create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$")
+        database.execute(
+            "create trigger refuse before update on users for each row"
+            " when (old.password = new.password) execute function refuse()"
+        )
+    await ann.put(f"/api/user/{ann.id}", {"password": "new password"})
+    shown = await ann.put(f"/api/user/{ann.id}", {"name": "Annie Lee", "password": "newer password"})
+    assert shown["name"] == "Annie Lee"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_post_that_hangs_is_not_said_to_be_lost(on_postgres):

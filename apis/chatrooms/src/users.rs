@@ -102,10 +102,11 @@ pub(crate) async fn update(
 ) -> Result<Json<wire::User>, Voice> {
     let caller = myself(&app, caller.0, &id.0).await?;
     let (credentials, profile) = map::change(body.into_inner())?;
-    if let Some(change) = credentials {
-        app.domain.update_credentials(caller, change).await?;
-    }
-    Ok(Json(map::user(app.domain.update_profile(caller, profile).await?)))
+    let user = match credentials {
+        Some(credentials) => app.domain.update_account(caller, credentials, profile).await?,
+        None => app.domain.update_profile(caller, profile).await?,
+    };
+    Ok(Json(map::user(user)))
 }
 
 /// Delete one's own account. The messages stay, the author becomes "Deleted user".

@@ -188,6 +188,16 @@ impl Domain {
 
     /// Changes the address or the password. A new password ends the other log-ins; a new address is to be proven again.
     pub async fn update_credentials(self: &Arc<Self>, caller: Caller, change: CredentialChange) -> Result<User> {
+        self.update_account(caller, change, ProfileChange::default()).await
+    }
+
+    /// As [`Domain::update_credentials`], and the profile with them: both, or neither.
+    pub async fn update_account(
+        self: &Arc<Self>,
+        caller: Caller,
+        change: CredentialChange,
+        profile: ProfileChange,
+    ) -> Result<User> {
         let email = change.email.as_deref().map(rules::email).transpose()?;
         let hashed = match change.password {
             Some(secret) => {
@@ -198,7 +208,11 @@ impl Domain {
         };
         let (domain, now) = (self.clone(), self.now());
         login::finish(async move {
-            let change = domain.store.write(Key::Any, move |tx| change_credentials(tx, caller, email, hashed, now));
+            let change = domain.store.write(Key::Any, move |tx| {
+                let mut user = locked_account(tx, caller)?;
+                apply(&mut user, profile)?;
+                change_credentials(tx, user, caller, email, hashed, now)
+            });
             let Changed { user, moved, ended } = change.await?;
             domain.logins.forget(&ended);
             if moved {
@@ -316,12 +330,12 @@ struct Changed {
 
 fn change_credentials(
     tx: &mut dyn Tx,
+    mut user: User,
     caller: Caller,
     email: Option<String>,
     password: Option<PasswordHash>,
     now: Timestamp,
 ) -> Result<Changed> {
-    let mut user = locked_account(tx, caller)?;
     let moved = email.is_some() && email != user.email;
     if moved {
         user.email = email;
