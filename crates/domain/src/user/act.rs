@@ -64,8 +64,15 @@ impl Domain {
             Ok(user)
         });
         let user = user.await?;
-        self.send_codes(&user).await?;
+        self.offer_codes(&user).await;
         Ok(user)
+    }
+
+    /// A code that cannot be made now undoes nothing of what is stored: it may be asked for again.
+    async fn offer_codes(self: &Arc<Self>, user: &User) {
+        if let Err(error) = self.send_codes(user).await {
+            tracing::error!(?error, "a verification code could not be made");
+        }
     }
 
     /// Sends a fresh code for every address of the account that is not proven yet.
@@ -136,11 +143,7 @@ impl Domain {
         });
         if let Some(user) = user.await?.filter(active) {
             let domain = self.clone();
-            tokio::spawn(async move {
-                if let Err(error) = domain.send_codes(&user).await {
-                    tracing::error!(?error, "a verification code could not be made");
-                }
-            });
+            tokio::spawn(async move { domain.offer_codes(&user).await });
         }
         Ok(())
     }
@@ -216,7 +219,7 @@ impl Domain {
             let Changed { user, moved, ended } = change.await?;
             domain.logins.forget(&ended);
             if moved {
-                domain.send_codes(&user).await?;
+                domain.offer_codes(&user).await;
             }
             Ok(user)
         })

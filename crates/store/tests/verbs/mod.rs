@@ -154,6 +154,17 @@ async fn a_new_password_ends_the_other_log_ins_though_its_sender_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_not_said_to_be_lost_though_its_code_cannot_be_made() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    town.refuse("verifications");
+    let moved = CredentialChange { email: Some("ann@example.org".into()), password: None };
+    town.domain.update_credentials(ann, moved).await.unwrap();
+    town.person("ben@example.com", OLD).await;
+    town.domain.log_in("ann@example.org", OLD).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deactivation_ends_the_log_ins_though_its_sender_has_gone() {
     let town = Town::new().await;
     let (ann, _) = town.person("ann@example.com", OLD).await;

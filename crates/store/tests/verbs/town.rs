@@ -144,6 +144,12 @@ impl Town {
         working
     }
 
+    /// Nothing is put into the table any more.
+    pub(super) fn refuse(&self, table: &str) {
+        let check = format!("ALTER TABLE {table} ADD CHECK (false) NOT VALID");
+        self.sql(move |db| db.batch_execute(&check).unwrap());
+    }
+
     /// Nobody gets at the table until what is returned is dropped.
     pub(super) fn hold(&self, table: &str) -> mpsc::Sender<()> {
         let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
