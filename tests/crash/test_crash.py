@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import uuid
@@ -218,10 +219,15 @@ async def test_whose_token_cannot_be_looked_at_is_to_come_again(on_postgres):
     guest = await world.guest(room)
     simple = await WebSocket.open(f"{world.server.ws_url}/ws/")
     world.opened.append(simple)
+    rooms = await websockets.connect(f"{world.server.ws_url}/socket.io/?EIO=4&transport=websocket", proxy=None)
     with postgres.silent():
+        await rooms.send("40" + json.dumps({"token": guest.token}))
         await simple.send("authenticate", token=guest.token)
         assert await simple.closed() == 1013
         assert [error["code"] for error in simple.of_type("error")] == ["SERVICE_UNAVAILABLE"]
+        async with asyncio.timeout(30):
+            said = [frame async for frame in rooms]
+        assert len(said) == 1 and said[0].startswith("0{"), "no connect_error"
 
 
 async def test_a_new_password_is_stored_in_one_go(on_postgres):

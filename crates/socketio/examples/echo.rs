@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use axum::serve::{Listener as _, ListenerExt as _};
 use convo_socketio::{
-    Ack, App, Args, Closed, Config, Connect, Event, EventPacket, Feed, Frame, Packet, Reason, Refusal, Reply, Sid,
-    SocketIo, event_packet,
+    Ack, App, Args, Closed, Config, Connect, Denied, Event, EventPacket, Feed, Frame, Later, Packet, Reason, Refusal,
+    Reply, Sid, SocketIo, event_packet,
 };
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -135,12 +135,12 @@ impl Echo {
 impl App for Echo {
     type Socket = Socket;
 
-    async fn connect(&self, connect: &Connect) -> Result<Socket, Refusal> {
+    async fn connect(&self, connect: &Connect) -> Result<Socket, Denied> {
         if !["/", "/custom", "/socket.io"].contains(&&*connect.namespace) {
-            return Err(Refusal::invalid_namespace());
+            return Err(Refusal::invalid_namespace().into());
         }
         if !Self::is_welcome(&connect.auth) {
-            return Err(Refusal::new("Bad token").with_data(json!({ "code": "BAD_TOKEN" })));
+            return Err(Refusal::new("Bad token").with_data(json!({ "code": "BAD_TOKEN" })).into());
         }
         self.sockets.fetch_add(1, Ordering::Relaxed);
         let socket = Socket {
@@ -211,8 +211,8 @@ impl App for Echo {
         Some(USER)
     }
 
-    async fn recover(&self, _: &mut Socket, connect: &Connect) -> bool {
-        Self::is_welcome(&connect.auth)
+    async fn recover(&self, _: &mut Socket, connect: &Connect) -> Result<bool, Later> {
+        Ok(Self::is_welcome(&connect.auth))
     }
 
     fn disconnect(&self, socket: Socket, reason: Reason) {

@@ -32,7 +32,7 @@ pub trait App: Send + Sync + 'static {
     ///
     /// CONNECT is answered when this is done, so no event can come before the socket is there. It is
     /// never cancelled: a socket whose client went away meanwhile is disconnected.
-    fn connect(&self, connect: &Connect) -> impl Future<Output = Result<Self::Socket, Refusal>> + Send;
+    fn connect(&self, connect: &Connect) -> impl Future<Output = Result<Self::Socket, Denied>> + Send;
 
     /// A client sent an event.
     ///
@@ -58,10 +58,14 @@ pub trait App: Send + Sync + 'static {
 
     /// A client comes back for its parked socket: is it still the same user, and still welcome?
     ///
-    /// With `false` the old socket is disconnected and [`App::connect`] decides afresh.
-    fn recover(&self, socket: &mut Self::Socket, connect: &Connect) -> impl Future<Output = bool> + Send {
+    /// With `false` the old socket is disconnected and [`App::connect`] decides afresh. With [`Later`] it is kept.
+    fn recover(
+        &self,
+        socket: &mut Self::Socket,
+        connect: &Connect,
+    ) -> impl Future<Output = Result<bool, Later>> + Send {
         let _ = (socket, connect);
-        async { false }
+        async { Ok(false) }
     }
 
     /// The socket is gone for good.
@@ -175,6 +179,32 @@ impl Ack {
     }
 }
 
+/// Why a client is not let in.
+#[derive(Clone, Debug)]
+pub enum Denied {
+    /// It may not join. It is told by CONNECT_ERROR, and official JavaScript clients do not try again after that.
+    Refused(Refusal),
+    /// As [`Later`] says.
+    Later,
+}
+
+/// Whether a client may join can't be said now: what that depends on does not answer. The connection ends like one that
+/// broke, so that the client comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later;
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Later> for Denied {
+    fn from(_: Later) -> Self {
+        Self::Later
+    }
+}
+
 /// Why a client may not join, as its `connect_error` tells it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Refusal {
@@ -210,6 +240,8 @@ pub enum Reason {
     ServerDisconnect,
     /// The feed can't go on: [`Closed::Lost`].
     FeedLost,
+    /// Whether the client may join could not be said: [`Later`].
+    PutOff,
     /// The client closed the connection.
     TransportClose,
     /// The connection broke.
@@ -236,6 +268,7 @@ impl Reason {
         matches!(
             self,
             Self::FeedLost
+                | Self::PutOff
                 | Self::TransportClose
                 | Self::TransportError
                 | Self::PingTimeout
@@ -251,6 +284,7 @@ impl fmt::Display for Reason {
             Self::ClientDisconnect => "client namespace disconnect",
             Self::ServerDisconnect => "server namespace disconnect",
             Self::FeedLost => "feed lost",
+            Self::PutOff => "put off",
             Self::TransportClose => "transport close",
             Self::TransportError => "transport error",
             Self::PingTimeout => "ping timeout",

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use crate::app::{Ack, App, Closed, Connect, Event, Feed, Frame, Reason, Refusal, Reply};
+use crate::app::{Ack, App, Closed, Connect, Denied, Event, Feed, Frame, Later, Reason, Refusal, Reply};
 use crate::engine::{Malformed, Wire};
 use crate::handshake::Handshake;
 use crate::id::Sid;
 use crate::packet::args::{self, Args};
 use crate::packet::decode::{Decoded, decode};
 use crate::packet::{Kind, Packet};
-use crate::recovery::{Recovery, Ring};
+use crate::recovery::{Parked, Recovery, Ring};
 use crate::registry::Handle;
 use crate::shared::Shared;
 
@@ -38,6 +38,8 @@ pub(crate) struct Client<A: App> {
     out: VecDeque<Wire>,
     /// The server has ended a socket of this client, which may not know it yet.
     has_ended_socket: bool,
+    /// It asked to be let in, and is to ask again in a while.
+    is_put_off: bool,
 }
 
 /// A client in a namespace.
@@ -75,6 +77,9 @@ enum Done<S> {
         namespace: Arc<str>,
         ticket: Sid,
         refusal: Refusal,
+    },
+    PutOff {
+        ticket: Sid,
     },
     Event {
         sid: Sid,
@@ -114,6 +119,7 @@ impl<A: App> Client<A> {
             partial: None,
             out: VecDeque::new(),
             has_ended_socket: false,
+            is_put_off: false,
         }
     }
 
@@ -140,6 +146,11 @@ impl<A: App> Client<A> {
     /// Whether it has nothing under way, and nothing waits to be written.
     pub(crate) fn is_idle(&self) -> bool {
         self.under_way.is_empty() && self.out.is_empty()
+    }
+
+    /// Whether the connection is to end, so that the client comes back.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.is_put_off
     }
 
     /// What waits to be written.
@@ -286,6 +297,7 @@ impl<A: App> Client<A> {
                     Packet::connect_error(&namespace, &refusal).push_to(&mut self.out);
                 }
             }
+            Done::PutOff { ticket } => self.is_put_off |= self.was_awaited(ticket),
             Done::Event { sid, ack: Some((id, ack)) } => {
                 if let Some(socket) = self.sockets.iter().find(|socket| socket.sid == sid) {
                     Packet::ack(&socket.namespace, id, ack).push_to(&mut self.out);
@@ -411,10 +423,12 @@ fn remember(recovery: &mut Option<Recovery>, frame: Frame, capacity: usize) -> O
 /// Lets a client into a namespace: as who it was, if it comes back, or else as the application says.
 async fn admit<A: App>(shared: Arc<Shared<A>>, mut connect: Connect) -> Done<A::Socket> {
     let ticket = connect.sid;
-    if connect.takes_offsets
-        && let Some((joined, missed)) = return_to(&shared, &mut connect).await
-    {
-        return Done::Joined(Box::new(Welcome { ticket, joined, missed }));
+    if connect.takes_offsets {
+        match return_to(&shared, &mut connect).await {
+            Ok(Some((joined, missed))) => return Done::Joined(Box::new(Welcome { ticket, joined, missed })),
+            Ok(None) => {}
+            Err(Later) => return Done::PutOff { ticket },
+        }
     }
     connect.sid = ticket;
     match shared.app.connect(&connect).await {
@@ -423,25 +437,37 @@ async fn admit<A: App>(shared: Arc<Shared<A>>, mut connect: Connect) -> Done<A::
             let joined = Joined { namespace: connect.namespace, sid: ticket, state, recovery };
             Done::Joined(Box::new(Welcome { ticket, joined, missed: Vec::new() }))
         }
-        Err(refusal) => Done::Refused { namespace: connect.namespace, ticket, refusal },
+        Err(Denied::Refused(refusal)) => Done::Refused { namespace: connect.namespace, ticket, refusal },
+        Err(Denied::Later) => Done::PutOff { ticket },
     }
 }
 
 /// Finds the socket that a returning client names, with what it has missed.
-async fn return_to<A: App>(shared: &Shared<A>, connect: &mut Connect) -> Option<(Joined<A::Socket>, Vec<Packet>)> {
-    let pid = connect.auth["pid"].as_str()?.parse().ok()?;
-    let mut joined = shared.lot.claim(pid).await?.joined;
+async fn return_to<A: App>(
+    shared: &Arc<Shared<A>>,
+    connect: &mut Connect,
+) -> Result<Option<(Joined<A::Socket>, Vec<Packet>)>, Later> {
+    let Some(pid) = connect.auth["pid"].as_str().and_then(|pid| pid.parse().ok()) else { return Ok(None) };
+    let Some(Parked { mut joined, reason, .. }) = shared.lot.claim(pid).await else { return Ok(None) };
     connect.sid = joined.sid;
-    let missed = if joined.namespace == connect.namespace {
-        catch_up(&mut joined, connect.auth["offset"].as_str(), shared.config.recovery_frames)
-    } else {
-        None
+    // Before anything is taken from the feed: who is put off finds it as it was.
+    let recovers = match joined.namespace == connect.namespace {
+        true => shared.app.recover(&mut joined.state, connect).await,
+        false => Ok(false),
+    };
+    let missed = match recovers {
+        Ok(true) => catch_up(&mut joined, connect.auth["offset"].as_str(), shared.config.recovery_frames),
+        Ok(false) => None,
+        Err(Later) => {
+            shared.lose(joined, reason);
+            return Err(Later);
+        }
     };
     match missed {
-        Some(missed) if shared.app.recover(&mut joined.state, connect).await => Some((joined, missed)),
-        _ => {
+        Some(missed) => Ok(Some((joined, missed))),
+        None => {
             shared.app.disconnect(joined.state, Reason::RecoveryRefused);
-            None
+            Ok(None)
         }
     }
 }

@@ -39,7 +39,7 @@ mod shared;
 mod stand_in;
 mod transport;
 
-pub use app::{Ack, App, Closed, Connect, Event, Feed, Frame, Reason, Refusal, Reply};
+pub use app::{Ack, App, Closed, Connect, Denied, Event, Feed, Frame, Later, Reason, Refusal, Reply};
 pub use config::Config;
 pub use handshake::Handshake;
 pub use id::Sid;

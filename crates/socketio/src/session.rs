@@ -65,6 +65,9 @@ impl<A: App> Session<A> {
             let worked = self.client.work(cx);
             let was_held_up = self.is_held_up();
             let read = self.read(cx)?;
+            if self.client.is_put_off() {
+                return Err(Reason::PutOff);
+            }
             self.keep_time(read, cx)?;
             let wrote = self.write(cx, feeds)?;
             // Writing goes on until it waits. It changes nothing for the others, unless it was what held up the reading,

@@ -17,7 +17,7 @@ use convo_domain::{
     user::Actor,
 };
 use convo_kit::{Shared, door::client_address, voice};
-use convo_socketio::{App, Config, Connect, Event, Handshake, Reason, Refusal, Reply, SocketIo};
+use convo_socketio::{App, Config, Connect, Denied, Event, Handshake, Later, Reason, Refusal, Reply, SocketIo};
 use desk::Desk;
 use feed::Socket;
 use presence::Presence;
@@ -69,9 +69,9 @@ impl App for Live {
         Some(self.client_address(handshake))
     }
 
-    async fn connect(&self, connect: &Connect) -> Result<Socket, Refusal> {
+    async fn connect(&self, connect: &Connect) -> Result<Socket, Denied> {
         let namespace = Namespace::named(&connect.namespace).ok_or_else(Refusal::invalid_namespace)?;
-        let actor = self.authenticate(connect).await.map_err(|error| refusal(&error))?;
+        let actor = self.authenticate(connect).await.map_err(|error| denied(&error))?;
         let asker = self.asker(connect, &actor);
         let desk = Desk::new(self.app.clone(), self.presence.clone(), actor, asker);
         Ok(Socket::new(desk, namespace, connect.takes_offsets))
@@ -105,15 +105,16 @@ impl App for Live {
     }
 
     /// Only the same log-in comes back, and only while it is good: it is what closes the socket when it ends.
-    async fn recover(&self, socket: &mut Socket, connect: &Connect) -> bool {
+    async fn recover(&self, socket: &mut Socket, connect: &Connect) -> Result<bool, Later> {
         let is_same = match (self.authenticate(connect).await, socket.desk().actor()) {
             (Ok(Actor::User(comes)), Actor::User(was)) => (comes.user, comes.login) == (was.user, was.login),
+            (Err(error), _) if is_fault(&error) => return Err(Later),
             _ => false,
         };
         if is_same {
             socket.desk().found();
         }
-        is_same
+        Ok(is_same)
     }
 
     fn disconnect(&self, socket: Socket, _: Reason) {
@@ -138,6 +139,15 @@ fn bare(token: &str) -> &str {
     }
 }
 
+/// Clients stay away after a refusal, and that the database is away says nothing of their token.
+fn denied(error: &Error) -> Denied {
+    if is_fault(error) { Denied::Later } else { refusal(error).into() }
+}
+
+fn is_fault(error: &Error) -> bool {
+    matches!(error.kind, Kind::Unavailable | Kind::Internal)
+}
+
 fn refusal(error: &Error) -> Refusal {
     Refusal::new(error.message.clone()).with_data(json!({"code": voice::code(error.kind)}))
 }
@@ -152,6 +162,14 @@ mod tests {
             assert_eq!(bare(same), "a.b.c");
         }
         assert_eq!(bare("Bearer "), "");
+    }
+
+    #[test]
+    fn only_what_is_known_is_refused() {
+        assert!(matches!(denied(&Error::unauthenticated("Invalid or expired token")), Denied::Refused(_)));
+        for fault in [Error::unavailable("silent"), Error::internal("broken")] {
+            assert!(matches!(denied(&fault), Denied::Later));
+        }
     }
 
     #[test]

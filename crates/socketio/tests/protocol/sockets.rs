@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::{Server, WebSocket, until, within};
-use convo_socketio::Config;
+use crate::support::{Server, WebSocket, response, until, within};
+use convo_socketio::{Config, Frame, event_packet};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -210,6 +210,39 @@ async fn who_loses_the_feed_is_not_told_to_stay_away() {
     let (answer, _) = tokio::join!(server.get(&session), server.post(&session, "42[\"lose\"]"));
     assert_eq!(answer.0, 400);
     server.logged("disconnect / feed lost").await;
+}
+
+#[tokio::test]
+async fn who_is_put_off_is_not_told_to_stay_away_and_keeps_what_it_had() {
+    let server = Server::start(Config::default()).await;
+    let put_off = async |auth: Value| {
+        let mut socket = server.websocket().await;
+        socket.send(&format!("40{auth}")).await;
+        while let Some(Ok(message)) = within(futures_util::StreamExt::next(&mut socket.0)).await {
+            assert!(!message.is_text(), "{message}");
+        }
+    };
+    put_off(json!({ "later": true })).await;
+    assert!(server.log().is_empty(), "{:?}", server.log());
+
+    let (mut lost, sid, pid) = recoverable(&server, json!({ "recovery": true })).await;
+    burst(&mut lost, 1..=2).await;
+    drop(lost);
+    server.logged("park transport error").await;
+    server.tell(0, [Frame::Packet(event_packet("/", "meanwhile", &[1]).unwrap())]);
+    let mut auth = json!({ "recovery": true, "pid": pid, "offset": "o1", "later": true });
+    put_off(auth.clone()).await;
+    auth["later"] = false.into();
+    let (mut back, same, _) = recoverable(&server, auth).await;
+    assert_eq!(same, sid);
+    expect(&mut back, 2..=2).await;
+    assert_eq!(back.text().await, "42[\"meanwhile\",1]");
+
+    // On polling the last answer is an error, for a CLOSE has python-engineio stay away.
+    let session = server.polling().await;
+    let mut pending = server.pending_get(&session).await;
+    server.post(&session, "40{\"later\":true}").await;
+    assert_eq!(response(&mut pending).await.0, 400);
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
 use convo_socketio::{
-    Ack, App, Closed, Config, Connect, Event, EventPacket, Feed, Frame, Reason, Refusal, Reply, SocketIo, event_packet,
+    Ack, App, Closed, Config, Connect, Denied, Event, EventPacket, Feed, Frame, Later, Reason, Refusal, Reply,
+    SocketIo, event_packet,
 };
 use convo_tap::{Tap, Tapped};
 use futures_util::task::AtomicWaker;
@@ -39,7 +40,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// * `hold n` logs `start n`, waits for the gate, logs `end n`, and acknowledges;
 /// * `close` says `bye` and closes the feed; `lose` closes it for a while, as if it had run over; `panic` panics; `lag` puts a gap into the feed.
 ///
-/// The auth payload `{"slow": true}` has the connect wait for the gate; `/none` is no namespace.
+/// The auth payload `{"slow": true}` has the connect wait for the gate, and `{"later": true}` is put off; `/none`
+/// is no namespace.
 pub(crate) struct Script {
     pub(crate) log: Arc<Mutex<Vec<String>>>,
     pub(crate) gate: Arc<Semaphore>,
@@ -112,9 +114,12 @@ impl Feed for Socket {
 impl App for Script {
     type Socket = Socket;
 
-    async fn connect(&self, connect: &Connect) -> Result<Socket, Refusal> {
+    async fn connect(&self, connect: &Connect) -> Result<Socket, Denied> {
         if &*connect.namespace == "/none" {
-            return Err(Refusal::invalid_namespace());
+            return Err(Refusal::invalid_namespace().into());
+        }
+        if connect.auth["later"] == true {
+            return Err(Denied::Later);
         }
         if connect.auth["slow"] == true {
             self.log.lock().push("connecting".into());
@@ -179,8 +184,8 @@ impl App for Script {
         Some(1)
     }
 
-    async fn recover(&self, _: &mut Socket, connect: &Connect) -> bool {
-        connect.auth["revoked"] != true
+    async fn recover(&self, _: &mut Socket, connect: &Connect) -> Result<bool, Later> {
+        if connect.auth["later"] == true { Err(Later) } else { Ok(connect.auth["revoked"] != true) }
     }
 
     fn disconnect(&self, socket: Socket, reason: Reason) {
