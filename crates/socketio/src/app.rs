@@ -138,8 +138,8 @@ pub struct Connect {
     /// The HTTP request with which the client came.
     pub handshake: Arc<Handshake>,
     /// Whether the socket can recover, so that its feed may give [`Frame::Recoverable`] with an offset
-    /// as last argument. True for JavaScript clients, which do not mind one more argument, and for who
-    /// asks for it with `{"recovery": true}` in the auth payload.
+    /// as last argument. True for JavaScript clients, which do not mind one more argument, unless `{"recovery": false}`
+    /// in the auth payload says no, and for who asks for it with `{"recovery": true}`.
     pub takes_offsets: bool,
 }
 

@@ -250,7 +250,7 @@ impl<A: App> Client<A> {
             return Err(Malformed);
         }
         let auth: serde_json::Value = args::auth(data)?;
-        let wants_recovery = self.handshake.is_javascript() || auth["recovery"] == true;
+        let wants_recovery = auth["recovery"].as_bool().unwrap_or_else(|| self.handshake.is_javascript());
         let connect = Connect {
             namespace: namespace.into(),
             sid: Sid::random(),

@@ -368,3 +368,15 @@ async fn who_does_not_take_offsets_gets_none() {
     server.logged("disconnect / transport error").await;
     assert_eq!(server.socketio.stats().parked, 0);
 }
+
+#[tokio::test]
+async fn who_looks_like_javascript_can_say_no_to_offsets() {
+    let server = Server::start(Config::default()).await;
+    for (auth, expected) in [("", true), ("{\"recovery\":false}", false)] {
+        let mut opened = server.send("GET", "EIO=4&transport=polling", "user-agent: Mozilla/5.0\r\n", "").await;
+        let open: Value = serde_json::from_str(&response(&mut opened).await.1[1..]).unwrap();
+        let session = format!("EIO=4&transport=polling&sid={}", open["sid"].as_str().unwrap());
+        server.post(&session, &format!("40{auth}")).await;
+        assert_eq!(server.get(&session).await.1.contains("pid"), expected, "{auth}");
+    }
+}
