@@ -10,6 +10,7 @@ import uuid
 import httpx
 import psycopg
 import pytest
+import socketio
 import websockets
 
 from harness.drivers import APIS
@@ -417,3 +418,22 @@ async def test_a_restart_keeps_everything(serve):
         assert [post.text for post in await ben.via("platform").history(room)] == [f"in {kind}"]
     for path, body in seen.items():
         assert await ann.get(path) == body
+
+
+@pytest.mark.one_store
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+async def test_after_a_restart_socket_io_clients_come_back(serve, transport):
+    world = await serve()
+    ann = await world.person()
+    client = socketio.AsyncClient(reconnection_delay=0.05, reconnection_delay_max=0.2)
+    connected = asyncio.Queue()
+    client.on("connect", lambda: connected.put_nowait(True))
+    await client.connect(world.server.url, auth={"token": ann.token}, transports=[transport])
+    try:
+        await connected.get()
+        assert await world.server.stop() == 0
+        await world.server.start()
+        async with asyncio.timeout(30):
+            await connected.get()
+    finally:
+        await client.shutdown()

@@ -186,7 +186,7 @@ impl Polling {
                 }
             }
             // The client is to come back, which python-engineio does not after a CLOSE: its GET is refused by dropping it.
-            Reason::FeedLost | Reason::PutOff | Reason::SlowReader => {}
+            Reason::FeedLost | Reason::PutOff | Reason::PingTimeout | Reason::SlowReader | Reason::Shutdown => {}
             _ => {
                 self.answer(engine::CLOSE.to_owned());
             }
