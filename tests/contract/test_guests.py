@@ -115,6 +115,20 @@ async def test_a_guest_counts_by_whichever_socket(world, api):
     assert_like(await ann.get(f"{MEETINGS}/{room.code}"), {"current_participant_count": 1})
 
 
+async def test_who_comes_in_sees_no_guest_who_never_came(world):
+    """Nobody would hear that they go: their seat is given back in silence."""
+    ann = await world.person()
+    room = await ann.via("platform").create_room()
+    here = await world.guest(room, "Gus")
+    await here.via("guest").live(room)
+    await world.guest(room, "Hal")
+    token = (await ann.post(f"{MEETINGS}/{room.code}/join", {"display_name": "Ann"}))["meeting_token"]
+    socket = await WebSocket.open(f"{world.server.ws_url}/ws/meetings/{room.code}?token={token}")
+    world.opened.append(socket)
+    people = (await socket.expect_type("connected"))["participants"]
+    assert [person["display_name"] for person in people] == ["Gus", "Ann"]
+
+
 async def wrong_guess(speaker, room, number):
     body = {"display_name": "X", "passcode": f"wrong {number}"}
     return (await speaker.request("POST", f"{MEETINGS}/{room.code}/join", json=body)).status_code

@@ -106,6 +106,17 @@ async def test_mute_all_spares_hosts(stage, way):
     }
 
 
+async def test_mute_all_says_nothing_of_who_never_came(stage):
+    """A guest who is told of would stay in everybody's list: nobody hears that they go."""
+    gus = await stage.world.guest(stage.room, "Gus")
+    muted = (await stage.ann.post(f"{MEETINGS}/{stage.room.code}/mute-all"))["participants"]
+    assert {p["user_id"] for p in muted} == {stage.ben.id, stage.cleo.id}
+    for muted in (stage.ben, stage.cleo):
+        await stage.updated(stage.ann, muted, audio_enabled=False)
+    heard = stage.sockets[stage.ann].of_type("participant_updated")
+    assert gus.answer["participant_id"] not in [update["participant_id"] for update in heard]
+
+
 @both_ways
 async def test_remove_sticks(stage, way):
     room, ben = stage.room, stage.ben

@@ -169,7 +169,8 @@ impl Desk {
             None => (None, true),
         };
         let people = if waiting { vec![] } else { self.app.domain.present(room).await? };
-        let views: Vec<ParticipantView> = people.iter().map(ParticipantView::from).collect();
+        // Of guests who never connected nobody hears that they go.
+        let views: Vec<ParticipantView> = people.iter().filter(|p| p.counted).map(ParticipantView::from).collect();
         let head = self.app.domain.room(RoomRef::Id(room), RoomKind::Meeting).await?;
         let data = json!({
             "participant_id": me.map(|id| format!("participant-{id}")),

@@ -120,7 +120,7 @@ impl Domain {
             .write(Key::Room(id), move |tx| {
                 controlled(tx, caller.user, id)?;
                 tx.lock_present(id)?;
-                let open = |p: &Participant| p.seated() && p.audio_enabled && !p.role.controls();
+                let open = |p: &Participant| p.seated() && p.counted && p.audio_enabled && !p.role.controls();
                 let loud: Vec<_> = tx.present(id)?.into_iter().filter(open).collect();
                 loud.into_iter().map(|participant| mute(tx, caller.user, participant)).collect()
             })
