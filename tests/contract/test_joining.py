@@ -173,6 +173,26 @@ async def test_a_passcode_of_the_hosts_own(world):
     await ben.post(path, {"display_name": "Ben", "passcode": "open sesame"})
 
 
+async def test_a_passcode_of_the_hosts_own_is_shown_as_required_and_outlives_an_update(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    body = {"title": "Standup", "settings": {"require_password": False, "allow_join_before_host": True}}
+    made = await ann.post(MEETINGS, body | {"passcode": "open sesame"}, 201)
+    plain = await ann.post(MEETINGS, body, 201)
+    changed = await ann.put(f"{MEETINGS}/{plain['meeting_id']}", {"passcode": "open sesame"})
+    for shown in (made, changed, await ben.get(f"{MEETINGS}/{plain['meeting_id']}")):
+        assert shown["settings"]["require_password"] is True
+    for meeting in (made, plain):
+        path = f"{MEETINGS}/{meeting['meeting_id']}"
+        # What was shown is sent again, with another number.
+        settings = (await ann.get(path))["settings"] | {"max_participants": 7}
+        assert_like(await ann.put(path, {"settings": settings}), {"passcode": "open sesame", "settings": settings})
+        assert_like(await ben.post(f"{path}/join", {"display_name": "Ben"}, 403), error("INVALID_PASSCODE"))
+        # Knowingly, it is dropped.
+        dropped = await ann.put(path, {"settings": {"require_password": False}})
+        assert_like(dropped, {"passcode": None, "settings": settings | {"require_password": False}})
+        await ben.post(f"{path}/join", {"display_name": "Ben"})
+
+
 async def test_who_was_let_in_comes_back_without_passcode_waiting_room_or_lock(world):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     room = await ann.via("platform").create_room(require_password=True)

@@ -55,7 +55,8 @@ fn room(row: &dyn Row) -> Result<Room> {
         locked: row.flag(15)?,
         settings: Settings {
             waiting_room_enabled: row.flag(16)?,
-            require_password: row.flag(17)?,
+            // Earlier versions kept a host's own passcode without it.
+            require_password: row.flag(17)? || row.text(14)?.is_some(),
             allow_join_before_host: row.flag(18)?,
             recording_enabled: row.flag(19)?,
             auto_recording: row.flag(20)?,

@@ -87,6 +87,7 @@ contract! {
     log_ins_end_but_for_the_one_kept,
     codes_are_unique_while_outstanding,
     rooms_are_found_by_each_of_their_names,
+    a_passcode_without_the_flag_is_required_all_the_same,
     two_people_share_one_conversation,
     meetings_are_listed_newest_first_and_filtered,
     members_and_participants_come_and_go,
@@ -160,7 +161,7 @@ fn room(code: &str, host: Option<UserId>) -> Room {
         actual_end: None,
         passcode: Some("123456".into()),
         locked: true,
-        settings: Settings { max_participants: 7, ..Settings::open() },
+        settings: Settings { max_participants: 7, require_password: true, ..Settings::open() },
         is_ai: false,
         pair: None,
         seq: 0,
@@ -441,6 +442,18 @@ async fn rooms_are_found_by_each_of_their_names(w: World) {
     w.write(move |tx| tx.save_room(&saved)).await;
     let found = w.write(move |tx| tx.lock_room(made.id)).await.unwrap();
     assert_eq!(format!("{found:?}"), format!("{changed:?}"));
+}
+
+async fn a_passcode_without_the_flag_is_required_all_the_same(w: World) {
+    let ann = w.person("ann@example.com").await;
+    let mut room = w.room("123-456-789", &ann).await;
+    room.settings.require_password = false;
+    let (id, earlier) = (room.id, room.clone());
+    w.write(move |tx| tx.save_room(&earlier)).await;
+    assert!(w.read(move |tx| tx.room(&RoomRef::Id(id))).await.unwrap().settings.require_password);
+    room.passcode = None;
+    w.write(move |tx| tx.save_room(&room)).await;
+    assert!(!w.read(move |tx| tx.room(&RoomRef::Id(id))).await.unwrap().settings.require_password);
 }
 
 async fn two_people_share_one_conversation(w: World) {

@@ -519,13 +519,14 @@ fn new_meeting(wish: &MeetingWish, host: Option<UserId>, now: Timestamp) -> Resu
     let title = text::name("title", &wish.title)?;
     let description = wish.description.as_deref();
     let description = description.map(|d| text::bounded("description", d, limit::DESCRIPTION_CHARS)).transpose()?;
+    let passcode = rules::passcode(wish.passcode.as_deref(), wish.settings.require_password)?;
     Ok(Room {
         description,
         scheduled_start: wish.start,
         scheduled_end: wish.end,
         timezone: wish.timezone.as_deref().map(timezone).transpose()?.unwrap_or_else(|| "UTC".into()),
-        passcode: rules::passcode(wish.passcode.as_deref(), wish.settings.require_password)?,
-        settings: rules::settings(wish.settings)?,
+        settings: rules::settings(rules::truthful(wish.settings, passcode.as_deref()))?,
+        passcode,
         ..blank(RoomKind::Meeting, wish.origin, title, host, now)
     })
 }
@@ -550,6 +551,7 @@ fn amend(room: &mut Room, change: MeetingChange) -> Result<()> {
         (None, Some(false)) => None,
         (None, _) => room.passcode.take(),
     };
+    room.settings = rules::truthful(room.settings, room.passcode.as_deref());
     Ok(())
 }
 

@@ -120,6 +120,11 @@ pub fn passcode(own: Option<&str>, required: bool) -> Result<Option<String>> {
     }
 }
 
+/// A passcode in force is shown as required: a client may go by the flag, and what repeats it changes nothing.
+pub fn truthful(settings: Settings, passcode: Option<&str>) -> Settings {
+    Settings { require_password: settings.require_password || passcode.is_some(), ..settings }
+}
+
 /// A participant's LiveKit identity: `john_doe_a1b2c3d4`.
 pub fn identity(name: &str, id: &str) -> String {
     let mut slug = String::new();
