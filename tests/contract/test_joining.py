@@ -73,6 +73,22 @@ async def test_a_second_device_takes_a_second_seat(world):
     assert_like(await join(ben, room, 403), error("MEETING_FULL"))
 
 
+async def test_one_leaves_with_ones_own_devices_alone(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("platform", ann)
+    other = await world.shared_room("platform", ann)
+    here, there, bens = await join(ann, room), await join(ann, other), await join(ben, room)
+    path = f"{MEETINGS}/{room.code}/leave"
+    for not_mine_here in (bens["participant_id"], there["participant_id"]):
+        refused = await ann.post(path, {"participant_id": not_mine_here}, 404)
+        assert_like(refused, error("RESOURCE_NOT_FOUND"))
+    assert_like(await details(ann, room), {"current_participant_count": 3})
+    # Leaving twice is leaving.
+    for _ in range(2):
+        await ann.post(path, {"participant_id": here["participant_id"]})
+    assert_like(await details(ann, room), {"current_participant_count": 2})
+
+
 async def test_total_participants_and_durations(world):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     room = await world.shared_room("platform", ann, ben)

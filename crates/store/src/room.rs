@@ -443,6 +443,16 @@ impl RoomStore for Tx<'_> {
         self.sql.rows(AWAY, values![&user, &id], participant)
     }
 
+    fn last_of(&mut self, id: RoomId, user: UserId) -> Result<Option<Participant>> {
+        const LAST: &str = concat!(
+            "SELECT ",
+            participant_columns!(),
+            " FROM participants WHERE room = ?1 AND user_id = ?2 AND counted = 1 AND left_at IS NOT NULL \
+             ORDER BY left_at DESC, joined_at, id LIMIT 1"
+        );
+        self.sql.row(LAST, values![&id, &user], participant)
+    }
+
     fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>> {
         const LATELY: &str = "SELECT room, id, presence FROM participants WHERE left_at >= ?1 AND presence >= 3";
         self.sql.rows(LATELY, values![since], |row| {

@@ -536,6 +536,20 @@ async fn members_and_participants_come_and_go(w: World) {
     w.write(move |tx| tx.forget_left(bob.id, None)).await;
     assert_eq!(presence(on_laptop.id).await, Presence::Gone);
     assert_eq!(presence(on_phone.id).await, Presence::Joined, "who is there is not meant");
+    let last = async || w.read(move |tx| tx.last_of(id, bob.id)).await.map(|p| p.id);
+    assert_eq!(last().await, Some(on_laptop.id), "the phone has not gone");
+    let beside = |joined| Participant {
+        presence: Presence::Gone,
+        joined_at: Timestamp(joined),
+        left_at: Some(Timestamp(60)),
+        ..participant(id, Some(bob.id))
+    };
+    let (short, long, uncounted) = (beside(20), beside(10), Participant { counted: false, ..beside(1) });
+    let longest = long.id;
+    for p in [short, long, uncounted] {
+        w.write(move |tx| tx.add_participant(&p)).await;
+    }
+    assert_eq!(last().await, Some(longest));
     w.write(move |tx| tx.drop_member(id, bob.id)).await;
     assert!(w.read(move |tx| tx.member(id, bob.id)).await.is_none());
     assert!(w.read(move |tx| tx.visitor(id, bob.id)).await.unwrap().member.is_none(), "an account, but no member");

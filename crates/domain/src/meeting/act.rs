@@ -418,14 +418,19 @@ impl Domain {
                 let mine = |p: &Participant| p.party() == actor.party() && which.is_none_or(|id| id == p.id);
                 let mine: Vec<_> = tx.present(room.id)?.into_iter().filter(mine).collect();
                 if mine.is_empty() {
-                    // Leaving twice is leaving; but only who was let in may ask.
+                    // Leaving twice is leaving; but only who was let in may ask, and of their own.
                     enter(tx, &actor, id, RoomKind::Meeting, Join::Not, now)?;
+                    own_participant(tx, &actor, id, which)?;
                 }
                 let longest = mine.iter().map(|p| now.seconds_since(p.joined_at)).max();
                 for participant in mine {
                     seat::vacate(tx, participant, Presence::Gone, now)?;
                 }
-                let before = seat::forget_left(tx, &room, actor.party(), which)?;
+                let before = match open(&room) {
+                    Ok(()) => seat::forget_left(tx, &room, actor.party(), which)?,
+                    // Who leaves on hearing of the end was put out by it.
+                    Err(_) => seat::spent(tx, &room, actor.party(), which)?,
+                };
                 Ok(longest.or(before).unwrap_or(0))
             })
             .await
@@ -553,6 +558,13 @@ fn amend(room: &mut Room, change: MeetingChange) -> Result<()> {
     };
     room.settings = rules::truthful(room.settings, room.passcode.as_deref());
     Ok(())
+}
+
+/// Who names a participant to leave with means one of their own here.
+fn own_participant(tx: &mut dyn Tx, actor: &Actor, room: RoomId, which: Option<ParticipantId>) -> Result<()> {
+    let Some(id) = which else { return Ok(()) };
+    let found = tx.participant(id)?.filter(|p| p.room == room && p.party() == actor.party());
+    found.map(drop).ok_or_else(|| Error::not_found("Participant"))
 }
 
 /// The room, locked, for its host alone.

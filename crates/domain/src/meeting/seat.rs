@@ -107,6 +107,15 @@ pub(super) fn forget_left(
     Ok(spent)
 }
 
+/// The seconds that the party, or the device of theirs that is named, had spent in the meeting when it went last.
+pub(super) fn spent(tx: &mut dyn Tx, room: &Room, party: Party, which: Option<ParticipantId>) -> Result<Option<i64>> {
+    let last = match (which, party) {
+        (Some(id), _) | (None, Party::Guest(id)) => tx.participant(id)?,
+        (None, Party::User(user)) => tx.last_of(room.id, user)?,
+    };
+    Ok(last.and_then(|p| Some(p.left_at?.seconds_since(p.joined_at))))
+}
+
 /// Why the sessions are closed of one who goes so.
 pub(crate) fn farewell(how: Presence) -> Close {
     match how {

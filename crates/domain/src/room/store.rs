@@ -87,6 +87,8 @@ pub trait RoomStore {
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
     /// Those of the user that left the room and could come back by their tokens.
     fn left_of(&mut self, room: RoomId, user: UserId) -> Result<Vec<Participant>>;
+    /// The one of the user's that was in the room and went last; of several that went together, the one there longest.
+    fn last_of(&mut self, room: RoomId, user: UserId) -> Result<Option<Participant>>;
     /// Those, in every room, that went for good since then, and how.
     fn departed_since(&mut self, since: Timestamp) -> Result<Vec<(RoomId, ParticipantId, Presence)>>;
     /// Those of the user, in every room, that left and could come back by their tokens: they are gone for good. With a

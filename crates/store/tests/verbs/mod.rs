@@ -409,3 +409,20 @@ async fn who_leaves_has_left_with_the_devices_that_were_away_too() {
     let spent = town.domain.leave(&Actor::User(bob), RoomRef::Id(room), None).await.unwrap();
     assert_eq!((presence(away).await, spent), (Presence::Gone, 60));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_on_hearing_of_the_end_is_told_how_long_they_were_there() {
+    let town = Town::new().await;
+    let Scene { ann, bob, room, bobs } = town.scene().await;
+    town.domain.end_meeting(ann, RoomRef::Id(room)).await.unwrap();
+    let an_hour = move |tx: &mut dyn Tx| {
+        let mut device = tx.participant(bobs)?.unwrap();
+        (device.joined_at, device.left_at) = (Timestamp(0), Some(Timestamp(3_600_000_000)));
+        tx.save_participant(&device)
+    };
+    town.domain.store.write(Key::Any, an_hour).await.unwrap();
+    for which in [None, Some(bobs)] {
+        let spent = town.domain.leave(&Actor::User(bob), RoomRef::Id(room), which).await.unwrap();
+        assert_eq!(spent, 3_600, "{which:?}");
+    }
+}
