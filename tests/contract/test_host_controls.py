@@ -224,6 +224,28 @@ async def test_a_co_host_is_a_participant_again(stage, way):
     await stage.ben.post(f"{MEETINGS}/{stage.room.code}/lock", status=403)
 
 
+async def test_the_simple_socket_hears_the_door_as_one_is_co_host_or_not(stage):
+    simple = await WebSocket.open(f"{stage.world.server.ws_url}/ws/?token={stage.ben.token}")
+    stage.world.opened.append(simple)
+    await simple.send("join_meeting", meeting_id=stage.room.id)
+    await simple.expect_type("meeting_joined")
+    await stage.ann.put(f"{MEETINGS}/{stage.room.code}", {"settings": {"waiting_room_enabled": True}})
+
+    async def knocks(name):
+        guest = await stage.world.guest(stage.room, name)
+        await stage.sockets[stage.ann].expect_type("participant_waiting", display_name=name)
+        return guest
+
+    await knocks("Gus")
+    await stage.order(stage.ann, "rest", "co-host", stage.ben)
+    await knocks("Hal")
+    await simple.expect_type("participant_waiting", display_name="Hal")
+    await stage.order(stage.ann, "rest", "revoke-co-host", stage.ben)
+    await knocks("Ida")
+    await simple.settled()
+    assert [waiting["display_name"] for waiting in simple.of_type("participant_waiting")] == ["Hal"]
+
+
 @both_ways
 async def test_a_hand_is_lowered(stage, way):
     await stage.sockets[stage.ben].send("raise_hand", raised=True)

@@ -113,6 +113,11 @@ impl Bus for Hub {
                         room.reseat(participant, seat);
                     }
                 }
+                Tell::Regrade(room, party, controls) => {
+                    if let Some(room) = state.rooms.get_mut(&room) {
+                        room.regrade(party, controls);
+                    }
+                }
                 Tell::Unseat(room, party) => {
                     if let Some(room) = state.rooms.get_mut(&room) {
                         room.unseat(party, &mut turn);

@@ -100,6 +100,11 @@ impl Room {
         meant.for_each(|(_, listener)| listener.seat = seat);
     }
 
+    pub(crate) fn regrade(&mut self, party: Party, controls: bool) {
+        let theirs = self.listeners.iter_mut().filter(|(_, l)| l.seat.party == party);
+        theirs.for_each(|(_, listener)| listener.seat.controls = controls);
+    }
+
     pub(crate) fn unseat(&mut self, party: Party, turn: &mut Turn) {
         // Those who leave hear what was said before.
         self.stir(turn);

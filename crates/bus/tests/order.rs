@@ -104,6 +104,10 @@ fn an_audience_is_kept() {
     assert_eq!(hears(Audience::Participant(participant)), [0, 1, 0]);
     assert_eq!(hears(Audience::Parties(vec![Party::User(bob)])), [0, 1, 0]);
     assert_eq!(hears(Audience::Others(Party::User(bob))), [1, 0, 0]);
+    hub.tell(vec![Tell::Regrade(room, Party::User(bob), true)]);
+    assert_eq!(hears(Audience::Hosts), [1, 1, 0]);
+    hub.tell(vec![Tell::Regrade(room, Party::User(bob), false)]);
+    assert_eq!(hears(Audience::Hosts), [1, 0, 0]);
     hub.tell(vec![Tell::Unseat(room, Party::User(bob))]);
     assert_eq!(hears(Audience::Room), [1, 0, 0]);
 }

@@ -14,8 +14,10 @@ pub enum Tell {
     Event(Arc<Told>),
     /// Close sessions: whose, and why.
     Close(Whose, Close),
-    /// The participant's place in the room changed (let in from the door, made co-host).
+    /// The participant's place in the room changed (let in from the door).
     Reseat(RoomId, ParticipantId, Seat),
+    /// The party became host or co-host, or is it no more: what their sessions hear of the door follows.
+    Regrade(RoomId, Party, bool),
     /// A user stopped being a member: their sessions hear the room no more.
     Unseat(RoomId, Party),
 }

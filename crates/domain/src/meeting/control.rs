@@ -13,7 +13,7 @@ use crate::{
     room::{MemberStanding, Role, Room, RoomKind, RoomRef, act::member_of, rules::open},
     store::{Key, Tx},
     text,
-    user::Actor,
+    user::{Actor, Party},
 };
 use std::sync::Arc;
 
@@ -274,11 +274,12 @@ fn apply(
 fn name(tx: &mut dyn Tx, room: &Room, participant: Participant, role: Role, now: Timestamp) -> Result<Participant> {
     let user = participant.user.ok_or_else(|| Error::forbidden("A guest cannot be co-host"))?;
     tx.put_member(&member_of(room.id, user, role, now))?;
+    // Of sockets that are no device's too.
+    tx.tell(Tell::Regrade(room.id, Party::User(user), role.controls()));
     let mut named = participant;
     for mut device in tx.present_of(user)?.into_iter().filter(|d| d.room == room.id && d.seated()) {
         device.role = role;
         tx.save_participant(&device)?;
-        tx.tell(Tell::Reseat(room.id, device.id, seat::seat_of(&device)));
         tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(device.clone())));
         if device.id == named.id {
             named = device;
