@@ -224,6 +224,30 @@ async def test_a_co_host_is_a_participant_again(stage, way):
     await stage.ben.post(f"{MEETINGS}/{stage.room.code}/lock", status=403)
 
 
+async def test_who_has_stepped_out_is_co_host_no_more(stage):
+    await stage.order(stage.ann, "rest", "co-host", stage.ben)
+    await stage.updated(stage.ann, stage.ben, role="co_host")
+    await stage.ben.post(f"{MEETINGS}/{stage.room.code}/leave")
+    await stage.order(stage.ben, "rest", "lock")
+    await stage.order(stage.ben, "rest", "unlock")
+    path = f"{MEETINGS}/{stage.room.code}/participants/{stage.id(stage.ben)}/revoke-co-host"
+    assert_like(await stage.ann.post(path), {"role": "participant"})
+    await stage.ben.post(f"{MEETINGS}/{stage.room.code}/lock", status=403)
+    await stage.enter(stage.ben)
+    assert_like(stage.joins[stage.ben], {"role": "participant"})
+
+
+async def test_who_was_removed_or_never_let_in_is_made_no_participant(stage):
+    dan = await stage.world.person("Dan Reed")
+    await stage.ann.put(f"{MEETINGS}/{stage.room.code}", {"settings": {"waiting_room_enabled": True}})
+    stage.joins[dan] = await dan.post(f"{MEETINGS}/{stage.room.code}/join", {"display_name": "Dan"})
+    assert_like(stage.joins[dan], {"status": "waiting"})
+    await stage.order(stage.ann, "rest", "remove", stage.ben)
+    for person in (dan, stage.ben):
+        await stage.order(stage.ann, "rest", "revoke-co-host", person, status=404)
+    await stage.ben.post(f"{MEETINGS}/{stage.room.code}/join", {"display_name": "Ben"}, 403)
+
+
 async def test_the_simple_socket_hears_the_door_as_one_is_co_host_or_not(stage):
     simple = await WebSocket.open(f"{stage.world.server.ws_url}/ws/?token={stage.ben.token}")
     stage.world.opened.append(simple)

@@ -253,8 +253,9 @@ fn apply(
         }
         Control::CoHost | Control::RevokeCoHost => {
             let role = if control == Control::CoHost { Role::CoHost } else { Role::Participant };
-            let seated = participant.seated();
-            let p = present(participant, seated)?;
+            // The power stays with who has stepped out, and so it is taken from them too.
+            let there = participant.seated() || (control == Control::RevokeCoHost && is_in(tx, &participant)?);
+            let p = present(participant, there)?;
             if is_host { Ok(p) } else { name(tx, room, p, role, now) }
         }
         Control::LowerHand => {
@@ -270,6 +271,12 @@ fn apply(
     }
 }
 
+/// Whether the person is a member: let in, and not removed.
+fn is_in(tx: &mut dyn Tx, participant: &Participant) -> Result<bool> {
+    let Some(user) = participant.user else { return Ok(false) };
+    Ok(tx.member(participant.room, user)?.is_some_and(|m| m.standing == MemberStanding::In))
+}
+
 /// A role for a person with all their devices.
 fn name(tx: &mut dyn Tx, room: &Room, participant: Participant, role: Role, now: Timestamp) -> Result<Participant> {
     let user = participant.user.ok_or_else(|| Error::forbidden("A guest cannot be co-host"))?;
@@ -277,6 +284,10 @@ fn name(tx: &mut dyn Tx, room: &Room, participant: Participant, role: Role, now:
     // Of sockets that are no device's too.
     tx.tell(Tell::Regrade(room.id, Party::User(user), role.controls()));
     let mut named = participant;
+    if !named.presence.present() {
+        named.role = role;
+        tx.save_participant(&named)?;
+    }
     for mut device in tx.present_of(user)?.into_iter().filter(|d| d.room == room.id && d.seated()) {
         device.role = role;
         tx.save_participant(&device)?;
