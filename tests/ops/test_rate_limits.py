@@ -80,6 +80,31 @@ async def test_authentication_shares_one_budget_over_all_apis(world):
     assert (await world.http.post("/api/login", json=wrong, headers=from_afar())).status_code == 401
 
 
+async def test_a_refresh_counts_for_the_person(world):
+    """A house of people who came together renews its tokens together, whatever a neighbour does."""
+    ann, ben = await person(world), await person(world, "Ben Hall")
+    house, wrong = from_afar(), {"email": "x@example.com", "password": "wrong-password"}
+
+    async def refresh(token):
+        headers = house | {"Authorization": f"Bearer {token}"}
+        return await world.http.post("/api/v1/auth/refresh", headers=headers)
+
+    async def spent():
+        # Tries beyond the budget, so that a new minute does not matter.
+        answers = [await world.http.post("/api/login", json=wrong, headers=house) for _ in range(2 * AUTH[0] + 1)]
+        assert 429 in [answer.status_code for answer in answers]
+
+    await spent()
+    first = await refresh(ben.refresh_token)
+    assert first.status_code == 200 and limits(first)[:2] == (AUTH[0], AUTH[0] - 1)
+    second = await refresh(first.json()["refresh_token"])
+    assert second.status_code == 200
+    assert limits(second)[1] == AUTH[0] - 2 or limits(second)[2] != limits(first)[2]
+    assert limits(await refresh(ann.refresh_token))[1] == AUTH[0] - 1, "each has a budget of their own"
+    # What is no refresh token of ours is anybody's, and buys no guesses.
+    assert [(await refresh(token)).status_code for token in ["nonsense", ann.token] * AUTH[0]].count(429) > 0
+
+
 async def test_the_error_of_the_platform(world):
     headers = from_afar()
     for _ in range(21):

@@ -1,6 +1,10 @@
 //! Rate limits as `platform.md` documents them: fixed windows by class, over all APIs, per account or else per address.
 
-use crate::{app::Shared, door::Identity, voice::Voiced};
+use crate::{
+    app::Shared,
+    door::{Identity, bearer},
+    voice::Voiced,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue},
@@ -168,6 +172,16 @@ pub async fn counted(
 ) -> Response {
     // Who guesses passwords has no account; a token must not buy more guesses.
     let asker = if class == Class::Auth { Asker::address(identity.address) } else { identity.asker };
+    held(app, asker, class, voice, answer).await
+}
+
+async fn held(
+    app: &Shared,
+    asker: Asker,
+    class: Class,
+    voice: Voiced,
+    answer: impl Future<Output = Response>,
+) -> Response {
     let now = app.domain.now();
     let account = app.limits.count(asker, class, now);
     let mut response = if account.over { voice(account.refusal(now)) } else { answer.await };
@@ -178,6 +192,27 @@ pub async fn counted(
 /// The routes, held to the budget of a class.
 pub fn limited(app: &Shared, class: Class, voice: Voiced, routes: OpenApiRouter<Shared>) -> OpenApiRouter<Shared> {
     routes.route_layer(axum::middleware::from_fn_with_state((app.clone(), class, voice), enforce))
+}
+
+/// The routes that trade a refresh token, held to the budget of [`Class::Auth`] for the account whose token is the bearer.
+/// Nothing is guessed there, and the people of one house, who came together, renew together.
+pub fn limited_by_refresh_token(app: &Shared, voice: Voiced, routes: OpenApiRouter<Shared>) -> OpenApiRouter<Shared> {
+    routes.route_layer(axum::middleware::from_fn_with_state((app.clone(), voice), enforce_by_refresh_token))
+}
+
+async fn enforce_by_refresh_token(
+    State((app, voice)): State<(Shared, Voiced)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(address) = request.extensions().get::<Identity>().map(|identity| identity.address) else {
+        return next.run(request).await;
+    };
+    let asker = match bearer(request.headers()) {
+        Some(token) => app.domain.asker_of_refresh(token, address),
+        None => Asker::address(address),
+    };
+    held(&app, asker, Class::Auth, voice, next.run(request)).await
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::{auth, chat, control, live, meetings, users, voice::voice};
 use convo_kit::{
     Shared,
-    limit::{Class, limited},
+    limit::{Class, limited, limited_by_refresh_token},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -13,8 +13,8 @@ pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
         .routes(routes!(auth::login))
         .routes(routes!(auth::verify_email))
         .routes(routes!(auth::verify_phone))
-        .routes(routes!(auth::resend))
-        .routes(routes!(auth::refresh));
+        .routes(routes!(auth::resend));
+    let refresh = OpenApiRouter::new().routes(routes!(auth::refresh));
     let meetings = OpenApiRouter::new()
         .routes(routes!(meetings::create))
         .routes(routes!(meetings::update))
@@ -42,6 +42,7 @@ pub(crate) fn routes(app: &Shared) -> OpenApiRouter<Shared> {
         .routes(routes!(chat::history))
         .routes(routes!(live::connect));
     limited(app, Class::Auth, voice, auth)
+        .merge(limited_by_refresh_token(app, voice, refresh))
         .merge(limited(app, Class::General, voice, general))
         .merge(limited(app, Class::Meeting, voice, meetings))
         .merge(limited(app, Class::Chat, voice, chat))

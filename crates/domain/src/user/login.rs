@@ -95,6 +95,14 @@ impl Domain {
         user.map_or_else(|| Asker::address(address), Asker::User)
     }
 
+    /// For whom a refresh counts: the account whose refresh token it is, good or spent, or else the address.
+    pub fn asker_of_refresh(&self, token: &str, address: IpAddr) -> Asker {
+        match self.tokens.read(token, self.now()) {
+            Some(Claims::Refresh { caller, .. }) => Asker::User(caller.user),
+            _ => Asker::address(address),
+        }
+    }
+
     /// Whether the log-in behind an access token is still wanted.
     pub async fn check_login(&self, caller: Caller) -> Result<Caller> {
         let now = self.now();
