@@ -48,6 +48,28 @@ async def test_a_well_formed_body_that_breaks_a_rule(world, path, api, content):
     assert_like(answer.json(), shape(api, 422))
 
 
+async def test_an_object_is_no_list_of_its_values(world):
+    ann = await world.regular("Ann Lee")
+    for path, values in (
+        ("/api/v1/auth/login", [ann.email, ann.password]),
+        ("/api/login", [ann.email, ann.password]),
+        ("/api/auth/login", [ann.email, ann.password]),
+        ("/api/user/login", [ann.email, ann.password]),
+        ("/api/v1/meetings", {"title": "T", "settings": [True] * 7 + [5]}),
+    ):
+        assert_like(await ann.post(path, values, 422), shape(POSTS[path], 422))
+    assert_like(await ann.put("/api/v1/users/profile", {"meeting_settings": [True] * 3}, 422), PLATFORM)
+
+
+@pytest.mark.parametrize("wrong", [b"17", b'"text"', b"[1]", b"null"])
+async def test_an_error_names_no_type_of_ours(world, wrong):
+    answers = [await send(world, path, wrong) for path in POSTS]
+    if wrong != b"null":
+        answers.append(await send(world, "/api/v1/meetings", b'{"title": "T", "settings": %s}' % wrong))
+    for answer in answers:
+        assert answer.status_code == 422 and "struct" not in answer.text
+
+
 @pytest.mark.parametrize(("path", "api"), POSTS.items())
 async def test_a_body_over_one_mebibyte(world, path, api):
     answer = await send(world, path, b'{"title": "' + b"x" * (1 << 20) + b'"}')

@@ -313,6 +313,18 @@ async def test_update_word_for_word(world):
     assert_like(answer, {key: change[key] for key in ("title", "description", "scheduled_start_time")})
 
 
+OPTIONAL = ["description", "scheduled_start_time", "scheduled_end_time", "timezone", "settings", "passcode"]
+
+
+async def test_null_is_as_good_as_left_out(world):
+    ann = await world.person()
+    made = await ann.post(MEETINGS, {"title": "T"} | dict.fromkeys(OPTIONAL), 201)
+    plain = await ann.post(MEETINGS, {"title": "T"}, 201)
+    assert {field: made[field] for field in OPTIONAL} == {field: plain[field] for field in OPTIONAL}
+    settings = {"title": "T", "settings": dict.fromkeys(EXAMPLE["settings"])}
+    assert (await ann.post(MEETINGS, settings, 201))["settings"] == plain["settings"]
+
+
 async def test_only_the_host_updates_and_ends(world):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     room = await world.shared_room("platform", ann, ben)

@@ -9,8 +9,11 @@ use bytes::{Bytes, BytesMut};
 use convo_domain::error::{Error, Kind};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use std::{marker::PhantomData, pin::pin, time::Duration};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use std::{fmt, marker::PhantomData, pin::pin, time::Duration};
 use tokio::time::timeout;
 
 /// Bytes of one request body (contract.md, "Errors").
@@ -80,6 +83,13 @@ async fn gather(request: Request) -> Result<Bytes, Error> {
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     // No body at all is as good as `null`: right where the body is optional, and a broken rule where it is not.
     let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"null" } else { bytes };
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        // Serde would take a list of the fields' values for the object.
+        return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Error::invalid("body", "A JSON object is expected"),
+            Err(syntax) => explain(".", &syntax),
+        });
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         // A text that is no JSON further on is malformed, whatever its beginning breaks.
@@ -100,6 +110,29 @@ pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Er
     })
 }
 
+/// A field that may be left out or `null`, and else is an object: serde would take a list of its fields' values for one.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    field.deserialize_any(Object(PhantomData))
+}
+
 /// `path`: the field that the error is in, `.` for none.
 fn explain(path: &str, error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
@@ -108,7 +141,11 @@ fn explain(path: &str, error: &serde_json::Error) -> Error {
             // "missing field `title` at line 1 column 2": for people, less the place in a text they did not write.
             let text = error.to_string();
             let text = text.split(" at line ").next().unwrap_or(&text);
-            Error::invalid("body", if path == "." { text.to_owned() } else { format!("{path}: {text}") })
+            let text = match text.split_once(", expected struct ") {
+                Some((found, _)) => format!("{found}, expected an object"),
+                None => text.to_owned(),
+            };
+            Error::invalid("body", if path == "." { text } else { format!("{path}: {text}") })
         }
         Category::Syntax | Category::Eof | Category::Io => Error::new(Kind::Malformed, "The body is not valid JSON"),
     }
@@ -168,5 +205,29 @@ mod tests {
         assert_eq!(json::<Title>(b"{}").unwrap_err().message, "missing field `title`");
         assert_eq!(kind(b"{\"title\": 1} trailing"), Kind::Malformed);
         assert!(json::<Option<Title>>(b"").unwrap().is_none());
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Form {
+        #[serde(default, deserialize_with = "object")]
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Inner {
+        on: bool,
+    }
+
+    #[test]
+    fn an_object_is_no_list_of_its_values() {
+        let refused = |text: &[u8]| {
+            let error = json::<Form>(text).unwrap_err();
+            (error.kind, error.message.into_owned())
+        };
+        assert_eq!(refused(b" [null]"), (Kind::Invalid, "A JSON object is expected".into()));
+        assert_eq!(refused(b"[null").0, Kind::Malformed);
+        assert_eq!(refused(b"7").1, "invalid type: integer `7`, expected an object");
+        assert_eq!(refused(b"{\"inner\": [true]}").1, "inner: invalid type: sequence, expected an object");
+        assert_eq!(refused(b"{\"inner\": {\"on\": 1}}").1, "inner.on: invalid type: integer `1`, expected a boolean");
     }
 }

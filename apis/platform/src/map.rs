@@ -73,7 +73,7 @@ pub(crate) fn meeting_wish(body: wire::MeetingCreate) -> Result<MeetingWish> {
         start: body.scheduled_start_time.map(|t| parse("scheduled_start_time", &t)).transpose()?,
         end: body.scheduled_end_time.map(|t| parse("scheduled_end_time", &t)).transpose()?,
         timezone: body.timezone,
-        settings: settings_change(body.settings).on(DEFAULTS),
+        settings: settings_change(body.settings.unwrap_or_default()).on(DEFAULTS),
         passcode: body.passcode,
     })
 }
@@ -85,7 +85,7 @@ pub(crate) fn meeting_change(body: wire::MeetingUpdate) -> Result<MeetingChange>
         start: body.scheduled_start_time.map(|t| parse("scheduled_start_time", &t)).transpose()?,
         end: body.scheduled_end_time.map(|t| parse("scheduled_end_time", &t)).transpose()?,
         timezone: body.timezone,
-        settings: settings_change(body.settings),
+        settings: settings_change(body.settings.unwrap_or_default()),
         passcode: body.passcode,
     })
 }

@@ -1,6 +1,6 @@
 //! The types of `platform.md`, spelled as it spells them.
 
-use convo_kit::envelope::ParticipantView;
+use convo_kit::{body::object, envelope::ParticipantView};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -129,6 +129,7 @@ pub(crate) struct ProfileUpdate {
     pub timezone: Option<String>,
     #[schema(example = "en")]
     pub preferred_language: Option<String>,
+    #[serde(default, deserialize_with = "object")]
     pub meeting_settings: Option<MeetingSettingsUpdate>,
 }
 
@@ -167,8 +168,8 @@ pub(crate) struct MeetingCreate {
     pub scheduled_end_time: Option<String>,
     #[schema(example = "UTC")]
     pub timezone: Option<String>,
-    #[serde(default)]
-    pub settings: SettingsUpdate,
+    #[serde(default, deserialize_with = "object")]
+    pub settings: Option<SettingsUpdate>,
     /// The host's own; else one of six digits is made where `settings.require_password` asks for one.
     pub passcode: Option<String>,
 }
@@ -183,8 +184,8 @@ pub(crate) struct MeetingUpdate {
     pub scheduled_start_time: Option<String>,
     pub scheduled_end_time: Option<String>,
     pub timezone: Option<String>,
-    #[serde(default)]
-    pub settings: SettingsUpdate,
+    #[serde(default, deserialize_with = "object")]
+    pub settings: Option<SettingsUpdate>,
     pub passcode: Option<String>,
 }
 
