@@ -236,6 +236,15 @@ async def test_an_update_leaves_what_it_does_not_name(world):
     assert_like(await john.get(PROFILE), UPDATE | {"meeting_settings": settings})
 
 
+async def test_null_clears_the_picture_and_leaves_the_rest(world):
+    john = await world.person("John Doe")
+    await john.put(PROFILE, UPDATE | {"avatar_url": "https://example.com/john.png"})
+    await john.put(PROFILE, {"last_name": "Smith"})
+    assert_like(await john.get(PROFILE), {"avatar_url": "https://example.com/john.png"})
+    await john.put(PROFILE, dict.fromkeys(UPDATE) | {"avatar_url": None})
+    assert_like(await john.get(PROFILE), UPDATE | {"avatar_url": None})
+
+
 async def test_a_display_name_of_its_own_stays_when_the_others_change(world):
     john = await world.person("John Doe")
     await john.put(PROFILE, {"first_name": "Jon"})

@@ -325,6 +325,20 @@ async def test_null_is_as_good_as_left_out(world):
     assert (await ann.post(MEETINGS, settings, 201))["settings"] == plain["settings"]
 
 
+async def test_null_clears_what_may_be_null_and_leaves_the_rest(world):
+    ann = await world.person()
+    meeting = await ann.post(MEETINGS, EXAMPLE | {"passcode": "open sesame"}, 201)
+    place = f"{MEETINGS}/{meeting['meeting_id']}"
+    kept = dict.fromkeys(["title", "timezone", "settings", "passcode"])
+    assert_like(await ann.put(place, kept), {field: meeting[field] for field in kept})
+    for field in ("scheduled_end_time", "scheduled_start_time", "description"):
+        assert_like(await ann.put(place, {field: None}), {field: None})
+        assert_like(await ann.get(place), {field: None})
+    # What is left out stays.
+    await ann.put(place, {"scheduled_end_time": EXAMPLE["scheduled_end_time"]})
+    assert_like(await ann.put(place, {"title": "Retro"}), {"scheduled_end_time": EXAMPLE["scheduled_end_time"]})
+
+
 async def test_only_the_host_updates_and_ends(world):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     room = await world.shared_room("platform", ann, ben)

@@ -133,6 +133,11 @@ pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Resul
     field.deserialize_any(Object(PhantomData))
 }
 
+/// A field that is there, be it `null`, which clears; one that is left out stays as it is.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
 /// `path`: the field that the error is in, `.` for none.
 fn explain(path: &str, error: &serde_json::Error) -> Error {
     use serde_json::error::Category;
@@ -211,6 +216,8 @@ mod tests {
     struct Form {
         #[serde(default, deserialize_with = "object")]
         inner: Option<Inner>,
+        #[serde(default, deserialize_with = "given")]
+        note: Option<Option<String>>,
     }
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
@@ -224,10 +231,19 @@ mod tests {
             let error = json::<Form>(text).unwrap_err();
             (error.kind, error.message.into_owned())
         };
-        assert_eq!(refused(b" [null]"), (Kind::Invalid, "A JSON object is expected".into()));
+        assert_eq!(refused(b" [null, null]"), (Kind::Invalid, "A JSON object is expected".into()));
         assert_eq!(refused(b"[null").0, Kind::Malformed);
         assert_eq!(refused(b"7").1, "invalid type: integer `7`, expected an object");
         assert_eq!(refused(b"{\"inner\": [true]}").1, "inner: invalid type: sequence, expected an object");
         assert_eq!(refused(b"{\"inner\": {\"on\": 1}}").1, "inner.on: invalid type: integer `1`, expected a boolean");
+    }
+
+    #[test]
+    fn a_field_that_is_null_is_told_from_one_left_out() {
+        let form = |text: &[u8]| json::<Form>(text).unwrap();
+        assert_eq!(form(b"{}"), Form { inner: None, note: None });
+        assert_eq!(form(b"{\"inner\": null, \"note\": null}"), Form { inner: None, note: Some(None) });
+        let full = Form { inner: Some(Inner { on: true }), note: Some(Some("x".into())) };
+        assert_eq!(form(b"{\"inner\": {\"on\": true}, \"note\": \"x\"}"), full);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::wire;
 use convo_domain::{
+    clock::Timestamp,
     error::{Error, Result},
     meeting::act::{Joined, MeetingChange, MeetingView, MeetingWish, SettingsChange},
     message,
@@ -44,7 +45,8 @@ pub(crate) fn profile_change(body: wire::ProfileUpdate) -> ProfileChange {
         first_name: body.first_name,
         last_name: body.last_name,
         display_name: body.display_name,
-        avatar_url: body.avatar_url,
+        // An empty one clears it.
+        avatar_url: body.avatar_url.map(Option::unwrap_or_default),
         timezone: body.timezone,
         language: body.preferred_language,
         video_enabled: devices.default_video_enabled,
@@ -70,8 +72,8 @@ pub(crate) fn meeting_wish(body: wire::MeetingCreate) -> Result<MeetingWish> {
         origin: Origin::Platform,
         title: body.title,
         description: body.description,
-        start: body.scheduled_start_time.map(|t| parse("scheduled_start_time", &t)).transpose()?,
-        end: body.scheduled_end_time.map(|t| parse("scheduled_end_time", &t)).transpose()?,
+        start: moment("scheduled_start_time", body.scheduled_start_time)?,
+        end: moment("scheduled_end_time", body.scheduled_end_time)?,
         timezone: body.timezone,
         settings: settings_change(body.settings.unwrap_or_default()).on(DEFAULTS),
         passcode: body.passcode,
@@ -82,12 +84,16 @@ pub(crate) fn meeting_change(body: wire::MeetingUpdate) -> Result<MeetingChange>
     Ok(MeetingChange {
         title: body.title,
         description: body.description,
-        start: body.scheduled_start_time.map(|t| parse("scheduled_start_time", &t)).transpose()?,
-        end: body.scheduled_end_time.map(|t| parse("scheduled_end_time", &t)).transpose()?,
+        start: body.scheduled_start_time.map(|t| moment("scheduled_start_time", t)).transpose()?,
+        end: body.scheduled_end_time.map(|t| moment("scheduled_end_time", t)).transpose()?,
         timezone: body.timezone,
         settings: settings_change(body.settings.unwrap_or_default()),
         passcode: body.passcode,
     })
+}
+
+fn moment(field: &'static str, text: Option<String>) -> Result<Option<Timestamp>> {
+    text.map(|text| parse(field, &text)).transpose()
 }
 
 fn settings_change(s: wire::SettingsUpdate) -> SettingsChange {

@@ -1,6 +1,9 @@
 //! The types of `platform.md`, spelled as it spells them.
 
-use convo_kit::{body::object, envelope::ParticipantView};
+use convo_kit::{
+    body::{given, object},
+    envelope::ParticipantView,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -124,7 +127,10 @@ pub(crate) struct ProfileUpdate {
     pub last_name: Option<String>,
     #[schema(example = "John Smith")]
     pub display_name: Option<String>,
-    pub avatar_url: Option<String>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub avatar_url: Option<Option<String>>,
     #[schema(example = "America/New_York")]
     pub timezone: Option<String>,
     #[schema(example = "en")]
@@ -178,11 +184,18 @@ pub(crate) struct MeetingCreate {
 pub(crate) struct MeetingUpdate {
     #[schema(example = "Updated Meeting Title")]
     pub title: Option<String>,
-    #[schema(example = "Updated description")]
-    pub description: Option<String>,
-    #[schema(example = "2024-01-20T16:00:00Z")]
-    pub scheduled_start_time: Option<String>,
-    pub scheduled_end_time: Option<String>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "Updated description")]
+    pub description: Option<Option<String>>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "2024-01-20T16:00:00Z")]
+    pub scheduled_start_time: Option<Option<String>>,
+    /// `null` clears it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub scheduled_end_time: Option<Option<String>>,
     pub timezone: Option<String>,
     #[serde(default, deserialize_with = "object")]
     pub settings: Option<SettingsUpdate>,

@@ -44,13 +44,13 @@ pub struct MeetingWish {
     pub passcode: Option<String>,
 }
 
-/// What of a meeting to change; `None` leaves it.
+/// What of a meeting to change; `None` leaves it, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct MeetingChange {
     pub title: Option<String>,
-    pub description: Option<String>,
-    pub start: Option<Timestamp>,
-    pub end: Option<Timestamp>,
+    pub description: Option<Option<String>>,
+    pub start: Option<Option<Timestamp>>,
+    pub end: Option<Option<Timestamp>>,
     pub timezone: Option<String>,
     pub settings: SettingsChange,
     pub passcode: Option<String>,
@@ -541,7 +541,8 @@ fn amend(room: &mut Room, change: MeetingChange) -> Result<()> {
         room.title = text::name("title", &title)?;
     }
     if let Some(description) = change.description {
-        room.description = Some(text::bounded("description", &description, limit::DESCRIPTION_CHARS)?);
+        let bounded = |d: String| text::bounded("description", &d, limit::DESCRIPTION_CHARS);
+        room.description = description.map(bounded).transpose()?;
     }
     (room.scheduled_start, room.scheduled_end) = rules::moved(room, change.start, change.end);
     rules::schedule(room.scheduled_start, room.scheduled_end)?;

@@ -102,10 +102,16 @@ pub fn schedule(start: Option<Timestamp>, end: Option<Timestamp>) -> Result<()> 
 }
 
 /// The new times. A meeting whose start alone is moved keeps its length, as calendars do it.
-pub fn moved(room: &Room, start: Option<Timestamp>, end: Option<Timestamp>) -> (Option<Timestamp>, Option<Timestamp>) {
+pub fn moved(
+    room: &Room,
+    start: Option<Option<Timestamp>>,
+    end: Option<Option<Timestamp>>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
     match (start, end, room.scheduled_start, room.scheduled_end) {
-        (Some(start), None, Some(was), Some(until)) => (Some(start), Some(Timestamp(until.0 + (start.0 - was.0)))),
-        (start, end, was, until) => (start.or(was), end.or(until)),
+        (Some(Some(start)), None, Some(was), Some(until)) => {
+            (Some(start), Some(Timestamp(until.0 + (start.0 - was.0))))
+        }
+        (start, end, was, until) => (start.unwrap_or(was), end.unwrap_or(until)),
     }
 }
 
@@ -235,16 +241,19 @@ mod tests {
     fn a_moved_meeting_keeps_its_length() {
         let at = |hour: i64| Timestamp::from_seconds(hour * 3600);
         let room = room(|r| (r.scheduled_start, r.scheduled_end) = (Some(at(15)), Some(at(16))));
-        assert_eq!(moved(&room, Some(at(16)), None), (Some(at(16)), Some(at(17))));
-        assert_eq!(moved(&room, None, Some(at(18))), (Some(at(15)), Some(at(18))));
-        assert_eq!(moved(&room, Some(at(17)), Some(at(18))), (Some(at(17)), Some(at(18))));
+        let to = |hour| Some(Some(at(hour)));
+        assert_eq!(moved(&room, to(16), None), (Some(at(16)), Some(at(17))));
+        assert_eq!(moved(&room, None, to(18)), (Some(at(15)), Some(at(18))));
+        assert_eq!(moved(&room, to(17), to(18)), (Some(at(17)), Some(at(18))));
+        assert_eq!(moved(&room, to(16), Some(None)), (Some(at(16)), None));
+        assert_eq!(moved(&room, Some(None), None), (None, Some(at(16))));
     }
 
     #[test]
     fn a_moved_meeting_ends_before_the_year_10000() {
         let year = |year: i64| Timestamp::from_seconds((year - 1970) * 31_556_952);
         let room = room(|r| (r.scheduled_start, r.scheduled_end) = (Some(year(2000)), Some(year(9999))));
-        let (start, end) = moved(&room, Some(year(9000)), None);
+        let (start, end) = moved(&room, Some(Some(year(9000))), None);
         assert_eq!(schedule(start, end).unwrap_err().field, Some("scheduled_end_time"));
         assert!(schedule(Some(year(9000)), Some(year(9999))).is_ok());
     }
