@@ -77,7 +77,8 @@ pub(crate) struct ParticipantList {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LiveParticipant {
-    /// LiveKit's session id.
+    /// Of LiveKit's form, and the same for as long as they are there. LiveKit gives each session an id of its own besides:
+    /// its clients, its server API and its webhooks know the person by `identity`.
     #[schema(example = "PA_xxx")]
     pub sid: String,
     #[schema(example = "john_doe_a1b2c3d4")]
