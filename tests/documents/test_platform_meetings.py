@@ -367,7 +367,8 @@ async def test_join(world):
         {
             "participant_id": PARTICIPANT_ID,
             "meeting_token": JWT,
-            "webrtc_config": {"iceServers": answer["webrtc_config"]["iceServers"]},
+            # This server has no TURN, and knows of none; lk/test_ice_servers.py has one that does.
+            "webrtc_config": {"iceServers": []},
             "websocket_url": url(f"/ws/meetings/{room.code}", "wss?"),
             # contract.md, "Joining": also these.
             "livekit_url": url("", "wss?"),
@@ -375,8 +376,6 @@ async def test_join(world):
             "identity": IDENTITY,
         },
     )
-    for ice in answer["webrtc_config"]["iceServers"]:
-        assert ice["urls"]
     grants = jwt.decode(answer["meeting_token"], options={"verify_signature": False})
     assert_like(grants, {"sub": answer["identity"], "video": {"roomJoin": True, "room": room.code}})
 
