@@ -1,6 +1,7 @@
 """LiveKit's server API, by its own client (PyPI livekit-api), and Twirp itself."""
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from livekit.protocol import models
 from livekit.protocol import room as proto
 
 from harness.livekit import signalling
+from harness.media import STILL_SECONDS, Python
 
 pytestmark = pytest.mark.one_store
 
@@ -238,3 +240,80 @@ async def test_a_participant_removed_by_the_operator_stays_out(world, lk):
     await bob.post(f"/api/v1/meetings/{room.code}/join", {}, 403)
     refused = await world.http.get("/rtc/validate", params={"access_token": joined["meeting_token"]})
     assert refused.status_code == 403
+
+
+@pytest.fixture
+async def enter(world, token):
+    """`ann = await enter("ann")`: a client in the room "hall"."""
+    entered = []
+
+    async def start(name):
+        entered.append(Python(name))
+        await entered[-1].connect(url=world.server.ws_url, token=token(name, "hall"))
+        return entered[-1]
+
+    yield start
+    for person in entered:
+        with contextlib.suppress(Exception):
+            await person.close()
+
+
+async def test_subscribing_somebody(enter, lk):
+    ann, bob = await enter("ann"), await enter("bob")
+    sid = await ann.publish_tone(hz=440)
+    await bob.hears(ann, 440)
+    whom = {"room": "hall", "identity": "bob"}
+
+    async def silence():
+        await bob.forget()
+        await asyncio.sleep(STILL_SECONDS)
+        return (await bob.tones()).get("ann/microphone") is None
+
+    await lk.room.update_subscriptions(api.UpdateSubscriptionsRequest(**whom, track_sids=[sid], subscribe=False))
+    await bob.until("silence", silence)
+    theirs = models.ParticipantTracks(participant_sid=await ann.sid(), track_sids=[sid])
+    await lk.room.update_subscriptions(
+        api.UpdateSubscriptionsRequest(**whom, participant_tracks=[theirs], subscribe=True)
+    )
+    await bob.hears(ann, 440)
+
+
+async def test_calling_somebody(world, enter, token):
+    admin = token("op", "hall", room_admin=True)
+
+    async def call(method, payload, **more):
+        body = {"room": "hall", "destinationIdentity": "bob", "method": method, "payload": payload} | more
+        return await twirp(world, "PerformRpc", admin, json.dumps(body).encode())
+
+    await enter("bob")
+    answer = await call("shout", "hear me")
+    assert (answer.status_code, answer.json()) == (200, {"payload": "HEAR ME"})
+    body = proto.PerformRpcRequest(room="hall", destination_identity="bob", method="shout", payload="again")
+    answer = await twirp(world, "PerformRpc", admin, body.SerializeToString(), "application/protobuf")
+    assert proto.PerformRpcResponse.FromString(answer.content).payload == "AGAIN"
+    # The SDKs' codes for failed calls, as Twirp's: 1400 says that nobody there knows the method.
+    refused = await call("whisper", "x")
+    assert refused.json()["meta"]["rpc_code"] == "1400", refused.text
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
+    refused = await call("shout", "x", destinationIdentity="cid")
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+
+
+async def test_telling_everybody(enter, lk):
+    ann, bob = await enter("ann"), await enter("bob")
+    await lk.room.update_room_metadata(api.UpdateRoomMetadataRequest(room="hall", metadata="news"))
+    for person in (ann, bob):
+
+        async def known(person=person):
+            return person.room.metadata == "news"
+
+        await person.until("the room's metadata", known)
+    send = {"room": "hall", "kind": models.DataPacket.Kind.RELIABLE}
+    await lk.room.send_data(
+        api.SendDataRequest(**send, data=b"for bob", destination_identities=["bob"], topic="greeting")
+    )
+    await lk.room.send_data(api.SendDataRequest(**send, data=b"for all"))
+    for person, texts in ((ann, ["for all"]), (bob, ["for bob", "for all"])):
+        await person.notes("data", "", "for all", "")
+        assert [entry[2] for entry in await person.log() if entry[0] == "data"] == texts
+    await bob.notes("data", "", "for bob", "greeting")

@@ -730,6 +730,143 @@ fn a_server_lists_and_removes() {
 }
 
 #[test]
+fn a_server_subscribes_somebody_and_ends_it() {
+    let mut world = World::new(86);
+    let (ann, bob, cid) = (world.enter("ann"), world.enter("bob"), world.enter("cid"));
+    world.publish_audio(ann, "mic");
+    let sid = world.sid(ann, "mic");
+    let heard = |world: &World, name: usize| {
+        let client = &world.clients[name];
+        client.line_of(&sid).map_or(0, |line| client.heard_on(line).count())
+    };
+    world.until("bob and cid hear her", |w| heard(w, bob) > 10 && heard(w, cid) > 10);
+    let whom = proto::UpdateSubscriptionsRequest { room: "room".into(), identity: "bob".into(), ..Default::default() };
+    let end = proto::UpdateSubscriptionsRequest { track_sids: vec![sid.clone()], ..whom.clone() };
+    assert_eq!(world.ask(Ask::UpdateSubscriptions(end)), Ok(Answer::Done));
+    // What was under way.
+    world.run(Duration::from_millis(500));
+    let before = [bob, cid].map(|name| heard(&world, name));
+    world.run(Duration::from_secs(1));
+    assert_eq!(heard(&world, bob), before[0], "he hears her no more");
+    assert!(heard(&world, cid) > before[1] + 40, "cid was not spoken of");
+
+    let tracks = proto::ParticipantTracks { track_sids: vec![sid.clone()], ..Default::default() };
+    let begin = proto::UpdateSubscriptionsRequest { participant_tracks: vec![tracks], subscribe: true, ..whom.clone() };
+    let before = heard(&world, bob);
+    assert_eq!(world.ask(Ask::UpdateSubscriptions(begin)), Ok(Answer::Done));
+    world.until("he hears her again", |w| heard(w, bob) > before + 10);
+    let nobody = proto::UpdateSubscriptionsRequest { identity: "dan".into(), ..whom };
+    assert!(matches!(world.ask(Ask::UpdateSubscriptions(nobody)), Err(Refusal::NotFound(_))));
+}
+
+#[test]
+fn everybody_hears_of_the_rooms_metadata() {
+    let mut world = World::new(87);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    let news = proto::UpdateRoomMetadataRequest { room: "room".into(), metadata: "news".into() };
+    let Ok(Answer::Room(room)) = world.ask(Ask::UpdateRoomMetadata(news)) else { panic!("the room") };
+    assert_eq!(room.metadata, "news");
+    for name in [ann, bob] {
+        let heard = world.clients[name].responses.iter().rev().find_map(|response| match response {
+            Response::RoomUpdate(update) => update.room.clone(),
+            _ => None,
+        });
+        assert_eq!(heard.map(|room| (room.sid, room.metadata)), Some((room.sid.clone(), "news".into())));
+    }
+}
+
+/// The calls that have reached somebody: each with its id, and who is said to call.
+fn calls(world: &World, name: usize) -> Vec<(proto::RpcRequest, String)> {
+    let call = |packet: &proto::DataPacket| match &packet.value {
+        Some(proto::data_packet::Value::RpcRequest(call)) => Some((call.clone(), packet.participant_identity.clone())),
+        _ => None,
+    };
+    world.clients[name].data.iter().filter_map(|(_, packet)| call(packet)).collect()
+}
+
+fn perform_rpc(method: &str) -> Ask {
+    Ask::PerformRpc(proto::PerformRpcRequest {
+        room: "room".into(),
+        destination_identity: "bob".into(),
+        method: method.into(),
+        payload: "hear me".into(),
+        response_timeout_ms: 4_000,
+    })
+}
+
+/// As the SDKs answer: to the caller, first that the call has come, then what becomes of it.
+fn answer_rpc(world: &mut World, name: usize, call: &(proto::RpcRequest, String), value: proto::rpc_response::Value) {
+    use proto::data_packet::Value;
+    let (request, caller) = call;
+    let request_id = request.id.clone();
+    let ack = Value::RpcAck(proto::RpcAck { request_id: request_id.clone() });
+    let response = Value::RpcResponse(proto::RpcResponse { request_id, value: Some(value), ..Default::default() });
+    for value in [ack, response] {
+        let destination_identities = vec![caller.clone()];
+        let packet = proto::DataPacket { destination_identities, value: Some(value), ..Default::default() };
+        assert!(world.clients[name].send("_reliable", &packet));
+    }
+    world.run(Duration::from_millis(500));
+}
+
+#[test]
+fn a_server_calls_somebody_and_only_they_answer() {
+    use proto::rpc_response::Value::{Error, Payload};
+    let mut world = World::new(88);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_millis(500));
+    world.begin_asking(perform_rpc("shout"));
+    world.run(Duration::from_millis(500));
+    let [call] = &calls(&world, bob)[..] else { panic!("one call") };
+    let call = call.clone();
+    assert_eq!((&call.0.method[..], &call.0.payload[..], call.0.version), ("shout", "hear me", 1));
+    assert_eq!(call.0.response_timeout_ms, 4_000);
+    assert!(calls(&world, ann).is_empty(), "it is for bob alone");
+
+    answer_rpc(&mut world, ann, &call, Payload("forged".into()));
+    assert_eq!(world.answer(), None, "nobody answers for another");
+    answer_rpc(&mut world, bob, &call, Payload("HEAR ME".into()));
+    assert_eq!(world.answer(), Some(Ok(Answer::Rpc("HEAR ME".into()))));
+    answer_rpc(&mut world, bob, &call, Payload("and again".into()));
+    assert_eq!(world.answer(), None, "a call is answered once");
+
+    world.begin_asking(perform_rpc("whisper"));
+    world.run(Duration::from_millis(500));
+    let call = calls(&world, bob)[1].clone();
+    let error = proto::RpcError { code: 1400, message: "no such method".into(), data: "d".into() };
+    answer_rpc(&mut world, bob, &call, Error(error));
+    let refusal = Refusal::Rpc { code: 1400, message: "no such method".into(), data: "d".into() };
+    assert_eq!(world.answer(), Some(Err(refusal)));
+    assert!(world.clients[ann].data.is_empty(), "nobody else hears a word of it");
+}
+
+#[test]
+fn a_call_that_nobody_answers_ends() {
+    let mut world = World::new(89);
+    let (_, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_millis(500));
+    let ended = |answer: Option<Result<Answer, Refusal>>| matches!(answer, Some(Err(Refusal::Rpc { code: 1502, .. })));
+    world.begin_asking(perform_rpc("shout"));
+    world.run(Duration::from_millis(3_900));
+    assert_eq!(world.answer(), None, "it has its time");
+    world.run(Duration::from_secs(1));
+    assert!(ended(world.answer()));
+    // Of one who goes, no answer is waited for.
+    world.begin_asking(perform_rpc("shout"));
+    world.signal(bob, Request::Leave(proto::LeaveRequest::default()));
+    world.run(Duration::from_millis(1_500));
+    assert!(ended(world.answer()));
+    assert!(matches!(world.ask(perform_rpc("shout")), Err(Refusal::NotFound(_))));
+    let large = proto::PerformRpcRequest {
+        room: "room".into(),
+        destination_identity: "ann".into(),
+        payload: "x".repeat(15 * 1024 + 1),
+        ..Default::default()
+    };
+    assert!(matches!(world.ask(Ask::PerformRpc(large)), Err(Refusal::InvalidArgument(_))));
+}
+
+#[test]
 fn a_dual_connection_is_offered_its_channels_at_once() {
     let mut world = World::new(30);
     let ann = world.enter("ann");
