@@ -6,7 +6,11 @@ import contextlib
 import pytest
 from aiohttp import web
 from livekit import api
+from livekit.protocol import models
+from livekit.protocol import rtc as proto
+from websockets.asyncio.client import connect
 
+from harness.media import Python
 from harness.process import convo
 
 SECONDS = 20
@@ -18,6 +22,7 @@ class Receiver:
     def __init__(self, key, secret):
         self.verifier = api.WebhookReceiver(api.TokenVerifier(key, secret))
         self.taken, self.refused, self.refusing = [], 0, False
+        self.told = {}
         self.changed = asyncio.Condition()
 
     async def start(self):
@@ -48,6 +53,15 @@ class Receiver:
     def names(self, room):
         return [event.event for event in self.taken if event.room.name == room]
 
+    async def next(self, room, *names):
+        """Waits until the room's next events are these."""
+        told = self.told.get(room, 0)
+        await self.until(lambda: len(self.names(room)) >= told + len(names))
+        self.told[room] = told + len(names)
+        events = [event for event in self.taken if event.room.name == room][told:]
+        assert [event.event for event in events] == list(names)
+        return events
+
 
 @pytest.fixture
 async def receiver(key):
@@ -72,6 +86,70 @@ async def test_rooms_begin_and_end(serve_media, new_lk, receiver):
         assert receiver.names(room) == ["room_started", "room_finished"]
     assert len({event.id for event in receiver.taken}) == 4
     assert all(event.id.startswith("EV_") and event.created_at for event in receiver.taken)
+
+
+@contextlib.asynccontextmanager
+async def present(world, token, name):
+    person = Python(name)
+    await person.connect(url=world.server.ws_url, token=token(name, "hall"))
+    yield person
+    await person.close()
+
+
+async def test_people_and_tracks(serve_media, new_lk, receiver, token):
+    world = await serve_media(CONVO_WEBHOOK_URLS=receiver.url)
+    states = models.ParticipantInfo.State
+    async with present(world, token, "ann") as ann:
+        started, joined = await receiver.next("hall", "room_started", "participant_joined")
+        assert (joined.participant.identity, joined.participant.sid) == ("ann", await ann.sid())
+        assert joined.participant.state == states.ACTIVE
+        assert joined.room.sid == started.room.sid and not joined.HasField("track")
+        assert not started.HasField("participant")
+
+        sid = await ann.publish_tone(hz=440)
+        [published] = await receiver.next("hall", "track_published")
+        assert (published.track.sid, published.track.type) == (sid, models.TrackType.AUDIO)
+        assert published.track.source == models.TrackSource.MICROPHONE
+        assert (published.participant.identity, published.participant.sid) == ("ann", joined.participant.sid)
+
+        await ann.unpublish(sid=sid)
+        [unpublished] = await receiver.next("hall", "track_unpublished")
+        assert (unpublished.track.sid, unpublished.participant.identity) == (sid, "ann")
+
+        async with present(world, token, "bob") as bob:
+            [joined] = await receiver.next("hall", "participant_joined")
+            assert joined.participant.identity == "bob"
+            sid = await bob.publish_tone(hz=880)
+            await receiver.next("hall", "track_published")
+            async with contextlib.aclosing(new_lk(world)) as lk:
+                await lk.room.remove_participant(api.RoomParticipantIdentity(room="hall", identity="bob"))
+            unpublished, left = await receiver.next("hall", "track_unpublished", "participant_left")
+            assert (unpublished.track.sid, unpublished.participant.identity) == (sid, "bob")
+            assert (left.participant.identity, left.participant.sid) == ("bob", joined.participant.sid)
+            assert left.participant.disconnect_reason == models.DisconnectReason.PARTICIPANT_REMOVED
+            assert left.participant.state == states.DISCONNECTED
+
+    [left] = await receiver.next("hall", "participant_left")
+    assert left.participant.identity == "ann"
+    assert left.participant.disconnect_reason == models.DisconnectReason.CLIENT_INITIATED
+
+
+async def test_who_never_had_media_and_who_was_there_at_the_end(serve_media, new_lk, receiver, token):
+    world = await serve_media(CONVO_WEBHOOK_URLS=receiver.url)
+    async with connect(f"{world.server.ws_url}/rtc?protocol=17&access_token={token('cid', 'hall')}", proxy=None) as cid:
+        assert proto.SignalResponse.FromString(await cid.recv()).HasField("join")
+        leave = proto.SignalRequest(leave=proto.LeaveRequest(reason=models.CLIENT_INITIATED))
+        await cid.send(leave.SerializeToString())
+        _, aborted = await receiver.next("hall", "room_started", "participant_connection_aborted")
+        assert aborted.participant.identity == "cid"
+    async with present(world, token, "ann") as ann:
+        await receiver.next("hall", "participant_joined")
+        await ann.publish_tone(hz=440)
+        await receiver.next("hall", "track_published")
+        async with contextlib.aclosing(new_lk(world)) as lk:
+            await lk.room.delete_room(api.DeleteRoomRequest(room="hall"))
+        _, left, _ = await receiver.next("hall", "track_unpublished", "participant_left", "room_finished")
+        assert left.participant.disconnect_reason == models.DisconnectReason.ROOM_DELETED
 
 
 async def test_what_is_refused_is_sent_again_in_its_order(serve_media, new_lk, receiver):
