@@ -3,7 +3,7 @@
 import pytest
 from livekit import api, rtc
 
-from harness.livekit import join, participants, taken_by_an_operator, until
+from harness.livekit import Client, join, participants, taken_by_an_operator, until
 
 pytestmark = pytest.mark.one_store
 
@@ -179,3 +179,31 @@ async def test_what_an_operator_took_is_not_given_back(world, lk, ann, room, con
         await until(lambda: participants(ann, room), lambda people: people)
 
     await taken_by_an_operator(lk, ann, await world.person("Bob"), room, connect, met)
+
+
+async def test_what_a_client_says_is_taken_from_the_persons_budget(serve_media):
+    """A hundred messages a minute, by whatever way; LiveKit's chat has no way to say that there were more."""
+    world = await serve_media(CONVO_RATE_LIMIT="on")
+    for _ in range(3):
+        ann = await world.person("Ann")
+        room = await ann.via("platform").create_room()
+        client = await Client().connect(world.server.ws_url, (await join(ann, room))["meeting_token"])
+
+        async def by_rest(ann=ann, room=room):
+            return await ann.request("POST", f"/api/v1/meetings/{room.code}/messages", json={"content": "by REST"})
+
+        async def history(ann=ann, room=room):
+            return await ann.via("platform").history(room)
+
+        first = await by_rest()
+        for _ in range(89):
+            await by_rest()
+        for number in range(10):
+            await client.room.local_participant.send_text(f"{number}", topic="lk.chat")
+        await until(history, lambda found: len(found) >= 100)
+        over = await by_rest()
+        await client.room.disconnect()
+        if over.headers["X-RateLimit-Reset"] == first.headers["X-RateLimit-Reset"]:
+            assert over.status_code == 429
+            return
+    raise AssertionError("three windows of a minute ended meanwhile")

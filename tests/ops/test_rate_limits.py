@@ -151,24 +151,91 @@ async def test_meeting_operations(world):
     assert (await ann.request("GET", "/api/v1/meetings")).status_code == 200
 
 
-async def test_chat_over_all_apis_and_sockets(world):
-    ann = await person(world)
-    room = await world.shared_room("chatrooms", ann)
-    live = await ann.via("platform").live(room)
-    apis = ["platform", "convo", "conversations", "chatrooms"]
-    for number in range(CHAT[0] // 2):
-        await ann.via(apis[number % 4]).post(room, f"message {number}")
-    for number in range(CHAT[0] // 2, 2 * CHAT[0]):
-        await live.events.send("chat_message", content=f"message {number}")
-    error = await live.events.expect_type("error", within=20)
-    assert_like(error, {"code": "RATE_LIMIT_EXCEEDED", "message": TEXT})
-    await live.events.settled()
-    answer = await ann.request("POST", "/api/message/", json={"chatroom": room.id, "message": "over"})
-    assert answer.status_code in (201, 429)
-    stored = len([post for post in live.posts])
-    # At most a window's worth; two where the minute turned over meanwhile.
-    assert stored in range(CHAT[0] // 2, 2 * CHAT[0])
+WITH_SOCKETS = ["platform", "convo", "conversations", "chatrooms"]
+# What a socket says to who has said too much; and how somebody types there.
+REFUSALS = {
+    "platform": {"type": "error", "data": {"code": "RATE_LIMIT_EXCEEDED", "message": TEXT}},
+    "convo": {"type": "error", "data": {"code": "RATE_LIMIT_EXCEEDED", "message": TEXT}},
+    "conversations": {"error": {"message": TEXT, "status": 429}},
+    "chatrooms": {"code": "RATE_LIMIT_EXCEEDED", "message": TEXT},
+}
+
+
+def refusals(live, api):
+    """What the socket was told that is no event of the room."""
+    if api == "chatrooms":
+        return live.events.of_type("error")
+    return [event for event in live.events.seen if "error" in (event.get("type"), *event)]
+
+
+async def in_one_window(attempt):
+    """`attempt` answers with two readings of `X-RateLimit-Reset`: it counts where no window ended between them."""
+    for _ in range(3):
+        first, last = await attempt()
+        if first == last:
+            return
+    raise AssertionError("three windows of a minute ended meanwhile")
+
+
+@pytest.mark.parametrize("api", WITH_SOCKETS)
+async def test_chat_over_all_apis_and_sockets(world, api):
+    async def attempt():
+        ann, ben = await person(world), await person(world, "Ben Hall")
+        room = await world.shared_room(api, ann, ben)
+        live = await ann.via(api).live(room)
+
+        async def by_rest(number):
+            body = {"message": f"message {number}", "conversation_id": room.id, "chatroom": room.id}
+            path = "/api/messages/" if api == "conversations" else "/api/message/"
+            return await ann.request("POST", path, json=body)
+
+        first = limits(await by_rest(0))
+        for number in range(1, CHAT[0] // 2):
+            await ann.via(WITH_SOCKETS[number % 4]).post(room, f"message {number}")
+        for number in range(CHAT[0] // 2, CHAT[0]):
+            await live.say(f"message {number}")
+        await live.expect_posts(CHAT[0])
+        over = await by_rest(CHAT[0])
+        if limits(over)[2] != first[2]:
+            return first[2], limits(over)[2]
+        assert (over.status_code, limits(over)[1]) == (429, 0)
+        assert refusals(live, api) == []
+        await live.say("over")
+        await live.events.until(lambda: refusals(live, api), what="a refusal")
+        [refusal] = refusals(live, api)
+        last = limits(await by_rest(CHAT[0] + 1))
+        if last[2] == first[2]:
+            assert_like(refusal, REFUSALS[api])
+            assert len(await ann.via(api).history(room)) == CHAT[0]
+            assert live.events.close_code is None
+            # It is Ann's budget, not the room's.
+            await ben.via(api).post(room, "not refused")
+        return first[2], last[2]
+
+    await in_one_window(attempt)
+
+
+@pytest.mark.parametrize("api", WITH_SOCKETS)
+async def test_frames_come_as_quickly_as_a_person_makes_them(world, api):
+    """Others than posts: 200 at once, then 50 a second."""
+    ann, ben = await person(world), await person(world, "Ben Hall")
+    room = await world.shared_room(api, ann, ben)
+    live = await ann.via(api).live(room)
+    for _ in range(1_000):
+        match api:
+            case "chatrooms":
+                await live.events.emit("typing", {"chatroomId": room.id, "isTyping": True})
+            case "conversations":
+                await live.events.send_json({"type": "typing", "is_typing": True})
+            case _:
+                await live.events.send("typing", meeting_id=room.number or room.id, is_typing=True)
+    await live.events.until(lambda: refusals(live, api), what="a refusal")
+    assert_like(refusals(live, api)[0], REFUSALS[api])
+    # Nor is the connection ended for it, nor is the chat's budget touched.
+    await live.say("still here")
+    await live.expect_post("still here")
     assert live.events.close_code is None
+    assert len(refusals(live, api)) <= 800
 
 
 async def test_the_sockets_of_accounts_do_not_count_for_their_house(world):
