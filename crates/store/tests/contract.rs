@@ -2,6 +2,7 @@
 //! `TEST_DATABASE_URL` names, or one started here when Debian's binaries are installed.
 
 mod cluster;
+mod schemas;
 mod verbs;
 
 use convo_domain::{
