@@ -426,3 +426,24 @@ async fn who_leaves_on_hearing_of_the_end_is_told_how_long_they_were_there() {
         assert_eq!(spent, 3_600, "{which:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seconds_that_somebody_was_there_and_that_a_meeting_took() {
+    let town = Town::new().await;
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let (bob, _) = town.person("bob@example.com", OLD).await;
+    let room = town.meeting(ann).await;
+    let began = Timestamp::from_seconds(1_700_000_000);
+    let at = |seconds| town.clock.stop_at(began + Duration::from_secs(seconds));
+    at(0);
+    town.seat(ann, room).await;
+    at(25);
+    town.seat(bob, room).await;
+    at(1_825);
+    let spent = town.domain.leave(&Actor::User(bob), RoomRef::Id(room), None).await.unwrap();
+    assert_eq!(spent, 1_800);
+    at(3_600);
+    let (ended, people) = town.domain.end_meeting(ann, RoomRef::Id(room)).await.unwrap();
+    let (start, end) = (ended.actual_start.unwrap(), ended.actual_end.unwrap());
+    assert_eq!((start, end, people), (began, began + Duration::from_secs(3_600), 2));
+}

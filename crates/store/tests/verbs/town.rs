@@ -4,7 +4,7 @@ use crate::{Ear, cluster};
 use async_trait::async_trait;
 use convo_domain::{
     Asker, Domain, Policy, Ports,
-    clock::{System, Timestamp},
+    clock::{Clock, System, Timestamp},
     error::Result,
     id::{LoginId, ParticipantId, RoomId, UserId},
     meeting::{
@@ -37,6 +37,7 @@ pub(super) struct Town {
     pub(super) domain: Arc<Domain>,
     /// A second node on the same database: on one, a room's writes and others may share a connection.
     pub(super) other: Arc<Domain>,
+    pub(super) clock: Arc<Watch>,
     url: String,
     outbox: Arc<Outbox>,
     _folder: tempfile::TempDir,
@@ -56,13 +57,13 @@ impl Town {
     pub(super) async fn new() -> Self {
         let (folder, url) = (tempfile::tempdir().unwrap(), cluster::fresh_database());
         let ear = Arc::new(Ear::default());
-        let outbox = Arc::new(Outbox::default());
+        let (outbox, clock) = (Arc::new(Outbox::default()), Arc::new(Watch::default()));
         let node = async || {
             let store = convo_store::open(Some(&url), folder.path(), ear.clone()).await.unwrap();
-            domain(store, ear.clone(), outbox.clone())
+            domain(store, ear.clone(), outbox.clone(), clock.clone())
         };
         let (domain, other) = (node().await, node().await);
-        Self { domain, other, url, outbox, _folder: folder }
+        Self { domain, other, clock, url, outbox, _folder: folder }
     }
 
     /// Somebody who registered and logged in, with their refresh token.
@@ -187,17 +188,34 @@ fn linger(table: &str) -> String {
     )
 }
 
-fn domain(store: Arc<dyn Store>, bus: Arc<Ear>, courier: Arc<Outbox>) -> Arc<Domain> {
+fn domain(store: Arc<dyn Store>, bus: Arc<Ear>, courier: Arc<Outbox>, clock: Arc<Watch>) -> Arc<Domain> {
     let ports = Ports {
         store,
         bus,
-        clock: Arc::new(System),
+        clock,
         tokens: Arc::new(Plain),
         media: Arc::new(Nowhere),
         courier,
         agent: Arc::new(Nowhere),
     };
     Domain::new(ports, Policy::default())
+}
+
+/// The machine's clock, until it is stopped.
+#[derive(Default)]
+pub(super) struct Watch(Mutex<Option<Timestamp>>);
+
+impl Watch {
+    /// From now on it is this time.
+    pub(super) fn stop_at(&self, time: Timestamp) {
+        *self.0.lock().unwrap() = Some(time);
+    }
+}
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        self.0.lock().unwrap().unwrap_or_else(|| System.now())
+    }
 }
 
 /// What was sent last to each address.
