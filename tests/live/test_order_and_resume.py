@@ -233,6 +233,85 @@ async def test_a_slow_reader_costs_bounded_memory(serve):
     await slow.close()
 
 
+# Of each socket two slow readers, who read a frame now and then: somebody is at the other end.
+SLOW_OF_EACH = 2
+NOW_AND_THEN_SECONDS = 0.5
+LARGE = "x" * 5_000
+# What mailboxes and the database's caches hold; and then 40 MB go by.
+BEFORE_IT_COUNTS, LARGE_MESSAGES = 2_000, 10_000
+ROOM_FOR_ALL_OF_THEM = 16 << 20
+
+
+async def slow_line(world, person, api, room):
+    """A live connection of the person's that hears the room, with the smallest buffers on the client's side."""
+    url, token = world.server.ws_url, quote(person.token)
+    match api:
+        case "platform":
+            return await slow_socket(world, f"{url}/ws/meetings/{room.id}?token={token}")
+        case "convo":
+            socket = await slow_socket(world, f"{url}/ws/?token={token}")
+            await socket.send(json.dumps({"type": "join_meeting", "data": {"meeting_id": room.id}}))
+        case "conversations":
+            ticket = (await person.post(f"/api/conversations/{room.id}/connect", None, 200))["websocket_url"]
+            return await slow_socket(world, ticket)
+        case "chatrooms":
+            socket = await slow_socket(world, f"{url}/socket.io/?EIO=4&transport=websocket")
+            await socket.send("40" + json.dumps({"token": person.token}))
+            await socket.send("42" + json.dumps(["joinRoom", {"chatroomId": room.id}]))
+    return socket
+
+
+async def read_now_and_then(line, api):
+    """And say what an Engine.IO client's answer to a ping is, as the ping stands behind much else."""
+    while True:
+        await line.recv()
+        if api == "chatrooms":
+            await line.send("3")
+        await asyncio.sleep(NOW_AND_THEN_SECONDS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_slow_readers_cost_bounded_memory_on_every_socket(serve):
+    world = await serve()
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("chatrooms", ann, ben)
+    mouths = [await ann.via("platform").live(room) for _ in range(4)]
+    readers = []
+    for api in SOCKETS * SLOW_OF_EACH:
+        line = await slow_line(world, ben, api, room)
+        readers.append(asyncio.create_task(read_now_and_then(line, api)))
+
+    async def sessions():
+        lines = (await world.http.get("/metrics")).text.splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("convo_sessions "))
+
+    async def all_there():
+        return await sessions() == len(readers) + len(mouths)
+
+    async with asyncio.timeout(30):
+        while not await all_there():
+            await asyncio.sleep(0.05)
+
+    async def talk(count):
+        for start in range(0, count, 200):
+            for number in range(start, start + 200):
+                await mouths[number % 4].events.send("chat_message", content=LARGE)
+            await asyncio.gather(*(mouth.events.settled() for mouth in mouths))
+            for mouth in mouths:
+                mouth.events.seen.clear()
+
+    await talk(BEFORE_IT_COUNTS)
+    before = world.server.resident_bytes()
+    await talk(LARGE_MESSAGES - BEFORE_IT_COUNTS)
+    grown = world.server.resident_bytes() - before
+    assert await all_there(), "nobody was cut off meanwhile"
+    for reader in readers:
+        assert not reader.done()
+        reader.cancel()
+    assert grown < ROOM_FOR_ALL_OF_THEM, f"{grown >> 20} MiB for {len(readers)} slow readers"
+
+
 @pytest.mark.parametrize("api", SOCKETS)
 async def test_a_socket_closes_when_its_session_is_revoked(world, api):
     ann = await world.person()
