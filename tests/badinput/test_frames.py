@@ -185,4 +185,5 @@ async def test_bad_resume(world, seq):
     live, ear = await ann.via("platform").live(room), await ben.via("platform").live(room)
     await live.events.send("resume", since_seq=seq)
     await live.events.settled()
+    assert len(errors(live)) == 1
     await still_works(live, ear, room)

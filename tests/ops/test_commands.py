@@ -237,9 +237,12 @@ def test_a_file_that_can_not_be_right_stops_the_start(tmp_path, content):
 @pytest.mark.one_store
 async def test_doctor(serve):
     world = await serve()
+    # Beside a server that has its port, and with no language model.
     done = convo("doctor", **world.server.settings)
-    assert done.stdout.strip()
-    assert "panicked" not in done.stderr
+    lines = done.stdout.splitlines()
+    assert "panicked" not in done.stderr and lines
+    assert {line[:6].strip() for line in lines} <= {"ok", "note", "BAD"}, done.stdout
+    assert done.returncode == (1 if any(line.startswith("BAD") for line in lines) else 0)
 
 
 @pytest.mark.parametrize("public_url", ["http://127.0.0.1:8123", "http://[::1]:8123", "http://convo.localhost:8123"])
