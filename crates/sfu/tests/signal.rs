@@ -800,7 +800,7 @@ fn answer_rpc(world: &mut World, name: usize, call: &(proto::RpcRequest, String)
     let (request, caller) = call;
     let request_id = request.id.clone();
     let ack = Value::RpcAck(proto::RpcAck { request_id: request_id.clone() });
-    let response = Value::RpcResponse(proto::RpcResponse { request_id, value: Some(value), ..Default::default() });
+    let response = Value::RpcResponse(proto::RpcResponse { request_id, value: Some(value) });
     for value in [ack, response] {
         let destination_identities = vec![caller.clone()];
         let packet = proto::DataPacket { destination_identities, value: Some(value), ..Default::default() };
@@ -845,17 +845,20 @@ fn a_call_that_nobody_answers_ends() {
     let mut world = World::new(89);
     let (_, bob) = (world.enter("ann"), world.enter("bob"));
     world.run(Duration::from_millis(500));
-    let ended = |answer: Option<Result<Answer, Refusal>>| matches!(answer, Some(Err(Refusal::Rpc { code: 1502, .. })));
+    let code = |answer: Option<Result<Answer, Refusal>>| match answer {
+        Some(Err(Refusal::Rpc { code, .. })) => Some(code),
+        _ => None,
+    };
     world.begin_asking(perform_rpc("shout"));
     world.run(Duration::from_millis(3_900));
     assert_eq!(world.answer(), None, "it has its time");
     world.run(Duration::from_secs(1));
-    assert!(ended(world.answer()));
+    assert_eq!(code(world.answer()), Some(1502));
     // Of one who goes, no answer is waited for.
     world.begin_asking(perform_rpc("shout"));
     world.signal(bob, Request::Leave(proto::LeaveRequest::default()));
     world.run(Duration::from_millis(1_500));
-    assert!(ended(world.answer()));
+    assert_eq!(code(world.answer()), Some(1503));
     assert!(matches!(world.ask(perform_rpc("shout")), Err(Refusal::NotFound(_))));
     let large = proto::PerformRpcRequest {
         room: "room".into(),
@@ -864,6 +867,11 @@ fn a_call_that_nobody_answers_ends() {
         ..Default::default()
     };
     assert!(matches!(world.ask(Ask::PerformRpc(large)), Err(Refusal::InvalidArgument(_))));
+    // Nor when the room ends, and nothing happens in it any more.
+    world.enter("bob");
+    world.begin_asking(perform_rpc("shout"));
+    world.ask(Ask::DeleteRoom(proto::DeleteRoomRequest { room: "room".into() })).unwrap();
+    assert_eq!(code(world.answer()), Some(1503));
 }
 
 #[test]

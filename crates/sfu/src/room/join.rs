@@ -314,6 +314,7 @@ impl Room {
         for key in self.people.keys().collect::<Vec<_>>() {
             self.remove(key, why, cx);
         }
+        self.give_up_calls(cx);
         self.tell(EventKind::RoomFinished(reason), cx);
     }
 

@@ -12,8 +12,9 @@ use std::time::Duration;
 /// When the caller names no time.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(60);
-/// The SDKs' own code and words for it.
+/// The SDKs' own codes and words for what ends a call without an answer.
 const TIMED_OUT: (u32, &str) = (1502, "Response timeout");
+const DISCONNECTED: (u32, &str) = (1503, "Recipient disconnected");
 /// The RPC's wire version: one packet each way.
 const VERSION: u32 = 1;
 /// As the SDKs: a larger payload is refused.
@@ -93,10 +94,15 @@ impl Room {
     /// Calls whose time is over, or whose callee is gone.
     pub(super) fn give_up_calls(&mut self, cx: &mut Cx<'_>) {
         let people = &self.people;
-        for call in self.calls.extract_if(.., |call| cx.now >= call.until || !people.contains_key(call.callee)) {
-            let (code, message) = TIMED_OUT;
+        self.calls.retain(|call| {
+            let (code, message) = match people.contains_key(call.callee) {
+                false => DISCONNECTED,
+                true if cx.now >= call.until => TIMED_OUT,
+                true => return true,
+            };
             let answer = Err(Refusal::Rpc { code, message: message.into(), data: String::new() });
             cx.out.push_back(Output::Answer { id: call.ask, answer });
-        }
+            false
+        });
     }
 }
