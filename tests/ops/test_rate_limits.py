@@ -201,10 +201,11 @@ async def test_chat_over_all_apis_and_sockets(world, api):
         assert (over.status_code, limits(over)[1]) == (429, 0)
         assert refusals(live, api) == []
         await live.say("over")
-        await live.events.until(lambda: refusals(live, api), what="a refusal")
-        [refusal] = refusals(live, api)
+        # Where the window ends just here, it is posted.
+        await live.events.until(lambda: refusals(live, api) or len(live.posts) > CHAT[0], what="a refusal")
         last = limits(await by_rest(CHAT[0] + 1))
         if last[2] == first[2]:
+            [refusal] = refusals(live, api)
             assert_like(refusal, REFUSALS[api])
             assert len(await ann.via(api).history(room)) == CHAT[0]
             assert live.events.close_code is None
