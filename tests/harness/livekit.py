@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 
 import websockets
 from livekit import api, rtc
@@ -53,8 +54,9 @@ class Client:
 
 def join_request(**fields):
     info = models.ClientInfo(protocol=17)
-    inner = signals.JoinRequest(client_info=info, **fields).SerializeToString()
-    return base64.urlsafe_b64encode(signals.WrappedJoinRequest(join_request=inner).SerializeToString()).decode()
+    inner = gzip.compress(signals.JoinRequest(client_info=info, **fields).SerializeToString())
+    wrapped = signals.WrappedJoinRequest(compression=signals.WrappedJoinRequest.GZIP, join_request=inner)
+    return base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
 
 
 async def signalling(world, token):

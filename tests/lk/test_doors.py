@@ -1,8 +1,6 @@
 """`/rtc`, `/rtc/v1` and their `validate`: who is let in, and how the others are told."""
 
 import asyncio
-import base64
-import gzip
 
 import jwt
 import pytest
@@ -15,13 +13,6 @@ from harness.livekit import join_request, signalling
 pytestmark = pytest.mark.one_store
 
 SECONDS = 10
-
-
-def join_request(**fields):
-    info = models.ClientInfo(protocol=17)
-    inner = gzip.compress(proto.JoinRequest(client_info=info, **fields).SerializeToString())
-    wrapped = proto.WrappedJoinRequest(compression=proto.WrappedJoinRequest.GZIP, join_request=inner)
-    return base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
 
 
 async def validate(world, path="/rtc/validate", **query):
