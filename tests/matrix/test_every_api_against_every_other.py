@@ -65,7 +65,7 @@ async def test_said_through_a_seen_through_b(world, kind, a, b):
         assert shows_author(reader.via(b), speaker, post), post
 
 
-@pytest.mark.parametrize(("kind", "a", "b"), [pair for pair in PAIRS if pair[0] in ("platform", "chatrooms")])
+@pytest.mark.parametrize(("kind", "a", "b"), PAIRS)
 async def test_said_on_as_socket_heard_on_bs(world, kind, a, b):
     gathering = await Gathering(world, kind).open()
     live = await gathering.live(b)
