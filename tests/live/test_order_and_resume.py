@@ -277,10 +277,8 @@ async def test_slow_readers_cost_bounded_memory_on_every_socket(serve):
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
     room = await world.shared_room("chatrooms", ann, ben)
     mouths = [await ann.via("platform").live(room) for _ in range(4)]
-    readers = []
-    for api in SOCKETS * SLOW_OF_EACH:
-        line = await slow_line(world, ben, api, room)
-        readers.append(asyncio.create_task(read_now_and_then(line, api)))
+    lines = [(api, await slow_line(world, ben, api, room)) for api in SOCKETS * SLOW_OF_EACH]
+    readers = [asyncio.create_task(read_now_and_then(line, api)) for api, line in lines]
 
     async def sessions():
         lines = (await world.http.get("/metrics")).text.splitlines()
@@ -306,9 +304,10 @@ async def test_slow_readers_cost_bounded_memory_on_every_socket(serve):
     await talk(LARGE_MESSAGES - BEFORE_IT_COUNTS)
     grown = world.server.resident_bytes() - before
     assert await all_there(), "nobody was cut off meanwhile"
-    for reader in readers:
-        assert not reader.done()
+    assert not any(reader.done() for reader in readers)
+    for reader, (_, line) in zip(readers, lines, strict=True):
         reader.cancel()
+        line.transport.abort()
     assert grown < ROOM_FOR_ALL_OF_THEM, f"{grown >> 20} MiB for {len(readers)} slow readers"
 
 
