@@ -91,7 +91,12 @@ pub(crate) struct Edit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Free,
-    Taken { stream_id: String, track_id: String },
+    /// The client's own, and it may do nothing but send there, whatever it offered.
+    Theirs,
+    Taken {
+        stream_id: String,
+        track_id: String,
+    },
 }
 
 /// Rewrites our description; `edit` is asked for each m-line by its mid.
@@ -138,11 +143,17 @@ fn rewrite_line(line: &str, edit: &Edit) -> Rewritten {
     {
         return Rewritten::To(format!("{line};{more}"));
     }
+    let ours = line.starts_with("a=msid:") || line.starts_with("a=ssrc");
     match &edit.place {
         None => Rewritten::Same,
+        Some(Place::Free | Place::Theirs) if ours => Rewritten::Gone,
+        Some(Place::Theirs) => match line {
+            "a=sendonly" => Rewritten::To("a=inactive".into()),
+            "a=sendrecv" => Rewritten::To("a=recvonly".into()),
+            _ => Rewritten::Same,
+        },
         Some(Place::Free) => match line {
             "a=sendonly" | "a=sendrecv" | "a=recvonly" => Rewritten::To("a=inactive".into()),
-            _ if line.starts_with("a=msid:") || line.starts_with("a=ssrc") => Rewritten::Gone,
             _ => Rewritten::Same,
         },
         Some(Place::Taken { stream_id, track_id }) => {
@@ -311,6 +322,21 @@ mod tests {
         assert!(text.contains("m=video 9 UDP/TLS/RTP/SAVPF 102 96 97\r\n"));
         assert!(text.contains("a=inactive") && !text.contains("a=ssrc:2") && !text.contains("a=msid:p"));
         assert!(text.starts_with("v=0\r\na=group:BUNDLE 0 1\r\n"));
+    }
+
+    #[test]
+    fn on_a_line_of_the_clients_nothing_is_sent() {
+        let theirs = |direction: &str| {
+            let answer = ANSWER.replace("a=sendonly", direction);
+            rewrite(&answer, |_| Some(Edit { place: Some(Place::Theirs), ..Edit::default() }))
+        };
+        for (offered, said) in
+            [("a=sendonly", "a=inactive"), ("a=sendrecv", "a=recvonly"), ("a=recvonly", "a=recvonly")]
+        {
+            let text = theirs(offered);
+            assert_eq!(text.matches(&format!("{said}\r\n")).count(), 2, "{text}");
+            assert!(!text.contains("a=send") && !text.contains("msid") && !text.contains("a=ssrc"), "{text}");
+        }
     }
 
     #[test]

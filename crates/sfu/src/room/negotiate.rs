@@ -157,8 +157,12 @@ impl Room {
                 let place = slot.subscription.map_or(Place::Free, |subscription| self.place_of(subscription));
                 return Some(Edit { place: Some(place), ..Edit::default() });
             }
-            let track = person.tracks.iter().map(|key| &self.tracks[*key]).find(|t| t.has_line(mid))?;
-            Some(publish::preferences(track, mid, person.publisher.as_ref()?.payloads()))
+            // A sending line that names no track would end a native client.
+            let place = Some(Place::Theirs);
+            let track = person.tracks.iter().map(|key| &self.tracks[*key]).find(|t| t.has_line(mid));
+            let payloads = person.publisher.as_ref().map_or(&[][..], Peer::payloads);
+            let edit = track.map(|track| publish::preferences(track, mid, payloads)).unwrap_or_default();
+            Some(Edit { place, ..edit })
         });
         sdp::with_message_size(&sdp::readdress(&text, &cx.config.addresses))
     }
@@ -257,7 +261,7 @@ impl Room {
                 };
                 match self.place_of(*key) {
                     Place::Taken { stream_id, .. } => (kind, stream_id, sid),
-                    Place::Free => (kind, String::new(), sid),
+                    Place::Free | Place::Theirs => (kind, String::new(), sid),
                 }
             })
             .collect();
