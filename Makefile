@@ -133,7 +133,10 @@ bench-media: ## Measure media beside a LiveKit server (LIVEKIT_SERVER=its progra
 .PHONY: fuzz
 fuzz: cargo-fuzz ## Run every fuzz target for a minute (FUZZ_SECONDS=60)
 	$(FUZZ) build
-	for target in $$($(FUZZ) list); do $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS); done
+	for target in $$($(FUZZ) list); do \
+	  mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target; \
+	  $(FUZZ) run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -len_control=0 -max_len=4096; \
+	done
 
 .PHONY: cargo-fuzz
 cargo-fuzz:

@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| convo_sfu::fuzz::signals(input));
+#[path = "../../crates/sfu/tests/common/mod.rs"]
+mod common;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| drop(common::play(input)));

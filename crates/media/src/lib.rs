@@ -12,6 +12,7 @@ pub mod addresses;
 mod arrivals;
 mod brain;
 mod config;
+pub mod fuzz;
 pub mod handle;
 mod meter;
 mod patience;

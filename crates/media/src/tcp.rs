@@ -3,6 +3,8 @@
 //! In ICE-TCP we are the passive side (RFC 6544). One port serves all workers: the first worker accepts; the first frame, a
 //! STUN request, names the ufrag whose beginning says which worker the connection is for.
 
+pub(crate) mod fuzz;
+
 use crate::{UFRAG_PREFIXES, meter::Meter, udp::Received};
 use mio::{Interest, Registry, Token, event::Event as Readiness};
 use std::{

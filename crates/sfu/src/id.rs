@@ -1,5 +1,6 @@
 //! Session ids, with the prefixes that LiveKit's SDKs check.
 
+use crate::chance;
 use rand::Rng;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -9,8 +10,7 @@ const LENGTH: usize = 12;
 pub(crate) const PARTICIPANT: &str = "PA_";
 
 pub(crate) fn random(length: usize) -> String {
-    let mut rng = rand::rng();
-    (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+    chance::draw(|rng| (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect())
 }
 
 fn prefixed(prefix: &str) -> String {

@@ -11,6 +11,7 @@
 //!
 //! What it is not: it checks no tokens (the door has), keeps no history, and knows nothing of Convo's meetings.
 
+mod chance;
 mod check;
 pub mod config;
 mod downlink;

@@ -39,7 +39,7 @@ use turn_server_proto::{
 };
 
 /// RFC 8489, section 9.2: a name for humans, if anybody asks one for a password.
-const REALM: &str = "convo";
+pub(super) const REALM: &str = "convo";
 /// Who asked for nothing with good credentials after this long is forgotten.
 const STRANGER_TIME: Duration = Duration::from_secs(10);
 /// More at once, and the oldest is forgotten: addresses are easily invented.

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod desk;
+pub(crate) mod fuzz;
 mod peers;
 mod server;
 

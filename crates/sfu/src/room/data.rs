@@ -125,7 +125,7 @@ impl DataState {
 }
 
 impl Room {
-    pub(super) fn on_data(&mut self, from: ParticipantKey, lane: Lane, bytes: Vec<u8>, cx: &mut Cx<'_>) {
+    pub(crate) fn on_data(&mut self, from: ParticipantKey, lane: Lane, bytes: Vec<u8>, cx: &mut Cx<'_>) {
         let Some(person) = self.people.get_mut(from) else { return };
         if bytes.len() > MESSAGE || !person.permission().can_publish_data {
             return;

@@ -12,11 +12,12 @@ use super::{
     *,
 };
 use crate::{
+    chance,
     forward::Codec,
     io::{Answer, AskId, Refusal},
     uplink::Packet,
 };
-use rand::random;
+use rand::Rng;
 use std::{sync::Arc, time::Duration};
 use str0m::media::MediaKind;
 
@@ -187,7 +188,11 @@ impl Room {
             }
             () => {}
         }
-        let ends = Ends { pair: PairId(random()), here: self.info.name.as_str().into(), there: room.into() };
+        let ends = Ends {
+            pair: PairId(chance::draw(|rng| rng.random())),
+            here: self.info.name.as_str().into(),
+            there: room.into(),
+        };
         ends.tell(Relayed::Begin(Box::new(self.origin(key))), cx);
         let next_sign = cx.now + SIGN_OF_LIFE;
         self.pairs.origins.push(Forward { ends, key, asked: Some(ask), wanted: HashMap::new(), next_sign });

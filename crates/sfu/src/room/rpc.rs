@@ -91,6 +91,11 @@ impl Room {
         true
     }
 
+    /// The id of one that waits.
+    pub(crate) fn waiting_call(&self) -> Option<&str> {
+        self.calls.first().map(|call| call.id.as_str())
+    }
+
     /// Calls whose time is over, or whose callee is gone.
     pub(super) fn give_up_calls(&mut self, cx: &mut Cx<'_>) {
         let people = &self.people;

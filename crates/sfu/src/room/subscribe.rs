@@ -9,8 +9,9 @@ use crate::forward::{
     quality::Quality,
     svc::SvcDecision,
 };
-use crate::{downlink::Packet, rtp::Extensions};
+use crate::{chance, downlink::Packet, rtp::Extensions};
 use proto::VideoQuality;
+use rand::Rng;
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
@@ -261,7 +262,7 @@ impl Subscription {
 /// They begin in the lower half of 16 bits (RFC 3711, 3.3.1, takes the first to be of the first cycle).
 fn fresh_numbers(kind: MediaKind) -> RtpMunger {
     let clock_rate = if kind == MediaKind::Video { 90_000 } else { 48_000 };
-    RtpMunger::new(clock_rate, rand::random_range(1..=30_000))
+    RtpMunger::new(clock_rate, chance::draw(|rng| rng.random_range(1..=30_000)))
 }
 
 /// What a subscriber can decode of a track.
