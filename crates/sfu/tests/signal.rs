@@ -457,6 +457,44 @@ fn what_is_said_of_somebody_has_a_bound_in_all() {
 }
 
 #[test]
+fn what_is_said_in_a_tunnel_and_again_after_it_comes_once() {
+    let mut world = World::new(44);
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.run(Duration::from_millis(500));
+    let number = |n: u32| proto::DataPacket { sequence: n, ..text(&format!("m{n}"), &[]) };
+    world.clients[bob].send("_reliable", &number(1));
+    world.run(Duration::from_secs(1));
+    let lost = world.clients[bob].connection;
+    world.weather(bob, Weather::tunnel());
+    world.input(Input::Disconnect { connection: lost });
+    for n in [2, 3] {
+        assert!(world.clients[bob].send("_reliable", &number(n)));
+    }
+    world.run(Duration::from_secs(10));
+    assert_eq!(texts(&world, ann), ["m1"]);
+
+    world.weather(bob, Weather::default());
+    assert!(world.resume(bob));
+    let last = world.clients[bob].responses.iter().find_map(|r| match r {
+        Response::Reconnect(reconnect) => Some(reconnect.last_message_seq),
+        _ => None,
+    });
+    assert_eq!(last, Some(1), "all that he said since is to be said again");
+    // As the SDKs do, whatever the data channel still has; and one too many, which its sender can't know.
+    for n in [1, 2, 3, 4] {
+        world.clients[bob].send("_reliable", &number(n));
+    }
+    let offer = world.clients[bob].restart_ice();
+    world.signal(bob, Request::Offer(offer));
+    world.run(Duration::from_secs(30));
+    assert_eq!(texts(&world, ann), ["m1", "m2", "m3", "m4"], "nothing is lost, and nothing comes twice");
+    world.input(Input::Disconnect { connection: world.clients[bob].connection });
+    assert!(world.resume(bob));
+    let told = |r: &Response| matches!(r, Response::Reconnect(reconnect) if reconnect.last_message_seq == 4);
+    assert!(world.clients[bob].responses.iter().any(told));
+}
+
+#[test]
 fn an_answer_that_is_lost_with_the_connection_is_asked_for_again() {
     for begun in [false, true] {
         let mut world = World::new(38);
