@@ -190,10 +190,11 @@ fn measure(options: &CompareOptions, contender: Contender, scenario: &Scenario) 
 fn rows(name: &str, base: Contender, entries: &[Entry]) -> String {
     let Some(base) = entries.iter().find(|entry| entry.contender == base) else { return String::new() };
     let row = |entry: &Entry| {
+        let whole = if entry.outcome.is_whole() { "" } else { " (not whole)" };
         let Entry { contender, outcome, server, floor, paced } = entry;
         let bytes = (outcome.bytes as f64 / outcome.wall) / (base.outcome.bytes as f64 / base.outcome.wall);
         format!(
-            "| {name} | {} | {}/{} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2}{} |\n",
+            "| {name} | {}{whole} | {}/{} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2}{} |\n",
             contender.name(),
             outcome.tracks_received,
             outcome.tracks_expected,

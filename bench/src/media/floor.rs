@@ -1,6 +1,8 @@
 //! The machine's own limit for a media server's packets: seal and send, nothing else.
 
+use std::io::IoSlice;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use clap::{Args, ValueEnum};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 use nix::time::ClockId;
 use quinn_udp::{Transmit, UdpSocketState};
 
@@ -22,8 +25,11 @@ const HEADER: usize = 20;
 /// What GCM adds.
 const TAG: usize = 16;
 
-/// The most that one call sends.
+/// The most that one call sends to one receiver.
 const CALL: usize = 65_000;
+
+/// Receivers that get a packet each in one call (`sendmmsg`): as many as with Convo.
+const TOGETHER: usize = 64;
 
 /// The SRTP protection profiles that clients and servers agree on (RFC 7714).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,7 +58,7 @@ pub(crate) struct FloorOptions {
     /// Bytes of a packet, with its RTP header and the tag
     #[arg(long, value_delimiter = ',', default_value = "120,1200")]
     bytes: Vec<usize>,
-    /// Packets that leave in one call to one receiver
+    /// Packets that leave in one call to one receiver; with 1, one call is for many receivers
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,50")]
     bursts: Vec<usize>,
     #[arg(long, default_value_t = 100)]
@@ -72,7 +78,7 @@ pub(crate) struct Floor {
     pub(crate) cipher: Cipher,
     /// Bytes of a packet, with its RTP header and the tag.
     pub(crate) bytes: usize,
-    /// Packets that leave in one call to one receiver.
+    /// Packets that leave in one call to one receiver (GSO). If it is 1, one call is for many receivers.
     pub(crate) burst: usize,
     pub(crate) receivers: usize,
     /// Packets in a second, the sender asleep between two rounds to all receivers, as a server is that has nothing to forward;
@@ -126,8 +132,8 @@ impl Floor {
         let burst = self.burst.clamp(1, state.max_gso_segments()).min(CALL / self.bytes);
         let keys = (0..receivers.len()).map(|receiver| self.cipher.key(receiver)).collect::<Result<Vec<_>>>()?;
         let packet = vec![0xaa; self.bytes - TAG];
-        let mut run = Vec::with_capacity(burst * self.bytes);
         let (began, clock) = (Instant::now(), ClockId::CLOCK_THREAD_CPUTIME_ID);
+        let (mut run, mut singles) = (Vec::with_capacity(burst * self.bytes), Singles::new(self.bytes));
         let cpu = clock.now()?;
         let mut packets = 0_u64;
         while began.elapsed() < time {
@@ -136,6 +142,12 @@ impl Floor {
                 thread::sleep(due.saturating_sub(began.elapsed()));
             }
             for (destination, key) in receivers.iter().zip(&keys) {
+                if burst == 1 {
+                    packets += 1;
+                    seal(key, &packet, packets, &mut singles.contents)?;
+                    singles.push(*destination, &socket)?;
+                    continue;
+                }
                 run.clear();
                 for _ in 0..burst {
                     packets += 1;
@@ -147,8 +159,43 @@ impl Floor {
                 // A full receiver loses packets; the sender has sent them.
                 state.try_send((&socket).into(), &transmit)?;
             }
+            singles.flush(&socket)?;
         }
         Ok((packets, Duration::from(clock.now()? - cpu)))
+    }
+}
+
+/// Packets of one size, each for another receiver.
+struct Singles {
+    bytes: usize,
+    contents: Vec<u8>,
+    destinations: Vec<Option<SockaddrStorage>>,
+    headers: MultiHeaders<SockaddrStorage>,
+}
+
+impl Singles {
+    fn new(bytes: usize) -> Self {
+        let (contents, destinations) = (Vec::with_capacity(TOGETHER * bytes), Vec::with_capacity(TOGETHER));
+        Self { bytes, contents, destinations, headers: MultiHeaders::preallocate(TOGETHER, None) }
+    }
+
+    /// The last of `contents` is for this one.
+    fn push(&mut self, destination: SocketAddr, socket: &UdpSocket) -> Result<()> {
+        self.destinations.push(Some(destination.into()));
+        if self.destinations.len() == TOGETHER { self.flush(socket) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, socket: &UdpSocket) -> Result<()> {
+        let Self { bytes, contents, destinations, headers } = self;
+        let slices: Vec<_> = contents.chunks(*bytes).map(|packet| [IoSlice::new(packet)]).collect();
+        let mut sent = 0;
+        while sent < destinations.len() {
+            let (slices, to) = (&slices[sent..], &destinations[sent..]);
+            sent += sendmmsg(socket.as_raw_fd(), headers, slices, to, [], MsgFlags::empty())?.count();
+        }
+        destinations.clear();
+        contents.clear();
+        Ok(())
     }
 }
 
@@ -180,4 +227,26 @@ fn listen(net: &Net, over: &AtomicBool) -> Result<u64> {
         }
     }
     Ok(heard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_to_many_leave_together_and_all_arrive() {
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let receivers: Vec<_> = (0..TOGETHER + 3).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
+        let mut singles = Singles::new(5);
+        for (number, receiver) in (0..).zip(&receivers) {
+            singles.contents.extend_from_slice(&[number; 5]);
+            singles.push(receiver.local_addr().expect("bound"), &sender).expect("sent");
+        }
+        assert_eq!(singles.destinations.len(), 3, "a whole call has left");
+        singles.flush(&sender).expect("sent");
+        for (number, receiver) in (0_u8..).zip(&receivers) {
+            let mut packet = [0; 9];
+            assert_eq!((receiver.recv(&mut packet).expect("a packet"), packet[4]), (5, number));
+        }
+    }
 }

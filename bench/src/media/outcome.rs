@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use super::scenario::LADDER;
 use super::stage::Stage;
-use crate::machine::Lap;
+use crate::machine::{self, Lap};
+
+/// Packets lost, per million, up to which a run counts.
+const MOST_LOST_PPM: f64 = 1_000.0;
 
 /// The server's resident memory, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +51,8 @@ pub(crate) struct Outcome {
     pub(crate) people: usize,
     pub(crate) tracks_expected: usize,
     pub(crate) tracks_received: usize,
+    /// Tracks that came and were gone a second before the end.
+    pub(crate) tracks_stopped: usize,
     /// Packets that subscribers got, and bytes of RTP payload in them.
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
@@ -90,7 +95,7 @@ const MIB: f64 = (1 << 20) as f64;
 
 impl Outcome {
     pub(crate) fn new(stage: &Stage, wall: f64, generator: f64, lap: Option<Lap>, memory: Memory) -> Result<Self> {
-        let tally = &stage.tally;
+        let (tally, now) = (&stage.tally, machine::now());
         let lines = || stage.clients.iter().flat_map(|client| &client.lines);
         let lost = tally.lost + lines().map(|line| line.missing()).sum::<u64>();
         let server = lap.filter(|_| tally.packets > 0).map(|lap| {
@@ -115,6 +120,7 @@ impl Outcome {
             people: stage.clients.len(),
             tracks_expected: lines().count(),
             tracks_received: lines().filter(|line| line.packets > 0).count(),
+            tracks_stopped: lines().filter(|line| line.has_stopped(now)).count(),
             packets: tally.packets,
             bytes: tally.bytes,
             burst: tally.packets as f64 / tally.frames.max(1) as f64,
@@ -134,9 +140,11 @@ impl Outcome {
         (self.bytes / self.packets.max(1)) as usize
     }
 
-    /// Everything that was to come came, and nothing else.
+    /// Everything that was to come came, up to the end, and nothing else. Who drops what is late has the better latency, and
+    /// has not done the work.
     pub(crate) fn is_whole(&self) -> bool {
-        self.tracks_received == self.tracks_expected && self.foreign == 0
+        let received = self.tracks_received == self.tracks_expected && self.tracks_stopped == 0;
+        received && self.foreign == 0 && self.lost_ppm <= MOST_LOST_PPM
     }
 
     /// A table for people.
@@ -145,6 +153,7 @@ impl Outcome {
         let mut rows = vec![
             ("people", self.people.to_string()),
             ("tracks received", format!("{} of {}", self.tracks_received, self.tracks_expected)),
+            ("tracks stopped", self.tracks_stopped.to_string()),
             ("packets", format!("{} ({:.0}/s)", self.packets, self.packets as f64 / self.wall)),
             ("payload", format!("{:.2} Mbit/s", self.bytes as f64 * 8.0 / 1e6 / self.wall)),
             ("lost, foreign", format!("{:.0} per million, {}", self.lost_ppm, self.foreign)),

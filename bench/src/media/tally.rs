@@ -7,6 +7,9 @@ use super::scenario::{Kind, LADDER};
 use super::stamp::Stamp;
 use crate::machine;
 
+/// Nanoseconds without a packet after which a line has stopped: who is silent sends 2.5 a second.
+const SILENCE: u64 = 1_000_000_000;
+
 /// A publisher's track as one subscriber gets it.
 pub(crate) struct Line {
     pub(crate) kind: Kind,
@@ -18,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) first: Option<u64>,
     /// Packets of the measured phase.
     pub(crate) packets: u64,
+    /// When the last one came, by [`machine::now`].
+    last: u64,
     /// When the newest packet was sent, and its rung.
     newest: u64,
     current: usize,
@@ -55,7 +60,17 @@ impl Run {
 
 impl Line {
     pub(crate) fn new(kind: Kind, publisher: usize, asked: usize) -> Self {
-        Self { kind, publisher, asked, first: None, packets: 0, newest: 0, current: 0, runs: Default::default() }
+        Self {
+            kind,
+            publisher,
+            asked,
+            first: None,
+            packets: 0,
+            last: 0,
+            newest: 0,
+            current: 0,
+            runs: Default::default(),
+        }
     }
 
     /// The measured phase begins: what came before isn't missing.
@@ -68,9 +83,15 @@ impl Line {
         self.runs.iter().map(|run| run.missing()).sum()
     }
 
+    /// It carried something, and then no more: what is missing at its end is between no two packets.
+    pub(crate) fn has_stopped(&self, now: u64) -> bool {
+        self.packets > 0 && now.saturating_sub(self.last) > SILENCE
+    }
+
     /// Returns what is missing of a run that a switch to another rung has ended.
     fn hear(&mut self, stamp: &Stamp, at: u64) -> u64 {
         self.packets += 1;
+        self.last = at;
         if stamp.entry {
             self.first.get_or_insert(at);
         }
@@ -162,6 +183,15 @@ mod tests {
     fn a_gap_is_a_loss_and_a_late_packet_fills_it() {
         assert_eq!(missing(&[(0, 5, 1), (0, 6, 2), (0, 9, 3)]), 2);
         assert_eq!(missing(&[(0, 5, 1), (0, 6, 2), (0, 9, 3), (0, 8, 2), (0, 7, 2)]), 0);
+    }
+
+    #[test]
+    fn a_line_that_ends_has_stopped() {
+        let mut line = Line::new(Kind::Audio, 0, 0);
+        assert!(!line.has_stopped(5 * SILENCE), "it never began: that is counted elsewhere");
+        let stamp = Stamp { room: 0, publisher: 0, rung: None, entry: true, number: 1, sent: 1 };
+        line.hear(&stamp, SILENCE);
+        assert!(!line.has_stopped(2 * SILENCE) && line.has_stopped(2 * SILENCE + 1));
     }
 
     #[test]
