@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn names_of_meetings() {
         let id = RoomId::new();
-        let body = |name: Value| from::<wire::MeetingName>(name).and_then(|name| body_ref(&name));
+        let body = |name| body::from_value::<wire::MeetingName>(name).and_then(|name| body_ref(&name));
         assert_eq!(body(json!(id.to_string())).unwrap(), RoomRef::Id(id));
         assert_eq!(body(json!("5")).unwrap(), RoomRef::Number(5));
         for bad in [json!("a\0b"), json!(1.5), json!(null), json!([]), json!("nonsense")] {
