@@ -73,11 +73,14 @@ fn what_comes_late_of_the_layer_before_has_its_place_there() {
     world.weather(ann, Weather { delay: Duration::from_millis(60), ..Weather::losing(100) });
     for quality in [VideoQuality::Low, VideoQuality::High].into_iter().cycle().take(10) {
         ask_for(&mut world, bob, &sid, quality);
-        world.run(Duration::from_secs(2));
+        let layer = if quality == VideoQuality::Low { 0 } else { 2 };
+        world.until("the layer asked for", |w| last_layer(w, bob, &sid) == Some(layer));
+        world.run(Duration::from_millis(500));
     }
     let mut all: Vec<_> = seen(&world, bob, &sid).iter().map(|h| (h.seq, Frame::read(&h.payload).unwrap())).collect();
     all.sort_unstable_by_key(|(seq, _)| *seq);
-    assert!(all.windows(2).filter(|w| w[0].1.layer != w[1].1.layer).count() >= 9);
+    let changes = all.windows(2).filter(|w| w[0].1.layer != w[1].1.layer).count();
+    assert!(changes >= 9, "{changes} changes of layer");
     for ((_, before), (_, frame)) in all.iter().zip(&all[1..]) {
         let step = frame.picture_id.wrapping_sub(before.picture_id) & 0x7fff;
         assert!(step < 60, "picture ids go on: {before:?} {frame:?}");
