@@ -64,8 +64,8 @@ struct Me {
     /// By the media, as far as it was told.
     shown: Shown,
     joined: bool,
-    /// The name that they gave themselves there, as far as the meeting was told.
-    named: Option<String>,
+    /// How often they gave themselves a name there, as far as the meeting was told.
+    named: u64,
 }
 
 impl Attendee {
@@ -83,7 +83,7 @@ impl Attendee {
                 let Seat { attendance, participant, vouched, shown } = *seat;
                 (
                     attendance.room,
-                    Some(Me { actor: attendance.actor, participant, vouched, shown, joined: false, named: None }),
+                    Some(Me { actor: attendance.actor, participant, vouched, shown, joined: false, named: 0 }),
                 )
             }
         };
@@ -302,7 +302,7 @@ impl Attendee {
                 Ok(_) => me.joined = true,
             }
         }
-        if let Some(name) = standing.name.as_ref().filter(|name| me.named.as_ref() != Some(name)) {
+        if let Some((times, name)) = standing.name.as_ref().filter(|(times, _)| me.named != *times) {
             let name = shown(name, &me.participant.identity);
             let change = SelfChange { display_name: Some(name), ..SelfChange::default() };
             match domain.update_self(room, id, change).await {
@@ -310,7 +310,7 @@ impl Attendee {
                 Err(error) => tracing::debug!(%error, "a participant's new name could not be told"),
                 Ok(_) => {}
             }
-            me.named.clone_from(&standing.name);
+            me.named = *times;
         }
         let Some((audio, video)) = standing.media else { return Ok(()) };
         if (audio, video) == (me.participant.audio_enabled, me.participant.video_enabled) {

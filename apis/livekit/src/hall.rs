@@ -26,8 +26,8 @@ pub(crate) struct Standing {
     pub(crate) joined: bool,
     /// Audio and video are on.
     pub(crate) media: Option<(bool, bool)>,
-    /// The name that the client gave itself last.
-    pub(crate) name: Option<String>,
+    /// The name that the client gave itself last, and how often it gave itself one: it may return to that of before.
+    pub(crate) name: Option<(u64, String)>,
     pub(crate) left: Option<Farewell>,
 }
 
@@ -80,7 +80,10 @@ impl Line {
     }
 
     fn renamed(&self, name: &str) {
-        self.standing.send_modify(|standing| standing.name = Some(name.to_owned()));
+        self.standing.send_modify(|standing| {
+            let before = standing.name.as_ref().map_or(0, |(times, _)| *times);
+            standing.name = Some((before + 1, name.to_owned()));
+        });
     }
 
     /// A data packet of the participant, which may complete a chat message.

@@ -73,10 +73,13 @@ impl Room {
         if let Err(what) = self.limits(key, &update.name, &update.metadata, &update.attributes) {
             return self.respond(key, id, Reason::LimitExceeded, what, cx);
         }
-        let (connection, name) = (self.people[key].last_connection, update.name.clone());
+        let person = &self.people[key];
+        // SDKs say the name again with each change of something else.
+        let renamed = (!update.name.is_empty() && update.name != person.info.name)
+            .then(|| EventKind::Renamed { connection: person.last_connection, name: update.name.clone() });
         self.update_details(key, update.name, update.metadata, update.attributes, cx);
-        if !name.is_empty() {
-            self.tell(EventKind::Renamed { connection, name }, cx);
+        if let Some(renamed) = renamed {
+            self.tell(renamed, cx);
         }
         self.respond(key, id, Reason::Ok, "", cx);
     }
