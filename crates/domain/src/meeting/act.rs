@@ -367,7 +367,7 @@ impl Domain {
                 if renamed {
                     participant.display_name = name;
                 }
-                if participant.seated() && renamed {
+                if participant.seated() && participant.counted && renamed {
                     tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(participant.clone())));
                 }
                 if !participant.seated() {
