@@ -151,3 +151,20 @@ async def test_who_is_lost_goes_after_a_moment_and_comes_back(world):
     assert again.state["sid"] == socket.state["sid"], "the same socket"
     await anns.until(lambda: moves() == ["userJoined", "userLeft", "userJoined"], what="that he is back")
     assert (await again.call("typing", {"chatroomId": room.id, "isTyping": True}))[0] == {"ok": True}
+
+
+async def test_who_leaves_while_away_does_not_come_back(world):
+    room, ann, ben = await chatroom(world, "Ann Lee", "Ben Hall")
+    anns = (await ann.via("chatrooms").live(room)).events
+    world.opened.append(anns)
+    socket = await Polling.open(world, ben.token, recovery=True)
+    assert (await socket.call("joinRoom", {"chatroomId": room.id}))[0]["ok"]
+    await socket.post("1")
+    await anns.expect(lambda event: event[0] == "userLeft")
+    await ben.post(f"/api/chatroom/{room.id}/leave")
+    before = len([event for event in anns.seen if event[0] == "userJoined"])
+    again = await Polling.open(world, ben.token, recovery=True, pid=socket.state["pid"])
+    assert again.state["sid"] == socket.state["sid"], "the same socket"
+    await ann.via("chatrooms").post(room, "who is here?")
+    await anns.expect(lambda event: event[0] == "newMessage")
+    assert len([event for event in anns.seen if event[0] == "userJoined"]) == before

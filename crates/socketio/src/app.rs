@@ -68,6 +68,11 @@ pub trait App: Send + Sync + 'static {
         async { Ok(false) }
     }
 
+    /// The client is back, and [`App::recover`] has let it: its feed was polled for what it missed.
+    fn recovered(&self, socket: &mut Self::Socket) {
+        let _ = socket;
+    }
+
     /// The socket is gone for good.
     fn disconnect(&self, socket: Self::Socket, reason: Reason);
 }

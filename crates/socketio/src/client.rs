@@ -369,6 +369,12 @@ impl<A: App> Client<A> {
         polled
     }
 
+    /// Something that the feeds gave is lost: nobody who comes back can be told what it was.
+    pub(crate) fn forget(&mut self) {
+        let recoveries = self.sockets.iter_mut().filter_map(|socket| socket.recovery.as_mut());
+        recoveries.for_each(|recovery| recovery.ring.cut());
+    }
+
     /// The client is gone: its sockets are parked or ended, its work runs to its end without it.
     pub(crate) fn lose(&mut self, reason: Reason) {
         for socket in self.sockets.drain(..) {
@@ -464,7 +470,10 @@ async fn return_to<A: App>(
         }
     };
     match missed {
-        Some(missed) => Ok(Some((joined, missed))),
+        Some(missed) => {
+            shared.app.recovered(&mut joined.state);
+            Ok(Some((joined, missed)))
+        }
         None => {
             shared.app.disconnect(joined.state, Reason::RecoveryRefused);
             Ok(None)

@@ -226,6 +226,7 @@ impl<A: App> Session<A> {
     /// The session is to end; not here. False, as in [`Session::write_beside`].
     pub(crate) fn fail(&mut self) -> bool {
         self.has_failed = true;
+        self.client.forget();
         false
     }
 

@@ -238,9 +238,12 @@ impl Desk {
         tokio::spawn(async move {
             tokio::time::sleep(MOMENT).await;
             let mut joined = desk.joined.lock();
-            let Some(joined) = joined.as_mut().filter(|joined| joined.changes == changes) else { return };
+            let is_lost = |joined: &&mut Joined| joined.changes == changes && !joined.is_away;
+            let Some(joined) = joined.as_mut().filter(is_lost) else { return };
             for (room, who) in &joined.rooms {
-                desk.went(*room, &Gone { who: who.clone(), is_known: false }, true);
+                // Whoever left it meanwhile, elsewhere, is known to have gone.
+                let told = desk.app.domain.bus.hears(&desk.session, *room);
+                desk.went(*room, &Gone { who: who.clone(), is_known: false }, told);
             }
             joined.is_away = true;
         });

@@ -106,15 +106,15 @@ impl App for Live {
 
     /// Only the same log-in comes back, and only while it is good: it is what closes the socket when it ends.
     async fn recover(&self, socket: &mut Socket, connect: &Connect) -> Result<bool, Later> {
-        let is_same = match (self.authenticate(connect).await, socket.desk().actor()) {
-            (Ok(Actor::User(comes)), Actor::User(was)) => (comes.user, comes.login) == (was.user, was.login),
-            (Err(error), _) if is_fault(&error) => return Err(Later),
-            _ => false,
-        };
-        if is_same {
-            socket.desk().found();
+        match (self.authenticate(connect).await, socket.desk().actor()) {
+            (Ok(Actor::User(comes)), Actor::User(was)) => Ok((comes.user, comes.login) == (was.user, was.login)),
+            (Err(error), _) if is_fault(&error) => Err(Later),
+            _ => Ok(false),
         }
-        Ok(is_same)
+    }
+
+    fn recovered(&self, socket: &mut Socket) {
+        socket.desk().found();
     }
 
     fn disconnect(&self, socket: Socket, _: Reason) {

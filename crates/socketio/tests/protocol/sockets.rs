@@ -260,7 +260,7 @@ async fn panic_ends_one_client_alone() {
 }
 
 /// Connects asking for recovery; gives the socket's id and private id.
-async fn recoverable(server: &Server, auth: Value) -> (WebSocket, String, String) {
+pub(crate) async fn recoverable(server: &Server, auth: Value) -> (WebSocket, String, String) {
     let mut socket = server.websocket().await;
     socket.send(&format!("40{auth}")).await;
     let answer: Value = serde_json::from_str(&socket.text().await[2..]).unwrap();

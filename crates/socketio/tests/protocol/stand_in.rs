@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use convo_socketio::{Config, EventPacket, Frame, Packet, Placeholder, event_packet};
 use futures_util::SinkExt as _;
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::sockets::recoverable;
 use crate::support::{Server, WebSocket};
 
 /// Events of this many bytes soon fill a connection whose client does not read.
@@ -128,7 +130,8 @@ async fn greet_past(socket: &mut WebSocket, pongs: &mut usize) {
 #[tokio::test]
 async fn who_breaks_is_told_to_come_again_and_breaks_nobody_else() {
     let server = Server::start(Config::default()).await;
-    let (mut bad, mut good) = (server.joined().await, server.joined().await);
+    let (mut bad, sid, pid) = recoverable(&server, json!({ "recovery": true })).await;
+    let mut good = server.joined().await;
     greet(&mut bad).await;
     greet(&mut good).await;
     server.break_down(0);
@@ -136,5 +139,9 @@ async fn who_breaks_is_told_to_come_again_and_breaks_nobody_else() {
     server.tell(1, [Frame::Packet(event(1))]);
     assert_eq!(good.text().await, "42[\"n\",1]");
     bad.closed().await;
-    server.logged("disconnect / feed lost").await;
+    server.logged("park feed lost").await;
+    // What it missed is not known: it begins anew.
+    let (_back, another, _) = recoverable(&server, json!({ "recovery": true, "pid": pid })).await;
+    assert_ne!(another, sid);
+    server.logged("disconnect / recovery refused").await;
 }
