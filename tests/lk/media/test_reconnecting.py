@@ -65,7 +65,12 @@ async def test_a_new_session(enter, kind, scenario):
     sid = await ann.sid()
     await ann.simulate(scenario=scenario)
     await ann.notes("reconnected")
-    assert await ann.sid() != sid
+
+    async def is_another():
+        return await ann.sid() != sid
+
+    # SDKs say that they are back, and then what they are called there.
+    await ann.until("a session id of its own", is_another)
     await all_is_well(ann, bob)
 
 
