@@ -145,7 +145,12 @@ impl<A: App> Client<A> {
 
     /// Whether it has nothing under way, and nothing waits to be written.
     pub(crate) fn is_idle(&self) -> bool {
-        self.under_way.is_empty() && self.out.is_empty()
+        self.under_way.is_empty() && !self.has_words()
+    }
+
+    /// Whether anything waits to be written.
+    pub(crate) fn has_words(&self) -> bool {
+        !self.out.is_empty()
     }
 
     /// Whether the connection is to end, so that the client comes back.

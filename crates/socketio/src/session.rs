@@ -171,8 +171,9 @@ impl<A: App> Session<A> {
                     self.client.out().push_back(Wire::text(engine::PING));
                     self.deadlines.set(Deadline::Pong, config.ping_timeout);
                 }
-                // The pong may be there, not yet read: it is the application that is late.
-                Deadline::Pong if heard || self.client.is_busy() => {
+                // The pong may be there, not yet read: it is the application that is late. Or the ping stands behind much
+                // that the client reads slowly: whether it reads is the other deadline's to tell.
+                Deadline::Pong if heard || self.client.is_busy() || self.is_writing() => {
                     self.deadlines.set(Deadline::Pong, config.ping_timeout);
                 }
                 Deadline::Pong => return Err(Reason::PingTimeout),
@@ -200,11 +201,15 @@ impl<A: App> Session<A> {
         if let Transport::Polling(polling) = &mut self.transport {
             polling.release();
         }
-        let waiting = self.transport.is_writing() || !self.client.out().is_empty();
-        if waiting && !self.deadlines.is_set(Deadline::Write) {
+        if self.is_writing() && !self.deadlines.is_set(Deadline::Write) {
             self.deadlines.set(Deadline::Write, self.shared.config.ping_timeout);
         }
         Ok(wrote)
+    }
+
+    /// Whether anything waits for the client to read.
+    fn is_writing(&self) -> bool {
+        self.transport.is_writing() || self.client.has_words()
     }
 
     /// For whoever brings events while the task sleeps: writes what the feeds have. False where the task is to go on.

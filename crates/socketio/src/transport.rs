@@ -219,19 +219,25 @@ impl Socket {
         !self.dirty && self.tap.as_ref().is_some_and(Tap::is_open)
     }
 
-    /// Writes all of `out` past the library, as far as it leaves at once; gives the number of packets. Only when idle, and
-    /// then idle no more if some is left. Binary packets are left in `out`, with what is before them.
+    /// Writes a batch from the front of `out` past the library, as far as it leaves at once; gives the number of packets.
+    /// Only when idle, and then idle no more if some of the batch is left. Binary packets are left in `out`, with what is
+    /// before them.
     pub(crate) fn write_beside(&mut self, out: &mut VecDeque<Wire>) -> usize {
         let Some(tap) = &self.tap else { return 0 };
-        let mut frames = Vec::new();
+        let (mut frames, mut count) = (Vec::new(), 0);
         for packet in &*out {
             let Wire::Text(text) = packet else { return 0 };
+            if frames.len() >= BATCH_BYTES {
+                break;
+            }
             convo_tap::push_text(text, &mut frames);
+            count += 1;
         }
         let taken = if frames.is_empty() { 0 } else { tap.try_write(&frames) };
         self.rest = Bytes::from(frames).slice(taken..);
         self.dirty = !self.rest.is_empty();
-        out.drain(..).count()
+        out.drain(..count);
+        count
     }
 
     /// Ready when what was written past the library has left. Until then the library may not write, nor read, for it

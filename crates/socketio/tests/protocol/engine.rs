@@ -317,6 +317,20 @@ async fn slow_reader_is_closed_and_costs_one_batch() {
 }
 
 #[tokio::test]
+async fn slow_reader_that_reads_is_not_taken_for_a_silent_one() {
+    let config = Config { ping_interval: millis(200), ping_timeout: millis(1_000), ..Config::default() };
+    let server = Server::start(config).await;
+    let mut socket = server.joined().await;
+    socket.send("42[\"flood\"]").await;
+    // As if each ping stood behind more than can be read in its time.
+    let start = Instant::now();
+    while start.elapsed() < millis(4_000) {
+        socket.text().await;
+        tokio::time::sleep(millis(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn polling_client_that_does_not_poll_is_closed() {
     let config = Config { ping_timeout: millis(300), ..Config::default() };
     let server = Server::start(config).await;
