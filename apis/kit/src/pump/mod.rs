@@ -235,16 +235,19 @@ impl<L: Live> Pump<L> {
         }
     }
 
+    /// Each time the client has taken some, its deadline is new: whoever reads, however slowly, is there.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
         if let Some(Task::Finish(tap, rest)) = self.tasks.front_mut() {
             while !rest.is_empty() {
                 let taken = ready!(tap.poll_write(cx, rest)).map_err(axum::Error::new)?;
+                self.deadline = None;
                 rest.advance(taken);
             }
             self.tasks.pop_front();
         }
         while let Some(Task::Send(_)) = self.tasks.front() {
             ready!(self.socket.poll_ready_unpin(cx))?;
+            self.deadline = None;
             if let Some(Task::Send(message)) = self.tasks.pop_front() {
                 self.socket.start_send_unpin(message)?;
                 self.unflushed = true;
@@ -378,9 +381,10 @@ impl<L: Live> Pump<L> {
                 seq = last.seq;
                 self.stand_in.sent().reach(room, seq);
             }
+            // None of the page is kept while its words are written: that can take its client minutes.
             let words = page
-                .iter()
-                .filter_map(|message| self.live.word_message(message))
+                .into_iter()
+                .filter_map(|message| self.live.word_message(&message))
                 .filter_map(text)
                 .map(Task::Send)
                 .collect();
