@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket as sockets
+import time
 from urllib.parse import quote
 
 import pytest
@@ -237,8 +238,10 @@ async def test_a_slow_reader_costs_bounded_memory(serve):
 SLOW_OF_EACH = 2
 NOW_AND_THEN_SECONDS = 0.5
 LARGE = "x" * 5_000
-# What mailboxes and the database's caches hold; and then 40 MB go by.
-BEFORE_IT_COUNTS, LARGE_MESSAGES = 2_000, 10_000
+# What mailboxes, the first pages of what was missed and the database's caches hold; and then 30 MB go by.
+BEFORE_IT_COUNTS, LARGE_MESSAGES = 4_000, 10_000
+# Longer than a write may make no progress, on every socket.
+WATCHED_SECONDS = 30
 ROOM_FOR_ALL_OF_THEM = 16 << 20
 
 
@@ -299,10 +302,14 @@ async def test_slow_readers_cost_bounded_memory_on_every_socket(serve):
             for mouth in mouths:
                 mouth.events.seen.clear()
 
+    start = time.monotonic()
     await talk(BEFORE_IT_COUNTS)
     before = world.server.resident_bytes()
     await talk(LARGE_MESSAGES - BEFORE_IT_COUNTS)
     grown = world.server.resident_bytes() - before
+    while time.monotonic() - start < WATCHED_SECONDS:
+        await talk(200)
+        await asyncio.sleep(1)
     assert await all_there(), "nobody was cut off meanwhile"
     assert not any(reader.done() for reader in readers)
     for reader, (_, line) in zip(readers, lines, strict=True):

@@ -45,6 +45,11 @@ const PONG: Duration = Duration::from_secs(20);
 /// Of a peer that is gone without a word the system learns by asking, after a minute of silence.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+/// What may wait in the system beyond what its peer has room for. The system's own bound grows to megabytes: what stands in
+/// there is old when it arrives, a ping stands behind it, and of somebody who reads slowly it cannot be told for minutes
+/// that they read.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 64 * 1024;
 /// Between two lines of the log about connections that cannot be accepted.
 const COMPLAINT: Duration = Duration::from_secs(60);
 /// How long connections may take to finish when the server stops.
@@ -126,14 +131,22 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
+        tune(&stream);
         tokio::spawn(connection(stream, peer, tls.as_deref().map(Tls::acceptor), router.clone(), draining.watcher()));
     }
     drop(listener);
     if timeout(DRAIN, draining.shutdown()).await.is_err() {
         tracing::warn!("some connections did not finish in time");
     }
+}
+
+/// A connection is of use without any of these.
+fn tune(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
 }
 
 type Watcher = hyper_util::server::graceful::Watcher;
