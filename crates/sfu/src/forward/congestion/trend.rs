@@ -37,6 +37,9 @@ struct Group {
     first_sent: u64,
     last_sent: u64,
     last_arrived: u64,
+    /// On the way, by two clocks that know nothing of each other: the least of its packets. A packet waits for those that
+    /// left with it, or is kept to be released with those behind it, and neither is a queue that was there before.
+    delay: i64,
 }
 
 #[derive(Debug)]
@@ -82,8 +85,9 @@ impl Trend {
 
     /// To be told in the order of sending. The answer comes with the first packet of the next group.
     pub(super) fn on_arrival(&mut self, sent: u64, arrived: u64) -> Option<Usage> {
+        let begun = Group::new(sent, arrived);
         let Some(group) = &mut self.group else {
-            self.group = Some(Group { first_sent: sent, last_sent: sent, last_arrived: arrived });
+            self.group = Some(begun);
             return None;
         };
         if sent < group.first_sent {
@@ -92,15 +96,16 @@ impl Trend {
         if group.takes(sent, arrived) {
             group.last_sent = group.last_sent.max(sent);
             group.last_arrived = group.last_arrived.max(arrived);
+            group.delay = group.delay.min(begun.delay);
             return None;
         }
         if sent < group.last_sent {
             return None; // Overtaken by what was released together.
         }
-        let full = std::mem::replace(group, Group { first_sent: sent, last_sent: sent, last_arrived: arrived });
+        let full = std::mem::replace(group, begun);
         let before = self.before.replace(full)?;
         let apart = full.last_arrived as i64 - before.last_arrived as i64;
-        let gradient = apart - (full.last_sent - before.last_sent) as i64;
+        let gradient = full.delay - before.delay;
         if gradient.abs() > SILENCE {
             *self = Self { threshold: self.threshold, group: self.group, ..Self::default() };
             return None;
@@ -155,6 +160,10 @@ impl Trend {
 }
 
 impl Group {
+    fn new(sent: u64, arrived: u64) -> Self {
+        Self { first_sent: sent, last_sent: sent, last_arrived: arrived, delay: arrived as i64 - sent as i64 }
+    }
+
     fn takes(&self, sent: u64, arrived: u64) -> bool {
         let (apart_sent, apart) = (sent - self.last_sent.min(sent), arrived as i64 - self.last_arrived as i64);
         let released = apart < RELEASED as i64 && apart < apart_sent as i64;
