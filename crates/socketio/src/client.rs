@@ -145,11 +145,11 @@ impl<A: App> Client<A> {
 
     /// Whether it has nothing under way, and nothing waits to be written.
     pub(crate) fn is_idle(&self) -> bool {
-        self.under_way.is_empty() && !self.has_words()
+        self.under_way.is_empty() && !self.has_output()
     }
 
     /// Whether anything waits to be written.
-    pub(crate) fn has_words(&self) -> bool {
+    pub(crate) fn has_output(&self) -> bool {
         !self.out.is_empty()
     }
 

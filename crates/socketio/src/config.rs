@@ -26,8 +26,8 @@ pub struct Config {
     pub max_under_way: usize,
     /// Time from a pong to the next ping. Default 25 s.
     pub ping_interval: Duration,
-    /// Time within which a ping must be answered, and within which what is written must leave: a
-    /// client that is slower is closed. Default 20 s.
+    /// Time within which a ping must be answered, and within which a batch that is written must leave: a
+    /// client that is slower is closed. While anything waits to be written, the latter alone counts. Default 20 s.
     pub ping_timeout: Duration,
     /// Time within which a WebSocket must take over from polling. Default 10 s.
     pub upgrade_timeout: Duration,

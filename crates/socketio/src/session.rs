@@ -209,7 +209,7 @@ impl<A: App> Session<A> {
 
     /// Whether anything waits for the client to read.
     fn is_writing(&self) -> bool {
-        self.transport.is_writing() || self.client.has_words()
+        self.transport.is_writing() || self.client.has_output()
     }
 
     /// For whoever brings events while the task sleeps: writes what the feeds have. False where the task is to go on.

@@ -46,7 +46,7 @@ const READ_BURST: usize = 32;
 const IDLE_TASKS: usize = 8;
 /// A ping this often, and silence of twice that is a dead connection.
 const PING: Duration = Duration::from_secs(25);
-/// A write that takes longer has nobody at its other end.
+/// A write of which nothing leaves for longer has nobody at its other end.
 const WRITE: Duration = Duration::from_secs(20);
 /// How long the other side may take over its half of the goodbye.
 const GOODBYE: Duration = Duration::from_secs(3);

@@ -2,7 +2,8 @@
 //! 5.2 and 5.4).
 //!
 //! Where the draft's section 5.3 has a Kalman filter this has the slope of a line through the last delays, as libwebrtc
-//! has it since: as good, and no noise has to be guessed.
+//! has it since: as good, and no noise has to be guessed. And where section 5.1 takes the last packet of a group, this takes
+//! the one that was least delayed: the filter tells a larger group from a queue by its size, a slope cannot.
 
 use super::Usage;
 use std::collections::VecDeque;
