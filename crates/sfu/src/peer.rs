@@ -532,6 +532,11 @@ impl Peer {
         [self.uplink.due(), downlink, self.stats_at].into_iter().flatten().fold(self.due, Instant::min)
     }
 
+    /// Whether there are ICE and DTLS.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected && !self.dead
+    }
+
     /// Whether str0m wants to be called.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.due <= now

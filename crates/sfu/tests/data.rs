@@ -319,6 +319,19 @@ fn who_does_not_read_what_is_reliable_is_removed() {
 }
 
 #[test]
+fn what_is_sent_before_a_goodbye_comes_whole() {
+    let (mut world, ann, bob) = meet(85);
+    for number in 0..20 {
+        assert!(world.clients[ann].send("_reliable", &numbered(number, 1_000)));
+    }
+    // Signalling is quicker here than media, and no datagram of these has left.
+    world.signal(ann, Request::Leave(proto::LeaveRequest::default()));
+    world.run(Duration::from_secs(2));
+    assert_eq!(numbers(&world, bob, "_reliable"), (0..20).collect::<Vec<_>>());
+    assert_eq!(world.clients[bob].people["ann"].state(), proto::participant_info::State::Disconnected);
+}
+
+#[test]
 fn a_file_sent_while_one_joins_reaches_them() {
     let mut world = World::new(83);
     let ann = world.enter("ann");

@@ -121,7 +121,8 @@ fn who_goes_is_gone_for_all() {
     let (ann, bob) = (world.enter("ann"), world.enter("bob"));
     world.publish_audio(ann, "mic");
     world.run(Duration::from_secs(1));
-    world.signal(ann, Request::Leave(proto::LeaveRequest::default()));
+    world.leave(ann);
+    world.run(Duration::from_millis(100));
     assert!(world.clients[ann].closed);
     let seen = &world.clients[bob].people["ann"];
     assert_eq!(seen.state, i32::from(State::Disconnected));
@@ -129,6 +130,32 @@ fn who_goes_is_gone_for_all() {
     let before = world.clients[bob].heard.len();
     world.run(Duration::from_secs(1));
     assert!(world.clients[bob].heard.len() - before < 3, "nothing flows any more");
+}
+
+#[test]
+fn who_says_goodbye_makes_room_at_once() {
+    let mut world = World::new(5);
+    let room = proto::CreateRoomRequest { name: "room".into(), max_participants: 2, ..Default::default() };
+    world.ask(Ask::CreateRoom(room)).unwrap();
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.signal(ann, Request::Leave(proto::LeaveRequest::default()));
+    assert!(!world.clients[ann].closed, "she is heard out");
+    assert!(!world.resume(ann), "who said goodbye comes anew");
+    let cid = world.enter("cid");
+    let left = |world: &World, who: &str| {
+        let seen = &world.clients[bob].people[who];
+        (seen.state() == State::Disconnected).then(|| seen.disconnect_reason())
+    };
+    assert_eq!(left(&world, "ann"), Some(proto::DisconnectReason::ClientInitiated));
+    // Nor is it said that somebody else came with the same name.
+    world.signal(cid, Request::Leave(proto::LeaveRequest::default()));
+    let again = world.join("cid");
+    assert_eq!(farewell(&world, cid), Some(proto::DisconnectReason::ClientInitiated));
+    world.until("connected", |w| w.clients[again].connected);
+    // Who does not hang up goes all the same.
+    world.signal(again, Request::Leave(proto::LeaveRequest::default()));
+    world.run(Duration::from_secs(1));
+    assert!(world.clients[again].closed && left(&world, "cid").is_some());
 }
 
 fn rooms(world: &mut World) -> Vec<proto::Room> {
@@ -189,7 +216,7 @@ fn who_is_recorded_is_told_so() {
         let bob = world.join("bob");
         assert!(world.clients[bob].joined.as_ref().unwrap().room.as_ref().unwrap().active_recording);
         assert!(rooms(&mut world)[0].active_recording);
-        world.signal(camera, Request::Leave(proto::LeaveRequest::default()));
+        world.leave(camera);
         world.run(Duration::from_millis(300));
         assert!(!recorded(&world) && !rooms(&mut world)[0].active_recording);
     }

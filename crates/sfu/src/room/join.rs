@@ -12,6 +12,9 @@ const NEGOTIATED_CHANNELS: i32 = 18;
 /// How long the connections of who was removed are left alone before they are hung up: until the client has read why. Its
 /// signalling comes on another way than its media, and a client whose media end first takes that for a failure.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a client that says goodbye is heard, unless its media end before: what it wrote last comes on another way than its
+/// goodbye, and may be behind it.
+const HEARD_OUT: Duration = Duration::from_millis(500);
 /// Who comes in has so long to connect media (LiveKit's join timeout), in milliseconds.
 pub(super) const CONNECTING: i64 = 60_000;
 
@@ -27,12 +30,13 @@ impl Room {
             return self.on_reconnect(connection, join, cx);
         }
         let known = self.identities.get(&join.identity).copied();
-        if known.is_none() && !self.has_place(join.kind, &join.permission) {
+        if known.is_none() && !self.make_place(&join, cx) {
             leave(connection, proto::DisconnectReason::JoinFailure, proto::leave_request::Action::Disconnect, cx);
             return None;
         }
         if let Some(old) = known {
-            self.remove(old, proto::DisconnectReason::DuplicateIdentity, cx);
+            let reason = self.people[old].goodbye.map(|(_, reason)| reason);
+            self.remove(old, reason.unwrap_or(proto::DisconnectReason::DuplicateIdentity), cx);
         }
         let key = self.admit(connection, &join, cx);
         self.greet(key, &join, cx);
@@ -106,6 +110,14 @@ impl Room {
         key
     }
 
+    /// Whether one more may come: who said goodbye goes now if their place is wanted.
+    fn make_place(&mut self, join: &Join, cx: &mut Cx<'_>) -> bool {
+        if !self.has_place(join.kind, &join.permission) {
+            self.let_go(cx.now + HEARD_OUT, cx);
+        }
+        self.has_place(join.kind, &join.permission)
+    }
+
     /// Whether one more may come; who is not counted may.
     pub(super) fn has_place(&self, kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
         let full = self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants;
@@ -161,7 +173,10 @@ impl Room {
         let known = self.identities.get(&join.identity).copied();
         // A copy has no session that could go on.
         let key = known.filter(|key| {
-            self.people[*key].info.sid == join.request.participant_sid && self.pairs.copy_of(*key).is_none()
+            let person = &self.people[*key];
+            person.info.sid == join.request.participant_sid
+                && person.goodbye.is_none()
+                && self.pairs.copy_of(*key).is_none()
         });
         let Some(key) = key else {
             leave(connection, proto::DisconnectReason::StateMismatch, proto::leave_request::Action::Reconnect, cx);
@@ -233,10 +248,36 @@ impl Room {
         self.refresh_pictures(key, cx);
     }
 
-    /// ICE or DTLS ended. The client notices it too, and comes back; media to it ends with its silence.
-    pub(super) fn on_peer_gone(&self, at: PeerRef) {
+    /// ICE or DTLS ended. The client notices it too, and comes back, unless it said goodbye; media to it ends with its silence.
+    pub(super) fn on_peer_gone(&mut self, at: PeerRef, cx: &mut Cx<'_>) {
         let Some(person) = self.people.get(at.participant) else { return };
         tracing::debug!(identity = %person.info.identity, target = ?at.target, "media is gone");
+        if let Some((_, reason)) = person.goodbye.filter(|_| at.target == Target::Publisher) {
+            self.remove(at.participant, reason, cx);
+        }
+    }
+
+    /// The client goes: for good, or to come again with a new session at once.
+    pub(super) fn on_leave(&mut self, key: ParticipantKey, leave: &proto::LeaveRequest, cx: &mut Cx<'_>) {
+        let reason = match leave.reason() {
+            proto::DisconnectReason::UnknownReason => proto::DisconnectReason::ClientInitiated,
+            reason => reason,
+        };
+        let person = &mut self.people[key];
+        match person.publisher.as_ref().is_some_and(Peer::is_connected) {
+            true => person.goodbye = person.goodbye.or(Some((cx.now + HEARD_OUT, reason))),
+            false => self.remove(key, reason, cx),
+        }
+    }
+
+    /// Removes those who said goodbye and are not heard longer than until then.
+    pub(super) fn let_go(&mut self, by: Instant, cx: &mut Cx<'_>) {
+        let goodbye = |person: &Participant| person.goodbye.filter(|(until, _)| *until <= by);
+        let going: Vec<_> =
+            self.people.iter().filter_map(|(key, person)| goodbye(person).map(|(_, why)| (key, why))).collect();
+        for (key, why) in going {
+            self.remove(key, why, cx);
+        }
     }
 
     /// The client is heard again: what is sent to it begins anew.

@@ -132,6 +132,8 @@ pub(crate) struct Participant {
     audience: Arc<audience::Audience>,
     /// Without a connection: gone for good then.
     resume_until: Option<Instant>,
+    /// The client said goodbye: what it sent before is taken until then, and why it goes.
+    goodbye: Option<(Instant, proto::DisconnectReason)>,
     last_signal: Instant,
     data: data::DataState,
     downlink: allocate::Downlink,
@@ -164,6 +166,7 @@ impl Participant {
             negotiation_wanted: false,
             audience: Arc::new(audience::Audience::everybody()),
             resume_until: None,
+            goodbye: None,
             last_signal: now,
             data: data::DataState::default(),
             downlink: allocate::Downlink::default(),
@@ -421,7 +424,7 @@ impl Room {
             PeerEvent::Connected => self.on_connected(at, cx),
             PeerEvent::ChannelOpen(lane) => self.on_channel_open(at, lane, cx),
             PeerEvent::Estimate(bitrate) => self.on_estimate(at.participant, bitrate.as_u64(), cx),
-            PeerEvent::Gone => self.on_peer_gone(at),
+            PeerEvent::Gone => self.on_peer_gone(at, cx),
             PeerEvent::Back => self.on_peer_back(at, cx),
             PeerEvent::Stats(stats) => self.on_stats(at, stats),
         }

@@ -56,15 +56,6 @@ impl Room {
         }
     }
 
-    /// The client goes: for good, or to come again with a new session at once.
-    fn on_leave(&mut self, key: ParticipantKey, leave: &proto::LeaveRequest, cx: &mut Cx<'_>) {
-        let reason = match leave.reason() {
-            proto::DisconnectReason::UnknownReason => proto::DisconnectReason::ClientInitiated,
-            reason => reason,
-        };
-        self.remove(key, reason, cx);
-    }
-
     fn on_update_metadata(&mut self, key: ParticipantKey, update: proto::UpdateParticipantMetadata, cx: &mut Cx<'_>) {
         let id = update.request_id;
         if !self.people[key].permission().can_update_metadata {

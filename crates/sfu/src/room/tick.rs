@@ -53,6 +53,7 @@ impl Room {
             cx.out.push_back(Output::Close { connection });
             self.on_disconnect(key, connection, cx);
         }
+        self.let_go(cx.now, cx);
         let over = |p: &Participant| p.resume_until.is_some_and(|until| cx.now >= until);
         let lost: Vec<_> = self.people.iter().filter(|(_, p)| over(p)).map(|(key, _)| key).collect();
         for key in lost {

@@ -471,6 +471,15 @@ impl Client {
         sent
     }
 
+    /// Ends its media connections.
+    pub fn hang_up(&mut self) {
+        for rtc in [Some(&mut self.rtc), self.subscriber.as_mut()].into_iter().flatten() {
+            rtc.close().expect("it was open");
+            rtc.handle_input(Input::Timeout(self.now)).ok();
+        }
+        self.drain();
+    }
+
     /// As a decoder does that can't go on.
     pub fn want_keyframe(&mut self, mid: Mid) {
         let target = if self.subscriber.is_some() { Target::Subscriber } else { Target::Publisher };

@@ -163,6 +163,12 @@ impl World {
         self.input(Input::Signal { connection, request });
     }
 
+    /// As an SDK leaves: with a word, and without media.
+    pub fn leave(&mut self, name: Name) {
+        self.signal(name, proto::signal_request::Message::Leave(proto::LeaveRequest::default()));
+        self.clients[name].hang_up();
+    }
+
     pub fn ask(&mut self, ask: Ask) -> Result<Answer, Refusal> {
         self.input(Input::Ask { id: AskId(1), ask: Box::new(ask) });
         self.answers.pop().expect("questions are answered at once").1
