@@ -77,9 +77,14 @@ async def participants(person, room):
 
 
 async def until(read, condition):
-    async with asyncio.timeout(SECONDS):
-        while not condition(last := await read()):
-            await asyncio.sleep(0.05)
+    """What is read once the condition holds of it."""
+    last = None
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not condition(last := await read()):
+                await asyncio.sleep(0.05)
+    except TimeoutError as late:
+        raise AssertionError(f"after {SECONDS} s there is {last!r}") from late
     return last
 
 
