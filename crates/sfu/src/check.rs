@@ -44,6 +44,7 @@ fn fault_of_participant(participant: &proto::ParticipantInfo) -> Option<&'static
     match () {
         () if !participant.sid.starts_with("PA_") => Some("a participant's sid"),
         () if participant.identity.is_empty() => Some("a participant's identity"),
+        () if serde_json::to_value(participant).is_err() => Some("what has no name in JSON"),
         () => participant.tracks.iter().find_map(fault_of_track),
     }
 }

@@ -19,6 +19,7 @@ pub mod forward;
 pub mod fuzz;
 mod id;
 pub mod io;
+mod known;
 mod outbox;
 mod peer;
 mod room;

@@ -655,6 +655,59 @@ fn who_never_returns_is_gone() {
     assert!(world.events.iter().any(|e| left(&e.kind)));
 }
 
+/// A client of a newer protocol; and JSON, as webhooks and the server API have it, has no name for what nobody knows.
+#[test]
+fn numbers_that_nobody_knows_are_not_passed_on() {
+    const UNKNOWN: i32 = 99;
+    let mut world = World::new(27);
+    let ann = world.join_with("ann", |join| {
+        let client = join.request.client_info.get_or_insert_default();
+        client.capabilities = vec![UNKNOWN, proto::client_info::Capability::CapPacketTrailer.into()];
+    });
+    world.until("media is connected", |w| w.clients[ann].connected);
+    let bob = world.enter("bob");
+    let Request::AddTrack(mut add) = world.clients[ann].announce_video("cam", 3) else { panic!() };
+    add.layers.push(proto::VideoLayer { quality: UNKNOWN, ..Default::default() });
+    let of_no_type = proto::AddTrackRequest { cid: "other".into(), r#type: UNKNOWN, ..add.clone() };
+    add.simulcast_codecs = vec![
+        proto::SimulcastCodec { codec: "vp8".into(), layers: add.layers.clone(), ..Default::default() },
+        proto::SimulcastCodec { codec: "vp9".into(), layers: add.layers.clone(), ..Default::default() },
+    ];
+    (add.source, add.encryption, add.backup_codec_policy) = (UNKNOWN, UNKNOWN, UNKNOWN);
+    (add.audio_features, add.packet_trailer_features) = (vec![UNKNOWN, 0], vec![UNKNOWN, 1]);
+    world.signal(ann, Request::AddTrack(add));
+    world.offer(ann);
+    world.signal(ann, Request::AddTrack(of_no_type));
+    let refused = world.clients[ann].responses.iter().any(
+        |r| matches!(r, Response::RequestResponse(r) if r.reason() == proto::request_response::Reason::UnsupportedType),
+    );
+    assert!(refused, "of no type");
+    use proto::{data_track_frame_encoding as frame, data_track_schema_encoding as schema};
+    let encoding = proto::DataTrackSchemaEncoding { value: Some(schema::Value::WellKnown(UNKNOWN)) };
+    let request = proto::PublishDataTrackRequest {
+        pub_handle: 1,
+        name: "depth".into(),
+        encryption: UNKNOWN,
+        frame_encoding: Some(proto::DataTrackFrameEncoding { value: Some(frame::Value::WellKnown(UNKNOWN)) }),
+        schema: Some(proto::DataTrackSchemaId { name: "a".into(), encoding: Some(encoding) }),
+    };
+    world.signal(ann, Request::PublishDataTrackRequest(request));
+    world.run(Duration::from_secs(1));
+    let sid = world.sid(ann, "cam");
+    let features = vec![UNKNOWN, 2];
+    world.signal(ann, Request::UpdateAudioTrack(proto::UpdateLocalAudioTrack { track_sid: sid, features }));
+    let told = &world.clients[bob].people["ann"];
+    serde_json::to_value(told).expect("JSON");
+    assert_eq!(told.capabilities, [i32::from(proto::client_info::Capability::CapPacketTrailer)]);
+    let (track, data) = (&told.tracks[0], &told.data_tracks[0]);
+    assert_eq!(track.source, i32::from(proto::TrackSource::Unknown));
+    assert_eq!((&track.audio_features[..], &track.packet_trailer_features[..]), (&[2][..], &[1][..]));
+    assert_eq!(track.codecs.iter().map(|codec| codec.layers.len()).collect::<Vec<_>>(), [3, 3]);
+    // Whatever it is encrypted with, it is not plain.
+    let custom = i32::from(proto::encryption::Type::Custom);
+    assert_eq!((track.encryption, data.encryption), (custom, custom));
+}
+
 #[test]
 fn an_unknown_session_is_told_to_begin_anew() {
     let mut world = World::new(26);

@@ -1,7 +1,7 @@
 //! Data packets (text, streams, RPC: all the same to us) and data tracks.
 
 use super::{signal::Reason, *};
-use crate::peer::Lane;
+use crate::{known, peer::Lane};
 use prost::Message as _;
 use proto::data_packet::Value;
 use std::collections::{BTreeSet, HashSet};
@@ -244,9 +244,10 @@ impl Room {
     pub(super) fn on_publish_data_track(
         &mut self,
         key: ParticipantKey,
-        request: proto::PublishDataTrackRequest,
+        mut request: proto::PublishDataTrackRequest,
         cx: &mut Cx<'_>,
     ) {
+        known::keep_of_data_track(&mut request);
         let own = || self.data_tracks.iter().filter(|t| t.publisher == key);
         let refusal = match () {
             () if !self.people[key].permission().can_publish_data => Some(Reason::NotAllowed),
@@ -255,6 +256,7 @@ impl Room {
             () if own().any(|t| t.info.pub_handle == request.pub_handle) => Some(Reason::DuplicateHandle),
             () if own().any(|t| t.info.name == request.name) => Some(Reason::DuplicateName),
             () if own().count() >= DATA_TRACKS => Some(Reason::LimitExceeded),
+            () if request.encoded_len() > publish::ANNOUNCEMENT => Some(Reason::InvalidRequest),
             () => None,
         };
         if let Some(reason) = refusal {

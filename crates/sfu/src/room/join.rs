@@ -1,7 +1,7 @@
 //! Coming, coming back, and going.
 
 use super::{simulate::Break, *};
-use crate::io::Join;
+use crate::{io::Join, known};
 use std::time::Duration;
 
 /// What clients are told of pings, in seconds.
@@ -55,7 +55,8 @@ impl Room {
     }
 
     fn admit(&mut self, connection: ConnectionId, join: &Join, cx: &mut Cx<'_>) -> ParticipantKey {
-        let client = join.request.client_info.clone().unwrap_or_default();
+        let mut client = join.request.client_info.clone().unwrap_or_default();
+        known::keep::<proto::client_info::Capability>(&mut client.capabilities);
         let mut attributes = join.attributes.clone();
         if join.permission.can_update_metadata {
             attributes.extend(join.request.participant_attributes.clone());
@@ -77,7 +78,7 @@ impl Room {
             kind: join.kind.into(),
             region: cx.config.server.region.clone(),
             client_protocol: client.client_protocol,
-            capabilities: client.capabilities.clone(),
+            capabilities: client.capabilities,
             ..Default::default()
         };
         let single = join.mode == Mode::Single;

@@ -3,6 +3,7 @@
 use super::{signal::Reason, *};
 use crate::{
     forward::Codec,
+    known,
     sdp::{Edit, Line, LineKind},
 };
 use prost::Message as _;
@@ -14,13 +15,11 @@ use str0m::{
 };
 
 /// Bytes of one announcement: everybody in the room is told all of it.
-const ANNOUNCEMENT: usize = 16 << 10;
+pub(super) const ANNOUNCEMENT: usize = 16 << 10;
 /// Tracks announced and not yet offered, a participant.
 pub(super) const PENDING: usize = 20;
 /// Tracks of one participant.
 pub(super) const TRACKS: usize = 60;
-/// Features of a sound's; LiveKit knows seven.
-const FEATURES: usize = 32;
 /// Codecs that a track may be published in besides its first.
 const BACKUPS: usize = 2;
 
@@ -140,7 +139,8 @@ impl Pending {
 }
 
 impl Room {
-    pub(super) fn on_add_track(&mut self, key: ParticipantKey, request: proto::AddTrackRequest, cx: &mut Cx<'_>) {
+    pub(super) fn on_add_track(&mut self, key: ParticipantKey, mut request: proto::AddTrackRequest, cx: &mut Cx<'_>) {
+        known::keep_of_track(&mut request);
         let refused = self.why_not_publish(key, &request);
         let answered = |reason, message: &str| proto::RequestResponse {
             reason: i32::from(reason),
@@ -182,6 +182,9 @@ impl Room {
             () if again => Some((Reason::Queued, "track is already being published")),
             () if person.pending.len() >= PENDING || person.tracks.len() >= TRACKS => {
                 Some((Reason::LimitExceeded, "too many tracks"))
+            }
+            () if TrackType::try_from(request.r#type).is_err() => {
+                Some((Reason::UnsupportedType, "a track is of sound or of pictures"))
             }
             () if request.r#type() == TrackType::Data => {
                 Some((Reason::UnsupportedType, "data tracks have a request of their own"))
@@ -474,7 +477,9 @@ impl Room {
         let found = self.people[key].tracks.iter().copied().find(|t| self.tracks[*t].info.sid == update.track_sid);
         if let Some(track) = found {
             let features: BTreeSet<i32> = update.features.iter().copied().collect();
-            self.tracks[track].info.audio_features = features.into_iter().take(FEATURES).collect();
+            let mut features = features.into_iter().collect();
+            known::keep::<proto::AudioTrackFeature>(&mut features);
+            self.tracks[track].info.audio_features = features;
             self.changed(key, cx);
         }
     }
