@@ -95,6 +95,25 @@ async def test_the_operators_guest_is_seen_and_can_be_removed(ann, room, connect
         await connect(token("robot", room.code))
 
 
+async def test_an_agent_takes_nobodys_place(ann, bob, connect, token):
+    room = await ann.via("platform").create_room(max_participants=1)
+    helper = await connect(token("helper", room.code, agent=True))
+    await until(lambda: participants(ann, room), lambda people: len(people) == 1)
+    await connect(await join(ann, room))
+    # Nor is an agent turned away from a full meeting, as anybody else is.
+    await connect(token("second", room.code, agent=True))
+    people = await until(lambda: participants(ann, room), lambda people: len(people) == 3)
+    assert {person["display_name"] for person in people} == {"Ann", "helper", "second"}, "they are seen"
+    assert (await ann.get(f"/api/v1/meetings/{room.code}"))["current_participant_count"] == 1
+    with pytest.raises(rtc.ConnectError):
+        await connect(token("robot", room.code))
+    refused = await bob.post(f"/api/v1/meetings/{room.code}/join", {"display_name": "Bob"}, 403)
+    assert refused["error_code"] == "MEETING_FULL"
+    await helper.room.local_participant.send_text("Hello", topic="lk.chat")
+    await until(lambda: ann.via("platform").history(room), lambda messages: messages)
+    assert (await ann.post(f"/api/v1/meetings/{room.code}/end"))["total_participants"] == 1
+
+
 async def test_the_operators_guest_changes_names(ann, room, connect, key):
     """The name is the one that was said last, by the operator or by the guest."""
 

@@ -17,7 +17,7 @@ use convo_domain::{
     room::{Room, RoomRef},
 };
 use convo_kit::{app::IceServer, door::bearer, envelope, voice};
-use convo_sfu::Join;
+use convo_sfu::{Join, depends};
 use livekit_protocol::{self as proto, TrackSource, participant_info};
 use std::{borrow::Cow, net::IpAddr};
 
@@ -178,7 +178,7 @@ impl Doors {
         let Some(room) = self.meeting(&visitor.room).await? else { return Ok(()) };
         match visitor.claims().participant() {
             Some(id) => self.app.domain.may_attend(id, RoomRef::Id(room.id)).await.map(drop)?,
-            None => self.app.domain.may_vouch(room.id, &visitor.identity).await?,
+            None => self.app.domain.may_vouch(room.id, &visitor.identity, visitor.assists()).await?,
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Doors {
         let own = visitor.claims().participant();
         let attendance = match own {
             Some(id) => domain.attend_as(id, RoomRef::Id(room.id)).await?,
-            None => domain.vouch(room.id, &visitor.identity, &visitor.claims().name).await?,
+            None => domain.vouch(room.id, &visitor.identity, &visitor.claims().name, visitor.assists()).await?,
         };
         let seated = attendance.participant.clone().filter(Participant::seated);
         let participant = seated.ok_or(Refused(StatusCode::FORBIDDEN, "You are in the waiting room".into()))?;
@@ -244,6 +244,11 @@ impl Visitor {
     /// Nobody sees them: they take no seat.
     fn watches(&self) -> bool {
         self.claims().video.hidden || self.claims().kind() == participant_info::Kind::Egress
+    }
+
+    /// An agent or a recorder, who takes nobody's place.
+    fn assists(&self) -> bool {
+        depends(self.claims().kind(), &self.claims().video.permission())
     }
 }
 

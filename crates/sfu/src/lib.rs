@@ -43,7 +43,7 @@ use peer::{Peer, PeerEvent};
 use room::{Cx, Room};
 pub use room::{
     data::{CHAT_TOPIC, is_chat},
-    meant_source,
+    depends, meant_source,
 };
 use slotmap::SlotMap;
 use std::{

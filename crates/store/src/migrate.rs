@@ -7,12 +7,13 @@ use convo_domain::{
     error::{Error, Result},
 };
 
-const ALL: [(i64, &str); 5] = [
+const ALL: [(i64, &str); 6] = [
     (1, include_str!("../migrations/0001_start.sql")),
     (2, include_str!("../migrations/0002_webhooks.sql")),
     (3, include_str!("../migrations/0003_tokens_of_those_who_left.sql")),
     (4, include_str!("../migrations/0004_departures.sql")),
     (5, include_str!("../migrations/0005_log_in_of_a_participant.sql")),
+    (6, include_str!("../migrations/0006_assistants.sql")),
 ];
 
 /// The words in which the databases differ.

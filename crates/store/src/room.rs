@@ -77,7 +77,7 @@ fn room(row: &dyn Row) -> Result<Room> {
 macro_rules! participant_columns {
     () => {
         "id, room, user_id, identity, display_name, role, presence, joined_at, left_at, video_enabled, \
-         audio_enabled, hand_raised, counted, seat_until, login"
+         audio_enabled, hand_raised, counted, seat_until, login, assists"
     };
 }
 
@@ -98,6 +98,7 @@ fn participant(row: &dyn Row) -> Result<Participant> {
         counted: row.flag(12)?,
         seat_until: row.opt_time(13)?,
         login: row.uuid(14)?.map(LoginId),
+        assists: row.flag(15)?,
     })
 }
 
@@ -324,7 +325,7 @@ impl RoomStore for Tx<'_> {
         const ADD: &str = concat!(
             "INSERT INTO participants (",
             participant_columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
         );
         let values = values![
             &p.id,
@@ -342,6 +343,7 @@ impl RoomStore for Tx<'_> {
             p.counted,
             p.seat_until,
             p.login.as_ref(),
+            p.assists,
         ];
         self.sql.execute(ADD, values).map(drop)
     }
@@ -386,7 +388,7 @@ impl RoomStore for Tx<'_> {
     fn save_participant(&mut self, p: &Participant) -> Result<()> {
         const SAVE: &str = "UPDATE participants SET display_name = ?2, role = ?3, presence = ?4, joined_at = ?5, \
              left_at = ?6, video_enabled = ?7, audio_enabled = ?8, hand_raised = ?9, counted = ?10, \
-             seat_until = ?11 WHERE id = ?1";
+             seat_until = ?11, assists = ?12 WHERE id = ?1";
         let values = values![
             &p.id,
             &p.display_name,
@@ -399,6 +401,7 @@ impl RoomStore for Tx<'_> {
             p.hand_raised,
             p.counted,
             p.seat_until,
+            p.assists,
         ];
         self.sql.execute(SAVE, values).map(drop)
     }
@@ -472,13 +475,13 @@ impl RoomStore for Tx<'_> {
 
     fn live_count(&mut self, id: RoomId) -> Result<i64> {
         const LIVE: &str = "SELECT COUNT(*) FROM participants WHERE room = ?1 AND presence <= 1 AND presence = 1 \
-             AND counted = 1";
+             AND counted = 1 AND assists = 0";
         self.sql.count(LIVE, values![&id])
     }
 
     fn total_participants(&mut self, id: RoomId) -> Result<i64> {
-        const EVER: &str =
-            "SELECT COUNT(DISTINCT COALESCE(user_id, id)) FROM participants WHERE room = ?1 AND counted = 1";
+        const EVER: &str = "SELECT COUNT(DISTINCT COALESCE(user_id, id)) FROM participants WHERE room = ?1 \
+             AND counted = 1 AND assists = 0";
         self.sql.count(EVER, values![&id])
     }
 

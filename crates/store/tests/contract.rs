@@ -207,6 +207,7 @@ fn participant(room: RoomId, user: Option<UserId>) -> Participant {
         audio_enabled: false,
         hand_raised: Some(Timestamp(6)),
         counted: true,
+        assists: false,
         seat_until: Some(Timestamp(100)),
         login: user.map(|user| LoginId(user.0)),
     }
@@ -513,8 +514,16 @@ async fn members_and_participants_come_and_go(w: World) {
     for p in [on_laptop.clone(), on_phone.clone(), guest.clone()] {
         w.write(move |tx| tx.add_participant(&p)).await;
     }
-    assert_eq!(w.read(move |tx| tx.live_count(id)).await, 3);
+    let agent = Participant { assists: true, ..participant(id, None) };
+    let (sent, seen) = (agent.clone(), agent.id);
+    w.write(move |tx| tx.add_participant(&sent)).await;
+    assert_eq!(w.read(move |tx| tx.participant(seen)).await.unwrap(), agent);
+    assert_eq!(w.read(move |tx| tx.live_count(id)).await, 3, "an agent takes nobody's place");
     assert_eq!(w.read(move |tx| tx.total_participants(id)).await, 2, "one person on two devices is one");
+    let gone = Participant { presence: Presence::Gone, assists: false, ..agent };
+    let saved = gone.clone();
+    w.write(move |tx| tx.save_participant(&saved)).await;
+    assert_eq!(w.read(move |tx| tx.participant(seen)).await.unwrap(), gone);
     assert_eq!(w.read(move |tx| tx.present_of(bob.id)).await.len(), 2);
     let identity = guest.identity.clone();
     assert_eq!(w.read(move |tx| tx.participant_by_identity(id, &identity)).await.unwrap(), guest);

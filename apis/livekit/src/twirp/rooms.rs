@@ -9,7 +9,7 @@ use convo_domain::{
     meeting::{control::SelfChange, rules::shown},
     room::Room,
 };
-use convo_sfu::{Answer as Said, Ask, Refusal};
+use convo_sfu::{Answer as Said, Ask, Refusal, depends};
 use livekit_protocol as proto;
 use std::collections::HashMap;
 
@@ -197,7 +197,7 @@ async fn forward(doors: &Doors, call: &Call) -> Answer {
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
-    may_enter(doors, &ask.destination_room, &ask.identity).await?;
+    may_enter(doors, &ask.destination_room, &ask.identity, false).await?;
     doors.media.ask(Ask::ForwardParticipant(ask)).await?;
     call.write(&proto::ForwardParticipantResponse {})
 }
@@ -214,7 +214,8 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
         Said::Participant(mover) => mover,
         other => return Err(unexpected(&other)),
     };
-    may_enter(doors, &ask.destination_room, &ask.identity).await?;
+    let assists = depends(mover.kind(), &mover.permission.clone().unwrap_or_default());
+    may_enter(doors, &ask.destination_room, &ask.identity, assists).await?;
     let now = doors.app.domain.now().seconds();
     let token = doors.keys.sign(&token::passage(&mover, &ask.destination_room, now));
     doors.media.ask(Ask::Move { request: ask, token }).await?;
@@ -222,9 +223,9 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
 }
 
 /// The operator answers for them; but who was removed from a meeting stays out.
-async fn may_enter(doors: &Doors, room: &str, identity: &str) -> Result<(), Fault> {
+async fn may_enter(doors: &Doors, room: &str, identity: &str, assists: bool) -> Result<(), Fault> {
     match doors.meeting(room).await? {
-        Some(meeting) => Ok(doors.app.domain.may_vouch(meeting.id, identity).await?),
+        Some(meeting) => Ok(doors.app.domain.may_vouch(meeting.id, identity, assists).await?),
         None => Ok(()),
     }
 }

@@ -307,7 +307,8 @@ impl Domain {
         let (room, participant, back, taken) = found.await?;
         let participant = participant.ok_or_else(dead)?;
         open(&room)?;
-        if matches!(back, Some(Door::Seat(_))) || (participant.seated() && !participant.counted) {
+        let back = matches!(back, Some(Door::Seat(_)));
+        if !participant.assists && (back || (participant.seated() && !participant.counted)) {
             // Said early, while there is still a status to say it with; the seat is given by `connected`.
             rules::free_seat(&room, taken)?;
         }
@@ -348,14 +349,14 @@ impl Domain {
     /// Seats whom the operator's own token names, by identity: a guest, or whoever has that identity already. The operator
     /// answers for them at the passcode, the lock and the waiting room; who was removed stays out. A guest has the name that the
     /// operator says last, if any; a user has their own.
-    pub async fn vouch(&self, id: RoomId, identity: &str, name: &str) -> Result<Attendance> {
+    pub async fn vouch(&self, id: RoomId, identity: &str, name: &str, assists: bool) -> Result<Attendance> {
         let (identity, now) = (text::bounded("identity", identity, limit::IDENTITY_CHARS)?, self.now());
         let says_a_name = !rules::shown(name, "").is_empty();
         let name = text::name("display_name", &rules::shown(name, &identity))?;
         self.store
             .write(Key::Room(id), move |tx| {
                 let mut room = tx.lock_room(id)?.ok_or_else(Error::meeting_not_found)?;
-                let known = match vouched(tx, &room, &identity)? {
+                let known = match vouched(tx, &room, &identity, assists)? {
                     Some(known) => tx.lock_participant(known.id)?,
                     None => None,
                 };
@@ -372,7 +373,7 @@ impl Domain {
                 }
                 if !participant.seated() {
                     let waited = participant.presence == Presence::Waiting;
-                    participant.counted = false;
+                    (participant.counted, participant.assists) = (false, assists);
                     seat::take(tx, &mut room, &mut participant, now)?;
                     if waited {
                         tx.tell(Tell::Reseat(room.id, participant.id, seat::seat_of(&participant)));
@@ -391,12 +392,12 @@ impl Domain {
     }
 
     /// Whether [`Domain::vouch`] would let them in; changes nothing.
-    pub async fn may_vouch(&self, id: RoomId, identity: &str) -> Result<()> {
+    pub async fn may_vouch(&self, id: RoomId, identity: &str, assists: bool) -> Result<()> {
         let identity = text::bounded("identity", identity, limit::IDENTITY_CHARS)?;
         self.store
             .read(move |tx| {
                 let room = tx.room(&RoomRef::Id(id))?.ok_or_else(Error::meeting_not_found)?;
-                vouched(tx, &room, &identity).map(drop)
+                vouched(tx, &room, &identity, assists).map(drop)
             })
             .await
     }
@@ -637,6 +638,7 @@ fn come_in(
         audio_enabled: wish.audio_enabled,
         hand_raised: None,
         counted: false,
+        assists: false,
         seat_until: None,
     };
     match decision {
@@ -658,7 +660,7 @@ fn come_in(
 }
 
 /// The participant of that identity, if the operator's word lets them in.
-fn vouched(tx: &mut dyn Tx, room: &Room, identity: &str) -> Result<Option<Participant>> {
+fn vouched(tx: &mut dyn Tx, room: &Room, identity: &str, assists: bool) -> Result<Option<Participant>> {
     open(room)?;
     let known = tx.participant_by_identity(room.id, identity)?;
     let removed_account = match known.as_ref().and_then(|p| p.user) {
@@ -668,7 +670,7 @@ fn vouched(tx: &mut dyn Tx, room: &Room, identity: &str) -> Result<Option<Partic
     if removed_account || known.as_ref().is_some_and(|p| p.presence == Presence::Removed) {
         return Err(Error::forbidden("You were removed from this meeting"));
     }
-    if !known.as_ref().is_some_and(Participant::seated) {
+    if !assists && !known.as_ref().is_some_and(Participant::seated) {
         rules::free_seat(room, tx.live_count(room.id)?)?;
     }
     Ok(known)
@@ -691,6 +693,7 @@ fn guest(room: &Room, identity: String, display_name: String, now: Timestamp) ->
         audio_enabled: false,
         hand_raised: None,
         counted: false,
+        assists: false,
         seat_until: None,
     }
 }

@@ -34,6 +34,8 @@ pub struct Participant {
     pub hand_raised: Option<Timestamp>,
     /// Was connected at least once, or is an account: counts in totals.
     pub counted: bool,
+    /// An agent or a recorder that an operator sends: it takes nobody's place and is in no total.
+    pub assists: bool,
     /// Until when the seat is kept without a connection; `None`: connected now.
     pub seat_until: Option<Timestamp>,
 }

@@ -30,7 +30,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Gives the participant a seat: counts it, starts the meeting, makes the account a member.
 pub(crate) fn take(tx: &mut dyn Tx, room: &mut Room, participant: &mut Participant, now: Timestamp) -> Result<()> {
-    rules::free_seat(room, tx.live_count(room.id)?)?;
+    if !participant.assists {
+        rules::free_seat(room, tx.live_count(room.id)?)?;
+    }
     participant.presence = Presence::Joined;
     participant.joined_at = now;
     participant.left_at = None;
@@ -155,7 +157,7 @@ impl Domain {
                 let here = tx.lock_participant(id)?.filter(|p| p.presence.present());
                 let Some(mut participant) = here else { return Ok(None) };
                 let first = takes_seat(&participant);
-                if first {
+                if first && !participant.assists {
                     // A guest takes the seat only now; it may be gone.
                     let head = tx.lock_room(room)?.ok_or_else(Error::meeting_not_found)?;
                     rules::free_seat(&head, tx.live_count(room)?)?;

@@ -207,7 +207,7 @@ impl Participant {
 }
 
 /// Whether one is here on account of the others: an agent or a recorder keeps no room open and takes nobody's place.
-fn depends(kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
+pub fn depends(kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
     use participant_info::Kind::{Agent, Egress};
     matches!(kind, Agent | Egress) || may.agent || may.recorder
 }

@@ -15,12 +15,13 @@ use std::{path::PathBuf, sync::Arc};
 use uuid::Uuid;
 
 /// The migrations in their order: a release more, a line more.
-const TEXTS: [&str; 5] = [
+const TEXTS: [&str; 6] = [
     include_str!("../../migrations/0001_start.sql"),
     include_str!("../../migrations/0002_webhooks.sql"),
     include_str!("../../migrations/0003_tokens_of_those_who_left.sql"),
     include_str!("../../migrations/0004_departures.sql"),
     include_str!("../../migrations/0005_log_in_of_a_participant.sql"),
+    include_str!("../../migrations/0006_assistants.sql"),
 ];
 
 const HISTORY: &str = "CREATE TABLE migrations (version BIGINT PRIMARY KEY, at BIGINT NOT NULL)";
