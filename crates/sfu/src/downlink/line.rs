@@ -2,10 +2,15 @@
 
 use super::packet::Packet;
 use crate::rtp::Ids;
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 use str0m::media::Mid;
 
-/// Packets that can still be sent again: a second of video at 5 Mbit/s. What comes later, nobody waits for. A power of two.
+/// How long a packet can be sent again, and how many can: a second of video at 5 Mbit/s. What comes later, nobody waits for; and
+/// memory that is soon used again is still in the processor's cache.
+const KEPT_FOR: Duration = Duration::from_secs(1);
 const KEPT: usize = 512;
 /// The same packet is not sent again sooner: the request may have crossed it. No less than this, and a round trip.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -22,8 +27,8 @@ pub(super) struct Line {
     pub(super) rtx: Option<Rtx>,
     pub(super) cname: String,
     pub(super) sent: Option<Sent>,
-    /// By sequence number; none before the first.
-    kept: Vec<Option<Kept>>,
+    /// By sequence number, the lowest first.
+    kept: VecDeque<Kept>,
 }
 
 #[derive(Debug)]
@@ -53,7 +58,7 @@ struct Kept {
 impl Line {
     pub(super) fn new(mid: Mid, ids: Ids, ssrc: u32, rtx: Option<u32>, cname: String) -> Self {
         let rtx = rtx.map(|ssrc| Rtx { ssrc, seq: 1, pt: None });
-        Self { mid, ids, ssrc, rtx, cname, sent: None, kept: vec![] }
+        Self { mid, ids, ssrc, rtx, cname, sent: None, kept: VecDeque::new() }
     }
 
     /// Counts a packet that is sent now for the first time.
@@ -68,18 +73,29 @@ impl Line {
     pub(super) fn keep(&mut self, packet: Packet) {
         let (Some(rtx), Some(pt)) = (&mut self.rtx, packet.resend) else { return };
         rtx.pt = Some(pt);
-        if self.kept.is_empty() {
-            self.kept.resize_with(KEPT, || None);
+        if self.kept.len() >= KEPT {
+            self.kept.pop_front();
         }
-        let slot = packet.seq as usize % KEPT;
-        self.kept[slot] = Some(Kept { packet, again: None });
+        while self.kept.pop_front_if(|old| packet.captured > old.packet.captured + KEPT_FOR).is_some() {}
+        let place = match self.kept.back().is_none_or(|last| last.packet.seq < packet.seq) {
+            true => self.kept.len(),
+            false => self.kept.partition_point(|kept| kept.packet.seq < packet.seq),
+        };
+        self.kept.insert(place, Kept { packet, again: None });
+    }
+
+    /// Where the packet of that number is, of which a request says the lower bits.
+    fn place(&self, seq: u16) -> Option<usize> {
+        let last = self.kept.back()?.packet.seq;
+        let seq = last.checked_sub(u64::from((last as u16).wrapping_sub(seq)))?;
+        self.kept.binary_search_by_key(&seq, |kept| kept.packet.seq).ok()
     }
 
     /// Bytes of a payload that is to be sent again; none, if it is not there or was just asked for.
     pub(super) fn ask_again(&mut self, now: Instant, seq: u16, rtt: Duration) -> Option<usize> {
-        let kept = self.kept.get_mut(usize::from(seq) % KEPT)?.as_mut()?;
-        let due = kept.again.is_none_or(|at| now >= at + rtt.max(AGAIN));
-        if kept.packet.seq as u16 != seq || !due {
+        let place = self.place(seq)?;
+        let kept = &mut self.kept[place];
+        if kept.again.is_some_and(|at| now < at + rtt.max(AGAIN)) {
             return None;
         }
         kept.again = Some(now);
@@ -87,14 +103,13 @@ impl Line {
     }
 
     pub(super) fn kept(&self, seq: u16) -> Option<&Packet> {
-        let kept = self.kept.get(usize::from(seq) % KEPT)?.as_ref()?;
-        (kept.packet.seq as u16 == seq).then_some(&kept.packet)
+        self.place(seq).map(|place| &self.kept[place].packet)
     }
 
     /// Nobody asks for what was sent long ago: a line that is not used holds nothing.
     pub(super) fn tidy(&mut self, now: Instant) {
         if self.sent.is_some_and(|sent| now > sent.captured + LONGEST) {
-            self.kept = vec![];
+            self.kept = VecDeque::new();
         }
     }
 }
@@ -140,8 +155,22 @@ mod tests {
         assert_eq!(line.ask_again(now + rtt, 10, rtt), Some(100));
         let oldest = (upto - KEPT as u64 + 1) as u16;
         assert_eq!(line.ask_again(now, oldest, rtt), Some(100));
-        assert_eq!(line.ask_again(now, oldest - 1, rtt), None, "its place is another's");
+        assert_eq!(line.ask_again(now, oldest - 1, rtt), None, "there are that many");
         assert_eq!(line.ask_again(now, 11, rtt), None, "it was not sent yet");
+    }
+
+    #[test]
+    fn what_is_old_is_kept_no_longer_and_order_does_not_matter() {
+        let (start, rtt) = (Instant::now(), Duration::ZERO);
+        let mut line = line(Some(2), 0, start);
+        for seq in [1, 2, 5, 3, 6, 4] {
+            line.keep(packet(seq, start + KEPT_FOR.mul_f64(seq as f64 / 4.0)));
+        }
+        let kept = |line: &Line| (0..9).filter(|seq| line.kept(*seq).is_some()).collect::<Vec<_>>();
+        assert_eq!(kept(&line), [2, 3, 4, 5, 6]);
+        assert_eq!([2, 4, 7].map(|seq| line.ask_again(start, seq, rtt)), [Some(100), Some(100), None]);
+        line.keep(packet(7, start + KEPT_FOR * 4));
+        assert_eq!(kept(&line), [7]);
     }
 
     #[test]
