@@ -105,13 +105,27 @@ async def test_an_agent_takes_nobodys_place(ann, bob, connect, token):
     people = await until(lambda: participants(ann, room), lambda people: len(people) == 3)
     assert {person["display_name"] for person in people} == {"Ann", "helper", "second"}, "they are seen"
     assert (await ann.get(f"/api/v1/meetings/{room.code}"))["current_participant_count"] == 1
-    with pytest.raises(rtc.ConnectError):
-        await connect(token("robot", room.code))
+    for identity in ("robot", "helper"):
+        # Nor does it help to be known as an agent.
+        with pytest.raises(rtc.ConnectError):
+            await connect(token(identity, room.code))
     refused = await bob.post(f"/api/v1/meetings/{room.code}/join", {"display_name": "Bob"}, 403)
     assert refused["error_code"] == "MEETING_FULL"
     await helper.room.local_participant.send_text("Hello", topic="lk.chat")
     await until(lambda: ann.via("platform").history(room), lambda messages: messages)
     assert (await ann.post(f"/api/v1/meetings/{room.code}/end"))["total_participants"] == 1
+
+
+async def test_an_agent_that_is_made_ready_begins_no_meeting(ann, bob, connect, token):
+    room = await ann.via("platform").create_room(allow_join_before_host=False)
+    await connect(token("helper", room.code, agent=True))
+    path = f"/api/v1/meetings/{room.code}"
+    await until(lambda: participants(ann, room), lambda people: len(people) == 1)
+    assert (await ann.get(path))["status"] == "scheduled"
+    refused = await bob.post(f"{path}/join", {"display_name": "Bob"}, 403)
+    assert refused["error_code"] == "MEETING_NOT_STARTED"
+    await connect(await join(ann, room))
+    assert (await ann.get(path))["status"] == "active"
 
 
 async def test_the_operators_guest_changes_names(ann, room, connect, key):

@@ -108,11 +108,13 @@ impl Attendee {
         Ok(Some(attendee))
     }
 
-    /// What happened before the session listened was told to nobody.
+    /// What happened before the session listened was told to nobody: their last session's end may have taken the seat.
     async fn look_again(&mut self) -> Result<()> {
         let Some(me) = &mut self.me else { return Ok(()) };
         let by = RoomRef::Id(self.room.id);
-        (self.room, me.participant) = self.host.app.domain.may_attend(me.participant.id, by).await?;
+        let now = self.host.app.domain.attend_as(me.participant.id, by).await?;
+        self.room = now.room;
+        me.participant = now.participant.unwrap_or_else(|| me.participant.clone());
         self.show().await;
         Ok(())
     }

@@ -589,7 +589,12 @@ impl Peer {
                 self.stats_at = Some(self.now + STATS);
                 PeerEvent::Connected
             }
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => PeerEvent::Gone,
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => PeerEvent::Gone,
+            // For good, unlike ICE.
+            Event::Closed => {
+                self.dead = true;
+                PeerEvent::Gone
+            }
             Event::ChannelOpen(id, label) => match Lane::of(&label) {
                 Some(lane) => {
                     self.channels[lane as usize] = Some(id);

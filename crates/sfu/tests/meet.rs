@@ -132,6 +132,18 @@ fn who_goes_is_gone_for_all() {
     assert!(world.clients[bob].heard.len() - before < 3, "nothing flows any more");
 }
 
+/// UDP may be quicker than TLS.
+#[test]
+fn who_hangs_up_before_the_goodbye_is_heard_is_gone_with_it() {
+    let mut world = World::new(4);
+    let (ann, _bob) = (world.enter("ann"), world.enter("bob"));
+    world.clients[ann].hang_up();
+    world.run(Duration::from_millis(100));
+    assert!(!world.clients[ann].closed);
+    world.signal(ann, Request::Leave(proto::LeaveRequest::default()));
+    assert!(world.clients[ann].closed);
+}
+
 #[test]
 fn who_says_goodbye_makes_room_at_once() {
     let mut world = World::new(5);

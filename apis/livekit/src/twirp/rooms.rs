@@ -197,7 +197,8 @@ async fn forward(doors: &Doors, call: &Call) -> Answer {
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
-    may_enter(doors, &ask.destination_room, &ask.identity, false).await?;
+    let assists = doors.participant(&ask.room, &ask.identity).await?.1;
+    may_enter(doors, &ask.destination_room, &ask.identity, assists).await?;
     doors.media.ask(Ask::ForwardParticipant(ask)).await?;
     call.write(&proto::ForwardParticipantResponse {})
 }
@@ -208,13 +209,7 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
-    let whom =
-        proto::RoomParticipantIdentity { room: ask.room.clone(), identity: ask.identity.clone(), ..Default::default() };
-    let mover = match doors.media.ask(Ask::GetParticipant(whom)).await? {
-        Said::Participant(mover) => mover,
-        other => return Err(unexpected(&other)),
-    };
-    let assists = depends(mover.kind(), &mover.permission.clone().unwrap_or_default());
+    let (mover, assists) = doors.participant(&ask.room, &ask.identity).await?;
     may_enter(doors, &ask.destination_room, &ask.identity, assists).await?;
     let now = doors.app.domain.now().seconds();
     let token = doors.keys.sign(&token::passage(&mover, &ask.destination_room, now));
@@ -231,6 +226,19 @@ async fn may_enter(doors: &Doors, room: &str, identity: &str, assists: bool) -> 
 }
 
 impl Doors {
+    /// Who has the identity in the media room, and whether they are an agent or a recorder.
+    async fn participant(&self, room: &str, identity: &str) -> Result<(proto::ParticipantInfo, bool), Fault> {
+        let whom =
+            proto::RoomParticipantIdentity { room: room.into(), identity: identity.into(), ..Default::default() };
+        match self.media.ask(Ask::GetParticipant(whom)).await? {
+            Said::Participant(who) => {
+                let assists = depends(who.kind(), &who.permission.clone().unwrap_or_default());
+                Ok((*who, assists))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// A meeting's media room has its code for a name; its id names it too.
     pub(crate) async fn media_name(&self, name: String) -> Result<String, Fault> {
         match RoomId::parse(&name) {

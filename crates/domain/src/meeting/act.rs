@@ -371,9 +371,10 @@ impl Domain {
                 if participant.seated() && participant.counted && renamed {
                     tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(participant.clone())));
                 }
+                participant.assists = assists && participant.user.is_none();
                 if !participant.seated() {
                     let waited = participant.presence == Presence::Waiting;
-                    (participant.counted, participant.assists) = (false, assists);
+                    participant.counted = false;
                     seat::take(tx, &mut room, &mut participant, now)?;
                     if waited {
                         tx.tell(Tell::Reseat(room.id, participant.id, seat::seat_of(&participant)));
@@ -670,7 +671,8 @@ fn vouched(tx: &mut dyn Tx, room: &Room, identity: &str, assists: bool) -> Resul
     if removed_account || known.as_ref().is_some_and(|p| p.presence == Presence::Removed) {
         return Err(Error::forbidden("You were removed from this meeting"));
     }
-    if !assists && !known.as_ref().is_some_and(Participant::seated) {
+    let has_place = known.as_ref().is_some_and(|known| known.seated() && !known.assists);
+    if !assists && !has_place {
         rules::free_seat(room, tx.live_count(room.id)?)?;
     }
     Ok(known)

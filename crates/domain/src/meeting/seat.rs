@@ -37,7 +37,8 @@ pub(crate) fn take(tx: &mut dyn Tx, room: &mut Room, participant: &mut Participa
     participant.joined_at = now;
     participant.left_at = None;
     participant.seat_until = Some(now + SEAT);
-    if room.status == Status::Scheduled {
+    // An agent that is made ready beforehand begins nothing.
+    if room.status == Status::Scheduled && !participant.assists {
         room.status = Status::Active;
         room.actual_start = Some(now);
         room.updated_at = now;
@@ -186,12 +187,12 @@ impl Domain {
     }
 
     async fn give_up(&self, room: RoomId, id: ParticipantId, goodbye: bool) -> Result<()> {
-        let now = self.now();
+        let (bus, now) = (self.bus.clone(), self.now());
         self.store
             .write(Key::Room(room), move |tx| {
-                let Some(mut participant) = tx.lock_participant(id)?.filter(|p| p.presence.present()) else {
-                    return Ok(());
-                };
+                let here = tx.lock_participant(id)?.filter(|p| p.presence.present());
+                // Asked again: they may have come back meanwhile.
+                let Some(mut participant) = here.filter(|_| bus.connections(room, id) == 0) else { return Ok(()) };
                 if goodbye {
                     return vacate(tx, participant, Presence::Left, now);
                 }

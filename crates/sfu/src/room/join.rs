@@ -30,7 +30,7 @@ impl Room {
             return self.on_reconnect(connection, join, cx);
         }
         let known = self.identities.get(&join.identity).copied();
-        if known.is_none() && !self.make_place(&join, cx) {
+        if known.is_none() && !self.make_place(join.kind, &join.permission, cx) {
             leave(connection, proto::DisconnectReason::JoinFailure, proto::leave_request::Action::Disconnect, cx);
             return None;
         }
@@ -112,15 +112,20 @@ impl Room {
     }
 
     /// Whether one more may come: who said goodbye goes now if their place is wanted.
-    fn make_place(&mut self, join: &Join, cx: &mut Cx<'_>) -> bool {
-        if !self.has_place(join.kind, &join.permission) {
+    pub(super) fn make_place(
+        &mut self,
+        kind: participant_info::Kind,
+        may: &proto::ParticipantPermission,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        if !self.has_place(kind, may) {
             self.let_go(cx.now + HEARD_OUT, cx);
         }
-        self.has_place(join.kind, &join.permission)
+        self.has_place(kind, may)
     }
 
     /// Whether one more may come; who is not counted may.
-    pub(super) fn has_place(&self, kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
+    fn has_place(&self, kind: participant_info::Kind, may: &proto::ParticipantPermission) -> bool {
         let full = self.info.max_participants > 0 && self.info.num_participants >= self.info.max_participants;
         !full || may.hidden || depends(kind, may)
     }

@@ -340,11 +340,14 @@ impl Room {
 
     /// A copy comes.
     fn show(&mut self, ends: Ends, origin: Origin, cx: &mut Cx<'_>) -> Result<(), Refusal> {
-        if self.identities.contains_key(&origin.info.identity) {
-            return Err(Refusal::FailedPrecondition("a participant of this identity is in the destination room"));
+        if let Some(known) = self.identities.get(&origin.info.identity).copied() {
+            let Some((_, reason)) = self.people[known].goodbye else {
+                return Err(Refusal::FailedPrecondition("a participant of this identity is in the destination room"));
+            };
+            self.remove(known, reason, cx);
         }
         let may = origin.info.permission.clone().unwrap_or_default();
-        if !self.has_place(origin.info.kind(), &may) {
+        if !self.make_place(origin.info.kind(), &may, cx) {
             return Err(Refusal::FailedPrecondition("the destination room is full"));
         }
         let permission = proto::ParticipantPermission { can_subscribe: false, can_publish_data: false, ..may };
