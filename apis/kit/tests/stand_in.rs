@@ -1,5 +1,5 @@
 //! A pump that sleeps: whoever has an event for its client writes it, as far as the client reads. And stories: a reader of any
-//! speed, whatever comes when, is sent every message once.
+//! speed, whatever comes when, is sent every message once. And time: who reads stays, who is silent does not.
 
 use axum::{
     Router,
@@ -26,6 +26,7 @@ use convo_tap::{Tap, Tapped};
 use futures_util::future::BoxFuture;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
+    future::pending,
     io,
     net::SocketAddr,
     sync::{
@@ -35,15 +36,21 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpSocket, TcpStream},
     task::yield_now,
+    time::Instant,
 };
 
 /// Far less than what the tests say, so that a client that does not read soon fills it.
 const SOCKET_BYTES: u32 = 4 * 1024;
 /// Characters of a long message: some of them fill a socket, and none ends where it is full.
 const LONG: usize = 1_500;
+/// Messages of this length, a second each, make a line of the slow kind.
+const LONGER: usize = 8_000;
+const PING: u8 = 0x89;
+/// Under the mask that changes nothing.
+const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 /// The number of a message that there are no words for.
 const UNSPEAKABLE: i64 = 1_000_000;
 
@@ -133,12 +140,37 @@ impl Listener for Plain {
     }
 }
 
+/// Accepts the one connection that there is, in memory: its time is the test's.
+struct InMemory(Option<DuplexStream>);
+
+impl Listener for InMemory {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (DuplexStream, ()) {
+        match self.0.take() {
+            Some(stream) => (stream, ()),
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[derive(Clone)]
-struct Door(Tap);
+struct Door(Option<Tap>);
 
 impl Connected<IncomingStream<'_, Plain>> for Door {
     fn connect_info(stream: IncomingStream<'_, Plain>) -> Self {
-        Self(stream.io().tap())
+        Self(Some(stream.io().tap()))
+    }
+}
+
+impl Connected<IncomingStream<'_, InMemory>> for Door {
+    fn connect_info(_: IncomingStream<'_, InMemory>) -> Self {
+        Self(None)
     }
 }
 
@@ -147,31 +179,64 @@ async fn door(
     State(client): State<Arc<Client>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, WebSocketUpgradeRejection> {
-    Ok(pump::sized(upgrade?).on_upgrade(move |socket| pump::run(socket, Some(tap), client)))
+    Ok(pump::sized(upgrade?).on_upgrade(move |socket| pump::run(socket, tap, client)))
 }
 
 /// The server's end of a client, and the client's own.
-struct Pair {
+struct Pair<S = TcpStream> {
     room: RoomId,
     mailbox: Arc<Mailbox>,
     stored: Arc<AtomicI64>,
-    stream: TcpStream,
+    stream: S,
 }
 
 impl Pair {
     /// A client whose pump sleeps.
     async fn connected(length: usize, stored: i64) -> Self {
+        let listener = small().listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::over(length, stored, Plain(listener), small().connect(address).await.unwrap()).await
+    }
+}
+
+impl Pair<DuplexStream> {
+    async fn in_memory(length: usize, stored: i64) -> Self {
+        let (client, server) = tokio::io::duplex(SOCKET_BYTES as usize);
+        Self::over(length, stored, InMemory(Some(server)), client).await
+    }
+
+    /// Frames of a client that reads one each second, as they are: the numbers of `count` messages. Pings are answered.
+    async fn hear_slowly(&mut self, count: usize) -> Vec<i64> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            match self.frame().await {
+                (0x81, text) => heard.push(String::from_utf8(text).unwrap().parse().unwrap()),
+                (first, _) => {
+                    assert_eq!(first, PING);
+                    self.stream.write_all(&PONG).await.unwrap();
+                }
+            }
+        }
+        heard
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Pair<S> {
+    async fn over<L>(length: usize, stored: i64, listener: L, stream: S) -> Self
+    where
+        L: Listener,
+        L::Addr: std::fmt::Debug,
+        Door: for<'a> Connected<IncomingStream<'a, L>>,
+    {
         let (mailbox, room) = (Arc::new(Mailbox::default()), RoomId::new());
         let session = Session::new(1, mailbox.clone(), Arc::new(|_| {}));
         let stored = Arc::new(AtomicI64::new(stored));
         let client = Arc::new(Client { session, room, length, stored: stored.clone() });
-        let listener = small().listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", any(door)).with_state(client.clone());
+        let router = Router::new().route("/", any(door)).with_state(client);
         let service = router.into_make_service_with_connect_info::<Door>();
-        tokio::spawn(async move { axum::serve(Plain(listener), service).await });
-        let stream = small().connect(address).await.unwrap();
-        let mut pair = Self { room: client.room, mailbox, stored, stream };
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let mut pair = Self { room, mailbox, stored, stream };
         pair.upgrade().await;
         pair.greet().await;
         pair
@@ -380,6 +445,41 @@ async fn who_breaks_is_told_to_come_again_and_breaks_nobody_else() {
     other.tell([1]);
     assert_eq!(broken.frame().await, (0x88, [&1011_u16.to_be_bytes()[..], b"internal error"].concat()));
     assert_eq!(other.hear(7).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_slowly_stays_though_no_ping_gets_through() {
+    let (missed, all) = (limit::CATCH_UP, limit::CATCH_UP + 128);
+    let mut slow = Pair::in_memory(LONGER, missed).await;
+    slow.say("resume 0").await;
+    assert_eq!(slow.hear_slowly(missed as usize).await, (1..=missed).collect::<Vec<_>>());
+    slow.tell(missed + 1..=all);
+    assert_eq!(slow.hear_slowly((all - missed) as usize).await, (missed + 1..=all).collect::<Vec<_>>());
+    // It is asked whether it is there, now that this can reach it.
+    assert_eq!(slow.frame().await.0, PING);
+    slow.stream.write_all(&PONG).await.unwrap();
+    slow.greet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_answers_no_ping_is_not_kept() {
+    let mut silent = Pair::in_memory(LONGER, limit::CATCH_UP).await;
+    silent.say("resume 0").await;
+    silent.hear_slowly(limit::CATCH_UP as usize).await;
+    let fell_silent = Instant::now();
+    let mut pings = Vec::new();
+    silent.stream.read_to_end(&mut pings).await.unwrap();
+    assert!(pings.starts_with(&[PING, 0]) && fell_silent.elapsed().as_secs() <= 100, "{:?}", fell_silent.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_nothing_is_not_kept() {
+    let mut stuck = Pair::in_memory(LONGER, limit::CATCH_UP).await;
+    stuck.say("resume 0").await;
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    let mut taken = Vec::new();
+    stuck.stream.read_to_end(&mut taken).await.unwrap();
+    assert!(taken.len() < 2 * LONGER, "{}", taken.len());
 }
 
 /// Messages of a room whose numbers up to `before` were there before the client was.

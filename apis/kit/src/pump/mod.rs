@@ -160,11 +160,26 @@ struct Pump<L> {
     under_way: FuturesUnordered<BoxFuture<'static, Vec<Reply>>>,
     waiting: Option<BoxFuture<'static, Vec<Reply>>>,
     ping: Interval,
-    heard: Instant,
-    /// Something was written that has not left yet,
+    /// Something was written that has not left yet.
     unflushed: bool,
-    /// and must have by then.
+    life: Life,
+}
+
+/// What is known of whether the client is there.
+struct Life {
+    heard: Instant,
+    /// What waits for the client must have moved by then.
     deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Life {
+    /// Some of what waited has left. Whoever reads, however slowly, is there: their deadline is new, and as they could not
+    /// be asked meanwhile, for a ping stands behind what waits, they have been silent from now on only.
+    fn has_taken(&mut self) {
+        if self.deadline.take().is_some() {
+            self.heard = Instant::now();
+        }
+    }
 }
 
 impl<L: Live> Pump<L> {
@@ -179,9 +194,8 @@ impl<L: Live> Pump<L> {
             under_way: FuturesUnordered::new(),
             waiting: None,
             ping,
-            heard: Instant::now(),
             unflushed: false,
-            deadline: None,
+            life: Life { heard: Instant::now(), deadline: None },
         }
     }
 
@@ -225,29 +239,28 @@ impl<L: Live> Pump<L> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         match self.poll_flush(cx) {
             Poll::Ready(done) => {
-                self.deadline = None;
+                self.life.has_taken();
                 Poll::Ready(done.map_err(|_| End::Lost))
             }
             Poll::Pending => {
-                let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(WRITE)));
+                let deadline = self.life.deadline.get_or_insert_with(|| Box::pin(sleep(WRITE)));
                 deadline.as_mut().poll(cx).map(|()| Err(End::Lost))
             }
         }
     }
 
-    /// Each time the client has taken some, its deadline is new: whoever reads, however slowly, is there.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), axum::Error>> {
         if let Some(Task::Finish(tap, rest)) = self.tasks.front_mut() {
             while !rest.is_empty() {
                 let taken = ready!(tap.poll_write(cx, rest)).map_err(axum::Error::new)?;
-                self.deadline = None;
+                self.life.has_taken();
                 rest.advance(taken);
             }
             self.tasks.pop_front();
         }
         while let Some(Task::Send(_)) = self.tasks.front() {
             ready!(self.socket.poll_ready_unpin(cx))?;
-            self.deadline = None;
+            self.life.has_taken();
             if let Some(Task::Send(message)) = self.tasks.pop_front() {
                 self.socket.start_send_unpin(message)?;
                 self.unflushed = true;
@@ -289,7 +302,7 @@ impl<L: Live> Pump<L> {
                 return Ok(count > 0);
             }
             let Poll::Ready(frame) = self.socket.poll_next_unpin(cx) else { return Ok(count > 0) };
-            self.heard = Instant::now();
+            self.life.heard = Instant::now();
             self.frame(frame, cx)?;
         }
         Ok(true)
@@ -339,7 +352,7 @@ impl<L: Live> Pump<L> {
         if self.ping.poll_tick(cx).is_pending() {
             return Ok(false);
         }
-        if self.heard.elapsed() > PING * 2 + PING / 2 {
+        if self.life.heard.elapsed() > PING * 2 + PING / 2 {
             return Err(End::Lost);
         }
         self.tasks.push_back(Task::Send(Message::Ping(Bytes::new())));
