@@ -1,5 +1,6 @@
 //! The listener: TCP, TLS by certificate files, HTTP/1.1 with upgrades and HTTP/2, and draining.
 
+use crate::unread::Unread;
 use anyhow::{Context, Result};
 use axum::{Router, extract::ConnectInfo};
 use bytes::Bytes;
@@ -156,9 +157,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor
         None => {
             let stream = Tapped::new(stream);
             let tap = stream.tap();
-            http(stream, peer, Some(tap), router, watcher).await;
+            http(Unread::new(stream), peer, Some(tap), router, watcher).await;
         }
-        Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Some(tls) => match timeout(HANDSHAKE, tls.accept(Unread::new(stream))).await {
             Ok(Ok(stream)) => http(stream, peer, None, router, watcher).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -257,13 +258,31 @@ async fn throw_away(mut body: Incoming) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use crate::unread::UNREAD;
+    use axum::{
+        extract::ws::{Message, WebSocketUpgrade},
+        routing::get,
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        time::sleep,
+    };
 
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
     /// `GET /` on stream 1, in words of HPACK's static table.
     const GET: &[u8] = &[0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84];
     const PING: u8 = 6;
+    const GET_MUCH: &[u8] = b"GET /much HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    const GET_SOCKET: &[u8] = b"GET /socket HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    /// Bytes of a large answer.
+    const MUCH: usize = 1 << 20;
+
+    /// A socket that says much and then is gone, without a clock of its own.
+    async fn socket(upgrade: WebSocketUpgrade) -> axum::response::Response {
+        upgrade.on_upgrade(|mut socket| async move { drop(socket.send(Message::Binary(vec![0; MUCH].into())).await) })
+    }
 
     /// A connection whose client has sent `bytes`.
     async fn client(bytes: &[u8]) -> DuplexStream {
@@ -271,7 +290,8 @@ mod tests {
         tokio::spawn(async move {
             let draining = GracefulShutdown::new();
             let router = Router::new().fallback(|| async { "hello" });
-            http(server, ([127, 0, 0, 1], 1).into(), None, router, draining.watcher()).await;
+            let router = router.route("/much", get(|| async { vec![0; MUCH] })).route("/socket", get(socket));
+            http(Unread::new(server), ([127, 0, 0, 1], 1).into(), None, router, draining.watcher()).await;
         });
         client.write_all(bytes).await.unwrap();
         client
@@ -310,6 +330,37 @@ mod tests {
                 head[4] = 1;
                 client.write_all(&[&head[..], &payload].concat()).await.unwrap();
             }
+        }
+    }
+    /// Bytes that come until the end, after a time in which the client reads nothing.
+    async fn taken_after(silence: Duration, request: &[u8]) -> usize {
+        let mut client = client(request).await;
+        sleep(silence).await;
+        let mut taken = vec![];
+        timeout(Duration::from_secs(300), client.read_to_end(&mut taken)).await.expect("the end").unwrap();
+        taken.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_what_they_asked_for_is_not_kept() {
+        for request in [GET_MUCH, GET_SOCKET] {
+            assert!(taken_after(UNREAD + Duration::from_secs(1), request).await < MUCH);
+            assert!(taken_after(UNREAD - Duration::from_secs(1), request).await > MUCH);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_sent_all() {
+        for request in [GET_MUCH, GET_SOCKET] {
+            let (mut client, mut taken) = (client(request).await, 0);
+            loop {
+                sleep(UNREAD - Duration::from_secs(1)).await;
+                match client.read(&mut [0; 4 * 1024]).await.unwrap() {
+                    0 => break,
+                    some => taken += some,
+                }
+            }
+            assert!(taken > MUCH, "{taken}");
         }
     }
 }

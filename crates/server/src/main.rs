@@ -15,6 +15,7 @@ mod observe;
 mod secrets;
 mod seen;
 mod tokens;
+mod unread;
 mod web;
 
 use anyhow::Result;
