@@ -37,3 +37,5 @@ pub const GUESS_SECONDS: u64 = 600;
 pub const MAILBOX: usize = 256;
 /// Messages read from the store at a time to catch a session up.
 pub const CATCH_UP: i64 = 200;
+/// Bytes of content that end such a page: it waits in memory for as long as its client takes to read it.
+pub const CATCH_UP_BYTES: usize = 256 * 1024;

@@ -5,8 +5,7 @@ use convo_domain::{
     error::{Error, Result},
     event::Told,
     id::RoomId,
-    limit,
-    message::Message,
+    message::{self, Message},
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -48,14 +47,15 @@ impl Lag {
         let page = self.page.get_or_insert_with(|| read(*room, *seq));
         let Poll::Ready(page) = page.as_mut().poll(cx) else { return Poll::Pending };
         self.page = None;
-        let page = match page.or_else(left_meanwhile) {
+        let mut page = match page.or_else(left_meanwhile) {
             Ok(page) => page,
             Err(error) => return Poll::Ready(Some(Err(error))),
         };
+        let is_last = !message::end_page(&mut page);
         *seq = page.last().map_or(*seq, |message| message.seq);
         let floor = self.floors.entry(*room).or_insert(*seq);
         *floor = (*floor).max(*seq);
-        if (page.len() as i64) < limit::CATCH_UP {
+        if is_last {
             self.behind.pop();
         }
         Poll::Ready(Some(Ok(page)))
@@ -94,7 +94,7 @@ fn left_meanwhile(error: Error) -> Result<Vec<Message>> {
 mod tests {
     use super::*;
     use crate::live::word::tests::posted;
-    use convo_domain::error::Kind;
+    use convo_domain::{error::Kind, limit};
     use std::task::Waker;
 
     const ALL: i64 = limit::CATCH_UP + 3;
@@ -129,6 +129,28 @@ mod tests {
         assert!(!lag.is_over());
         assert!(!lag.has_sent(&posted(room, ALL + 1)));
         assert!(lag.is_over());
+    }
+
+    #[test]
+    fn a_page_of_long_messages_is_short() {
+        const LONG: usize = limit::CATCH_UP_BYTES / 3;
+        let (room, mut lag) = (RoomId::new(), Lag::default());
+        lag.add(vec![(room, 0)]);
+        for pages in 0.. {
+            let long = |room, after| -> Page {
+                let short = store(room, after);
+                Box::pin(async {
+                    let mut page = short.await?;
+                    page.iter_mut().for_each(|message| message.content = "x".repeat(LONG));
+                    Ok(page)
+                })
+            };
+            let Poll::Ready(page) = next(&mut lag, long) else { panic!("the store answers at once") };
+            let Some(page) = page else { break };
+            let seqs: Vec<_> = page.unwrap().iter().map(|message| message.seq).collect();
+            assert_eq!(seqs, (4 * pages + 1..=ALL.min(4 * pages + 4)).collect::<Vec<_>>());
+        }
+        assert!(lag.has_sent(&posted(room, ALL)), "read to its end");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use convo_domain::{
     error::Result,
     event::Told,
     id::RoomId,
-    limit, message,
+    message,
     session::{Close, Session},
 };
 use convo_tap::Tap;
@@ -386,9 +386,10 @@ impl<L: Live> Pump<L> {
                     return self.close(1011, "could not catch up; reconnect and resume").await;
                 }
             };
-            let full = page.len() as i64 >= limit::CATCH_UP;
+            let is_last = !message::end_page(&mut page);
+            let read = page.len();
             page.retain(|message| message.seq < until);
-            let done = !full || (page.len() as i64) < limit::CATCH_UP;
+            let done = is_last || page.len() < read;
             // Not what the client says to have: that may be of a store that was set back since, and hide what is new.
             if let Some(last) = page.last() {
                 seq = last.seq;

@@ -7,6 +7,7 @@ pub mod store;
 use crate::{
     clock::Timestamp,
     id::{MessageId, RoomId, UserId},
+    limit,
     user::Party,
 };
 pub use draft::Draft;
@@ -47,6 +48,19 @@ impl Message {
     pub fn sender_user(&self) -> Option<UserId> {
         self.sender.user()
     }
+}
+
+/// Ends a page that catches a session up where it has [`limit::CATCH_UP_BYTES`], after one message at least; whether more
+/// may follow it.
+pub fn end_page(page: &mut Vec<Message>) -> bool {
+    let is_full = page.len() as i64 >= limit::CATCH_UP;
+    let mut bytes = 0;
+    let end = page.iter().position(|message| {
+        bytes += message.content.len();
+        bytes >= limit::CATCH_UP_BYTES
+    });
+    page.truncate(end.map_or(page.len(), |last| last + 1));
+    is_full || end.is_some()
 }
 
 /// `platform.md`'s `message_type`.
