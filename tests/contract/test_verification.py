@@ -1,5 +1,7 @@
 """contract.md, "Authentication": verification by e-mail and by phone."""
 
+import asyncio
+
 import pytest
 
 from harness.mail import SmsGateway, SmtpServer, mail_codes, outbox, parse_mail, phone_code
@@ -8,6 +10,7 @@ from harness.world import PASSWORD
 
 REGISTER = "/api/v1/auth/register"
 LOGIN = "/api/v1/auth/login"
+RESEND = "/api/v1/auth/resend-verification"
 VERIFY_EMAIL = "/api/v1/auth/verify-email"
 VERIFY_PHONE = "/api/v1/auth/verify-phone"
 PHONE = "+12025550123"
@@ -16,6 +19,20 @@ PHONE = "+12025550123"
 async def register(world, **address):
     body = {"first_name": "John", "last_name": "Doe", "password": PASSWORD, "confirm_password": PASSWORD}
     return await world.ask("POST", REGISTER, 201, json=body | address)
+
+
+def new_phone(world):
+    return "+1" + str(int(world.unique("")[1:], 16))[:10].rjust(10, "7")
+
+
+async def texted_code(world, phone):
+    """The code of the newest text to the phone."""
+    content = await outbox(world.server.data, "sms", phone)
+    return phone_code(content.replace("\r\n", "\n").split("\n\n", 1)[1])
+
+
+def texts_to(world, phone):
+    return [path for path in (world.server.data / "outbox").glob("[!.]*.sms") if phone in path.read_text()]
 
 
 def credentials(name):
@@ -68,8 +85,7 @@ async def test_a_mail_code_works_once(world):
 
 
 async def test_by_text_from_the_outbox(world):
-    digits = str(int(world.unique("")[1:], 16))[:10].rjust(10, "7")
-    phone = f"+1{digits}"
+    phone = new_phone(world)
     await register(world, phone_number=phone)
     content = await outbox(world.server.data, "sms", phone)
     head, _, text = content.replace("\r\n", "\n").partition("\n\n")
@@ -140,7 +156,7 @@ async def test_by_the_sms_gateway(serve, gateway):
 async def test_guesses_of_a_phone_code_are_limited(serve):
     world = await serve(REQUIRE_VERIFICATION="true")
     await register(world, phone_number=PHONE)
-    right = phone_code((await outbox(world.server.data, "sms", PHONE)).split("\n", 2)[2])
+    right = await texted_code(world, PHONE)
     statuses = []
     for number in range(120):
         wrong = f"{number:06}"
@@ -155,10 +171,9 @@ async def test_guesses_of_a_phone_code_are_limited(serve):
 
 async def test_a_phone_code_is_bound_to_the_caller(world):
     """With a token along, another person's code is no code."""
-    digits = str(int(world.unique("")[1:], 16))[:10].rjust(10, "7")
-    phone = f"+1{digits}"
+    phone = new_phone(world)
     await register(world, phone_number=phone)
-    code = phone_code((await outbox(world.server.data, "sms", phone)).replace("\r\n", "\n").split("\n\n", 1)[1])
+    code = await texted_code(world, phone)
     eve = await world.person("Eve Stone")
     answer = await eve.request("POST", VERIFY_PHONE, json={"verification_code": code})
     assert 400 <= answer.status_code < 500
@@ -168,3 +183,31 @@ async def test_a_phone_code_is_bound_to_the_caller(world):
 async def test_an_unreachable_mail_server_does_not_hold_up_registration(serve):
     world = await serve(SMTP_URL="smtp://127.0.0.1:9")
     await register(world, email=world.address("John"))
+
+
+async def test_who_asks_again_at_once_is_sent_nothing(world):
+    """Else anybody could flood an address, and each code would make the one before worthless."""
+    phone, other = new_phone(world), new_phone(world)
+    await register(world, phone_number=phone)
+    first = await texted_code(world, phone)
+    asks = [world.ask("POST", RESEND, 200, json={"email_or_phone": phone}) for _ in range(8)]
+    for answer in await asyncio.gather(*asks):
+        assert_like(answer, {"message": TEXT})
+    await register(world, phone_number=other)
+    await texted_code(world, other)
+    await world.ask("POST", VERIFY_PHONE, 200, json={"verification_code": first})
+    assert len(texts_to(world, phone)) == 1
+
+
+async def test_a_new_email_gets_its_code_at_once_and_the_phone_none(world):
+    email, phone = world.address("John"), new_phone(world)
+    await register(world, email=email, phone_number=phone)
+    first = await texted_code(world, phone)
+    john = await world.log_in("platform", "John Doe", email)
+    for _ in range(2):
+        email = world.address("John")
+        await john.put(f"/api/user/{john.id}", {"email": email})
+        mail = parse_mail(await outbox(world.server.data, "eml", email))
+    await verify_email(world, mail_codes(mail))
+    await world.ask("POST", VERIFY_PHONE, 200, json={"verification_code": first})
+    assert len(texts_to(world, phone)) == 1

@@ -66,7 +66,8 @@ pub(crate) async fn verify_phone(
     Ok(Json(wire::Said { message: "Phone number verified successfully" }))
 }
 
-/// Send the verification codes again. The answer never tells whether there is such an account.
+/// Send the verification codes again. The answer never tells whether there is such an account. Nothing is sent to an address whose
+/// last code is less than a minute old, nor more than ten codes a day for an account by mail, and as many by text.
 #[utoipa::path(post, operation_id = "platform_resend", path = "/api/v1/auth/resend-verification", tag = "platform: auth", request_body = wire::Resend,
     responses((status = 200, body = wire::Said), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody),
     (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]

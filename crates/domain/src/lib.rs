@@ -64,6 +64,7 @@ pub struct Domain {
     rooms: room::act::Names,
     passcodes: Arc<Guesses<meeting::rules::Guesser>>,
     codes: Guesses<Asker>,
+    sent: Guesses<(id::UserId, user::Channel)>,
     answers: agent::Answers,
 }
 
@@ -94,6 +95,7 @@ impl Domain {
             rooms: Default::default(),
             passcodes: Default::default(),
             codes: Default::default(),
+            sent: Guesses::lasting(limit::DAY_SECONDS),
             answers: Default::default(),
         })
     }

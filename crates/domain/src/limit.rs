@@ -32,6 +32,9 @@ pub const PASSCODE_GUESSES_ALL: u32 = 100;
 /// Wrong verification codes of one caller in [`GUESS_SECONDS`].
 pub const CODE_GUESSES: u32 = 10;
 pub const GUESS_SECONDS: u64 = 600;
+/// Verification codes that are sent for one account by mail, and as many by text, in [`DAY_SECONDS`].
+pub const CODES_A_DAY: u32 = 10;
+pub const DAY_SECONDS: u64 = 24 * 3600;
 /// Events that wait for one session before the oldest ephemeral ones are dropped; what one transaction tells to a reader who is
 /// in time comes on top.
 pub const MAILBOX: usize = 256;

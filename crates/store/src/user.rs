@@ -233,6 +233,13 @@ impl UserStore for Tx<'_> {
         })
     }
 
+    fn outstanding(&mut self, channel: Channel, user: UserId) -> Result<Option<Verification>> {
+        const LAST: &str = "SELECT code_hash, expires_at FROM verifications WHERE channel = ?1 AND user_id = ?2";
+        self.sql.row(LAST, values![channel.code(), &user], |row| {
+            Ok(Verification { channel, code_hash: row.req_bytes(0)?, user, expires_at: row.time(1)? })
+        })
+    }
+
     fn drop_verification(&mut self, channel: Channel, user: UserId) -> Result<()> {
         const DROP: &str = "DELETE FROM verifications WHERE channel = ?1 AND user_id = ?2";
         self.sql.execute(DROP, values![channel.code(), &user]).map(drop)

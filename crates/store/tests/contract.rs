@@ -420,8 +420,13 @@ async fn codes_are_unique_while_outstanding(w: World) {
     assert!(w.read(|tx| tx.verification(Channel::Phone, &[1; 32])).await.is_none());
     assert_eq!(w.read(|tx| tx.verification(Channel::Phone, &[2; 32])).await.unwrap().user, ann.id);
     assert!(w.read(|tx| tx.verification(Channel::Email, &[2; 32])).await.is_none());
+    let last = w.read(move |tx| tx.outstanding(Channel::Phone, ann.id)).await.unwrap();
+    assert_eq!((last.code_hash, last.expires_at), (vec![2; 32], Timestamp(9)));
+    assert!(w.read(move |tx| tx.outstanding(Channel::Email, ann.id)).await.is_none());
+    assert!(w.read(move |tx| tx.outstanding(Channel::Phone, bob.id)).await.is_none());
     w.write(move |tx| tx.drop_verification(Channel::Phone, ann.id)).await;
     assert!(w.read(|tx| tx.verification(Channel::Phone, &[2; 32])).await.is_none());
+    assert!(w.read(move |tx| tx.outstanding(Channel::Phone, ann.id)).await.is_none());
 }
 
 async fn rooms_are_found_by_each_of_their_names(w: World) {

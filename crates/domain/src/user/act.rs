@@ -19,6 +19,8 @@ use std::{sync::Arc, time::Duration};
 /// Lifetimes of codes: a mail may lie for a day, six digits must not (contract.md, "Authentication").
 const EMAIL_CODE: Duration = Duration::from_secs(24 * 3600);
 const PHONE_CODE: Duration = Duration::from_secs(600);
+/// So long a code is let arrive before another one goes to the same address.
+const CODE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Who wants an account. Made by each API from its own fields.
 pub struct Registration {
@@ -68,24 +70,28 @@ impl Domain {
         Ok(user)
     }
 
-    /// A code that cannot be made now undoes nothing of what is stored: it may be asked for again.
+    /// A code for every address of the account that is not proven yet.
     async fn offer_codes(self: &Arc<Self>, user: &User) {
-        if let Err(error) = self.send_codes(user).await {
+        for channel in [Channel::Email, Channel::Phone] {
+            self.offer_code(user, channel).await;
+        }
+    }
+
+    /// A code that cannot be made now undoes nothing of what is stored: it may be asked for again.
+    async fn offer_code(self: &Arc<Self>, user: &User, channel: Channel) {
+        if let Err(error) = self.send_code(user, channel).await {
             tracing::error!(?error, "a verification code could not be made");
         }
     }
 
-    /// Sends a fresh code for every address of the account that is not proven yet.
-    async fn send_codes(self: &Arc<Self>, user: &User) -> Result<()> {
-        if let (Some(to), false) = (user.email.clone(), user.email_verified)
-            && let Some(secret) = self.new_code(user.id, Channel::Email, &to).await?
+    async fn send_code(self: &Arc<Self>, user: &User, channel: Channel) -> Result<()> {
+        if let Some(to) = unproven(user, channel)
+            && let Some(secret) = self.counted_code(user.id, channel, to).await?
         {
-            self.post_mail(to, secret);
-        }
-        if let (Some(to), false) = (user.phone.clone(), user.phone_verified)
-            && let Some(secret) = self.new_code(user.id, Channel::Phone, &to).await?
-        {
-            self.post_text(to, secret);
+            match channel {
+                Channel::Email => self.post_mail(to.to_owned(), secret),
+                Channel::Phone => self.post_text(to.to_owned(), secret),
+            }
         }
         Ok(())
     }
@@ -113,8 +119,23 @@ impl Domain {
         });
     }
 
+    /// As [`Domain::new_code`], while the account has not had its day's share: texts cost money, and whose address it is has
+    /// not been proven.
+    async fn counted_code(&self, user: UserId, channel: Channel, to: &str) -> Result<Option<String>> {
+        let (key, now) = ((user, channel), self.now());
+        if self.sent.take(key, limit::CODES_A_DAY, now).is_err() {
+            tracing::info!(user = %user.0, ?channel, "no verification code: today's have been sent");
+            return Ok(None);
+        }
+        let made = self.new_code(user, channel, to).await;
+        if !matches!(made, Ok(Some(_))) {
+            self.sent.give_back(&key, now);
+        }
+        made
+    }
+
     /// A code for the address, which no other outstanding one equals. None, if the account has another address by now: a code
-    /// proves the address that it was sent to.
+    /// proves the address that it was sent to. None also, if one went there a moment ago.
     async fn new_code(&self, user: UserId, channel: Channel, to: &str) -> Result<Option<String>> {
         let now = self.now();
         for _ in 0..20 {
@@ -133,7 +154,7 @@ impl Domain {
         Err(Error::unavailable("no free verification code"))
     }
 
-    /// Sends the codes again, where they are still missing. Says nothing of whether there is such an account, not by its
+    /// Sends the codes again, where they are still missing and none went out a moment ago. Says nothing of whether there is such an account, not by its
     /// time either: nobody waits for the sending.
     pub async fn resend_codes(self: &Arc<Self>, email_or_phone: &str) -> Result<()> {
         let address = email_or_phone.to_owned();
@@ -219,7 +240,7 @@ impl Domain {
             let Changed { user, moved, ended } = change.await?;
             domain.logins.forget(&ended);
             if moved {
-                domain.offer_codes(&user).await;
+                domain.offer_code(&user, Channel::Email).await;
             }
             Ok(user)
         })
@@ -311,14 +332,25 @@ fn new_user(wish: &Registration, now: Timestamp) -> Result<User> {
     })
 }
 
-/// `false`: it is not the account's address any more, or needs no proof.
+/// The account's address that a code is to prove.
+fn unproven(user: &User, channel: Channel) -> Option<&str> {
+    let (address, proven) = match channel {
+        Channel::Email => (&user.email, user.email_verified),
+        Channel::Phone => (&user.phone, user.phone_verified),
+    };
+    address.as_deref().filter(|_| !proven)
+}
+
+/// `false`: it is not the account's address any more, or needs no proof; or its last code is so young that it may still be on
+/// its way. That one stays good: else who keeps asking for another's codes keeps them out.
 fn put_code(tx: &mut dyn Tx, code: &Verification, to: &str) -> Result<bool> {
     let Some(user) = tx.lock_user(code.user)?.filter(active) else { return Ok(false) };
-    let (address, proven) = match code.channel {
-        Channel::Email => (user.email, user.email_verified),
-        Channel::Phone => (user.phone, user.phone_verified),
-    };
-    if proven || address.as_deref() != Some(to) {
+    if unproven(&user, code.channel) != Some(to) {
+        return Ok(false);
+    }
+    // It went to this address: a change of the address drops it. All of a channel live as long.
+    let last = tx.outstanding(code.channel, code.user)?;
+    if last.is_some_and(|last| last.expires_at + CODE_PAUSE > code.expires_at) {
         return Ok(false);
     }
     tx.put_verification(code).map(|()| true)

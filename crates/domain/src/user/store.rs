@@ -41,5 +41,7 @@ pub trait UserStore {
     /// Stores the code in place of an older one for the same user and channel. `Conflict` when it is outstanding already.
     fn put_verification(&mut self, verification: &Verification) -> Result<()>;
     fn verification(&mut self, channel: Channel, code_hash: &[u8]) -> Result<Option<Verification>>;
+    /// The user's code of the channel that was stored last, unless it was dropped.
+    fn outstanding(&mut self, channel: Channel, user: UserId) -> Result<Option<Verification>>;
     fn drop_verification(&mut self, channel: Channel, user: UserId) -> Result<()>;
 }

@@ -216,6 +216,7 @@ async fn who_asks_for_a_code_is_answered_at_once_account_or_not() {
     let town = Town::new().await;
     town.person("ann@example.com", OLD).await;
     let first = town.code("ann@example.com").await;
+    town.clock.stop_at(town.domain.now() + Duration::from_secs(60));
     let held = town.hold("verifications");
     for email in ["ann@example.com", "nobody@example.com"] {
         let answer = tokio::time::timeout(Duration::from_secs(5), town.domain.resend_codes(email)).await;
@@ -225,6 +226,30 @@ async fn who_asks_for_a_code_is_answered_at_once_account_or_not() {
     while town.code("ann@example.com").await == first {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_codes_a_day_are_sent_for_an_account_wherever_they_go() {
+    let town = Town::new().await;
+    let registered = Timestamp::from_seconds(1_700_000_000);
+    town.clock.stop_at(registered);
+    let (ann, _) = town.person("ann@example.com", OLD).await;
+    let is_sent_to = async |n: u32| {
+        let moved = CredentialChange { email: Some(format!("ann{n}@example.com")), password: None };
+        town.domain.update_credentials(ann, moved).await.unwrap();
+        let last = town.domain.store.read(move |tx| tx.outstanding(Channel::Email, ann.user)).await;
+        last.unwrap().is_some()
+    };
+    for n in 2..=10 {
+        assert!(is_sent_to(n).await, "{n}");
+    }
+    assert!(!is_sent_to(11).await);
+    town.domain.verify(Channel::Email, &town.code("ann10@example.com").await, None, town::asker()).await.unwrap_err();
+    let (ben, _) = town.person("ben@example.com", OLD).await;
+    town.domain.verify(Channel::Email, &town.code("ben@example.com").await, None, town::asker()).await.unwrap();
+    assert!(town.domain.user(ben.user).await.unwrap().email_verified, "others have their own");
+    town.clock.stop_at(registered + Duration::from_secs(24 * 3600));
+    assert!(is_sent_to(12).await);
 }
 
 /// Ann's meeting, and Bob in it.
