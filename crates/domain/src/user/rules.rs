@@ -29,11 +29,13 @@ pub fn email(address: &str) -> Result<String> {
     Ok(address)
 }
 
-/// E.164 (ITU-T): `+` and 7 to 15 digits; spaces, dots, hyphens and brackets are dropped.
+/// E.164 (ITU-T): `+` and 7 to 15 digits, of which the first is no 0; spaces, dots, hyphens and brackets are dropped. A leading `00`
+/// is how much of the world dials the `+`; a single 0 is a national number, whose country we do not know.
 pub fn phone(number: &str) -> Result<String> {
     let number: String = number.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
-    let digits = number.strip_prefix('+').unwrap_or(&number);
-    if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    let digits = number.strip_prefix('+').or_else(|| number.strip_prefix("00")).unwrap_or(&number);
+    let is_e164 = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    if !is_e164 || digits.starts_with('0') {
         return Err(Error::invalid("phone_number", "phone_number must be an E.164 number such as +1234567890"));
     }
     Ok(format!("+{digits}"))
@@ -114,7 +116,10 @@ mod tests {
             assert!(email(bad).is_err(), "{bad:?}");
         }
         assert_eq!(phone("+1 (234) 567-890").unwrap(), "+1234567890");
-        for bad in ["", "+", "12", "+12345678901234567", "+12a4567890"] {
+        assert_eq!(phone("0049 170 1234567").unwrap(), "+491701234567");
+        assert_eq!(phone("1234567890").unwrap(), "+1234567890");
+        let zeros = ["0170 1234567", "+0123456789", "+0049 170 1234567", "00049 170 1234567", "00 12345"];
+        for bad in ["", "+", "12", "+12345678901234567", "+12a4567890"].into_iter().chain(zeros) {
             assert!(phone(bad).is_err(), "{bad:?}");
         }
     }
