@@ -67,6 +67,14 @@ async def test_create(world):
     assert {ann.id, ben.id} == participant_ids(answer)
 
 
+async def test_with_the_agent_the_list_of_people_is_not_looked_at(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    for ids in (["ai"], [""], [ben.id], []):
+        answer = await ann.post(CONVERSATIONS, {"is_ai": True, "participant_ids": ids}, 201)
+        assert_like(answer, {"is_ai": True})
+        assert ann.id in participant_ids(answer) and ben.id not in participant_ids(answer)
+
+
 def participant_ids(conversation):
     """The participants' ids, shown bare or as objects."""
     return {p["user_id"] if isinstance(p, dict) else p for p in conversation["participants"]}

@@ -45,7 +45,7 @@ pub(crate) async fn open(
     body: Body<NewConversation>,
 ) -> Result<(StatusCode, Json<Conversation>), Voice> {
     let body = body.into_inner();
-    let people = map::people(body.participant_ids.unwrap_or_default())?;
+    let people = if body.is_ai { vec![] } else { map::people(body.participant_ids.unwrap_or_default())? };
     let (view, new) = app.domain.open_conversation(caller.0, body.is_ai, people, body.title).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(map::conversation(view))))
