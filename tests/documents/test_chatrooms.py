@@ -113,7 +113,11 @@ async def test_chatrooms_of_ones_own_and_all(world):
     room = await ann.via("chatrooms").create_room()
     assert [r["id"] for r in await ann.get("/api/chatroom/")] == [room.id]
     assert await ben.get("/api/chatroom/") == []
-    assert room.id in [r["id"] for r in await ben.get("/api/chatroom/?all=true")]
+    for yes in ("true", "True", "1", "yes", "on"):
+        assert room.id in [r["id"] for r in await ben.get(f"/api/chatroom/?all={yes}")], yes
+    for no in ("false", "False", "0", "no", "off"):
+        assert await ben.get(f"/api/chatroom/?all={no}") == [], no
+    assert "all" in (await ben.get("/api/chatroom/?all=some", 422))["detail"]
     await ben.via("chatrooms").join(room)
     assert [r["id"] for r in await ben.get("/api/chatroom/")] == [room.id]
 

@@ -2,7 +2,7 @@
 
 use convo_domain::error::Error;
 use convo_kit::voice;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -66,7 +66,18 @@ pub(crate) struct User {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// `true`: all chatrooms, not the caller's alone.
+    #[serde(default, deserialize_with = "flag")]
     pub(crate) all: Option<bool>,
+}
+
+/// A truth value as clients write one into a query: Python's say `True`.
+fn flag<'de, D: Deserializer<'de>>(field: D) -> Result<Option<bool>, D::Error> {
+    let text = String::deserialize(field)?;
+    match &text.to_ascii_lowercase()[..] {
+        "true" | "1" | "yes" | "on" => Ok(Some(true)),
+        "false" | "0" | "no" | "off" => Ok(Some(false)),
+        _ => Err(de::Error::invalid_value(de::Unexpected::Str(&text), &"true or false")),
+    }
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
