@@ -4,6 +4,7 @@ from harness.drivers import APIS
 from harness.shape import assert_like
 
 DELETED = "Deleted user"
+MEETINGS = "/api/v1/meetings"
 
 
 async def test_the_messages_stay_and_the_author_is_gone(world):
@@ -62,3 +63,30 @@ async def test_a_conversation_with_a_deleted_person_stays_readable(world):
     await ann.request("DELETE", f"/api/user/{ann.id}")
     assert [post.text for post in await ben.via("conversations").history(room)] == ["goodbye"]
     assert_like(await ben.get("/api/conversations"), [{"conversation_id": room.id}])
+
+
+async def test_no_private_message_is_taken_for_who_is_gone(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("platform", ben, ann)
+    private = {"is_private": True, "recipient_user_id": ann.id}
+    sent = {"Idempotency-Key": "one"}
+    first = await ben.post(f"{MEETINGS}/{room.code}/messages", private | {"content": "hi"}, 201, headers=sent)
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    refused = await ben.post(f"{MEETINGS}/{room.code}/messages", private | {"content": "are you there?"}, 422)
+    assert "recipient_user_id" in str(refused)
+    again = await ben.post(f"{MEETINGS}/{room.code}/messages", private | {"content": "hi"}, 201, headers=sent)
+    assert again["id"] == first["id"], "what was sent before is"
+    assert [post.text for post in await ben.via("platform").history(room)] == ["hi"]
+
+
+async def test_who_was_removed_before_is_not_among_the_removed(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await world.shared_room("platform", ben)
+    joined = await ann.post(f"{MEETINGS}/{room.code}/join", {})
+    await ben.post(f"{MEETINGS}/{room.code}/participants/{joined['participant_id']}/remove")
+    shown = await ben.get(f"{MEETINGS}/{room.code}")
+    assert [person["user_id"] for person in shown["removed"]] == [ann.id]
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    shown = await ben.get(f"{MEETINGS}/{room.code}")
+    assert shown["removed"] == []
+    assert joined["identity"] not in str(shown)

@@ -420,7 +420,8 @@ impl RoomStore for Tx<'_> {
             "SELECT ",
             participant_columns!(),
             " FROM participants WHERE room = ?1 AND user_id IN \
-             (SELECT user_id FROM members WHERE room = ?1 AND standing = 1) ORDER BY joined_at, id"
+             (SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id \
+              WHERE m.room = ?1 AND m.standing = 1 AND u.standing <> 2) ORDER BY joined_at, id"
         );
         let mut devices = self.sql.rows(OUT, values![&id], participant)?;
         let last: HashMap<_, _> = devices.iter().map(|device| (device.user, device.id)).collect();

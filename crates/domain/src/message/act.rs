@@ -18,7 +18,7 @@ use crate::{
         rules,
     },
     store::{Key, Tx},
-    user::{Actor, Party},
+    user::{Actor, Party, Standing},
 };
 use std::sync::Arc;
 
@@ -205,7 +205,9 @@ fn recipient(tx: &mut dyn Tx, entry: &Entry, to: To) -> Result<Party> {
         To::User(user) => {
             let member = tx.member(id, user)?.filter(|m| m.standing == crate::room::MemberStanding::In);
             if member.is_some() {
-                return Ok(Party::User(user));
+                // Who deleted the account is still a member, and reads nothing any more.
+                let there = tx.user(user)?.filter(|user| user.standing != Standing::Deleted);
+                return there.map(|user| Party::User(user.id)).ok_or_else(nobody);
             }
             // A guest has no user id; their participant id stands for it.
             let guest = tx.participant(crate::id::ParticipantId(user.0))?;

@@ -81,7 +81,7 @@ pub trait RoomStore {
     fn save_participant(&mut self, participant: &Participant) -> Result<()>;
     /// Those who wait or are there, in order of arrival.
     fn present(&mut self, room: RoomId) -> Result<Vec<Participant>>;
-    /// Accounts that are kept out, each as the participant they were last, in order of arrival.
+    /// Accounts that are kept out and were not deleted, each as the participant they were last, in order of arrival.
     fn removed(&mut self, room: RoomId) -> Result<Vec<Participant>>;
     /// Those of the user, in every room, that wait or are there.
     fn present_of(&mut self, user: UserId) -> Result<Vec<Participant>>;
