@@ -391,6 +391,91 @@ async def test_hosts_and_co_hosts_do_not_wait(world):
     assert (await join(ann, room)).get("status") != "waiting"
 
 
+async def test_a_host_who_comes_later_hears_who_waits(world):
+    """That is the usual order of things: people come a little early."""
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(waiting_room_enabled=True)
+    bens = await socket(world, room, (await join(ben, room))["meeting_token"])
+    guest = await world.guest(room, "Gus")
+    anns = await socket(world, room, (await join(ann, room))["meeting_token"])
+    assert [(event["type"], event["data"].get("display_name")) for event in anns.seen[:3]] == [
+        ("connected", None),
+        ("participant_waiting", "Ben Hall"),
+        ("participant_waiting", "Gus"),
+    ]
+    # Who is here already has heard it, and who waits is no host.
+    again = await socket(world, room, (await join(ann, room))["meeting_token"])
+    assert len(again.of_type("participant_waiting")) == 2
+    await anns.send("resume", since_seq=0)
+    await anns.settled()
+    await bens.settled()
+    assert (len(anns.of_type("participant_waiting")), bens.of_type("participant_waiting")) == (2, [])
+    for waiting in anns.of_type("participant_waiting"):
+        assert_like(waiting, {"status": "waiting", "role": "participant"})
+        await anns.send("admit_participant", participant_id=waiting["participant_id"])
+    await bens.expect_type("participant_admitted")
+    await again.expect_type("participant_joined", participant_id=guest.answer["participant_id"])
+    third = await socket(world, room, (await join(ann, room))["meeting_token"])
+    assert third.of_type("participant_waiting") == [], "nobody waits any more"
+
+
+@pytest.mark.parametrize("way", ["query", "authenticate", "join_meeting"])
+async def test_a_host_on_the_simple_socket_hears_who_waits_too(world, way):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    url = f"{world.server.ws_url}/ws/"
+
+    async def opened(query=""):
+        live = await WebSocket.open(url + query)
+        world.opened.append(live)
+        return live
+
+    # A meeting that is made later is heard only when it is joined.
+    live = await opened(f"?token={ann.token}") if way == "join_meeting" else None
+    if live:
+        await live.settled()
+    room = await ann.via("platform").create_room(waiting_room_enabled=True)
+    waiting = await join(ben, room)
+    match way:
+        case "query":
+            live = await opened(f"?token={ann.token}")
+        case "authenticate":
+            live = await opened()
+            await live.send("authenticate", token=ann.token)
+        case "join_meeting":
+            await live.send("join_meeting", meeting_id=room.id)
+    heard = await live.expect_type("participant_waiting", user_id=ben.id)
+    said = {"query": [], "authenticate": ["authenticated"], "join_meeting": ["meeting_joined"]}[way]
+    kinds = [event["type"] for event in live.seen if event["type"] != "pong"]
+    assert kinds == [*said, "participant_waiting"]
+    # Once is enough, whatever is asked on the same socket.
+    await live.send("authenticate", token=ann.token)
+    await live.send("join_meeting", meeting_id=room.id)
+    await live.send("resume", meeting_id=room.id, since_seq=0)
+    await live.settled()
+    assert len(live.of_type("participant_waiting")) == 1
+    assert heard["participant_id"] == waiting["participant_id"]
+    await live.send("admit_participant", meeting_id=heard["meeting_id"], participant_id=heard["participant_id"])
+    await live.expect_type("participant_joined", user_id=ben.id)
+
+
+async def test_who_becomes_co_host_hears_who_waits(world):
+    ann, room, anns = await waiting_room(world)
+    ben, cleo = await world.person("Ben Hall"), await world.person("Cleo Park")
+    bens = (await join(ben, room))["participant_id"]
+    await ann.post(f"{MEETINGS}/{room.code}/participants/{bens}/admit")
+    device = await socket(world, room, ben.token)
+    await join(cleo, room)
+    for _ in range(2):
+        await ann.post(f"{MEETINGS}/{room.code}/participants/{bens}/co-host")
+        heard = await device.expect_type("participant_waiting", user_id=cleo.id)
+    await device.settled()
+    await anns.settled()
+    assert len(device.of_type("participant_waiting")) == 1, "once"
+    assert len(anns.of_type("participant_waiting")) == 2, "when they knocked: Ben, and Cleo"
+    await device.send("admit_participant", participant_id=heard["participant_id"])
+    await anns.expect_type("participant_joined", user_id=cleo.id)
+
+
 async def test_a_waiting_room_opens_before_the_host_is_there(world):
     """MEETING_NOT_STARTED is for meetings without a waiting room."""
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")

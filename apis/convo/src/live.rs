@@ -69,7 +69,10 @@ pub(crate) async fn connect(
 }
 
 /// Runs the socket; one that nobody has made theirs in time is closed.
-async fn attend(socket: WebSocket, origin: Origin, desk: Arc<Desk>) {
+async fn attend(mut socket: WebSocket, origin: Origin, desk: Arc<Desk>) {
+    if !desk.tell_knocks(&mut socket).await {
+        return desk.gone(false).await;
+    }
     let mut run = std::pin::pin!(pump::run(socket, origin.tap, desk.clone()));
     if tokio::time::timeout(STRANGER, &mut run).await.is_ok() {
         return;

@@ -8,6 +8,7 @@ use crate::{
     limit::{Class, Frames},
     pump::{Live, Reply, Step},
 };
+use axum::extract::ws::{self, WebSocket};
 use bytes::Bytes;
 use convo_domain::{
     Asker,
@@ -23,7 +24,7 @@ use convo_domain::{
         seat::seat_of,
     },
     message::{Draft, Message, MessageKind, draft::To},
-    room::{Room, RoomKind, RoomRef},
+    room::{Room, RoomKind, RoomRef, rules::open},
     session::{Owner, Session},
     user::{Actor, Party},
 };
@@ -31,12 +32,15 @@ use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Rooms that one socket of many hears.
 const ROOMS: usize = 1_000;
 /// Bytes of a reaction: an emoji with its modifiers.
 const EMOJI_BYTES: usize = 64;
+/// What is sent before the pump runs, and is not taken for longer, has nobody at its other end.
+const TAKEN: Duration = Duration::from_secs(20);
 
 /// One connection.
 pub struct Desk {
@@ -50,6 +54,8 @@ pub struct Desk {
     rooms: RwLock<HashMap<RoomId, Heard>>,
     /// Those that are heard since a moment ago, each after a message's number.
     fresh: Mutex<Vec<(RoomId, i64)>>,
+    /// Those of them that are heard as a host: who knocked before is yet to be told.
+    hosted: Mutex<Vec<RoomId>>,
     /// The room that frames are about when they name none.
     settled: Option<RoomId>,
     frames: Frames,
@@ -88,6 +94,9 @@ impl Desk {
                     Arc::new(desk).gone(false).await;
                     return Err(error);
                 }
+                if now.seated() && now.role.controls() {
+                    desk.hosted.lock().push(id);
+                }
             }
             None => drop(desk.hear(&actor, RoomRef::Id(id)).await?),
         }
@@ -112,8 +121,8 @@ impl Desk {
     ) -> Self {
         let session = app.domain.bus.open(owner);
         let frames = Frames::new(app.domain.now());
-        let (actor, rooms, fresh) = (RwLock::new(actor), RwLock::default(), Mutex::default());
-        Self { app, dialect, slot, address, session, actor, rooms, fresh, settled, frames }
+        let (actor, rooms, fresh, hosted) = (RwLock::new(actor), RwLock::default(), Mutex::default(), Mutex::default());
+        Self { app, dialect, slot, address, session, actor, rooms, fresh, hosted, settled, frames }
     }
 
     /// `door`: they came by the waiting room's token.
@@ -143,11 +152,17 @@ impl Desk {
         let entry = domain.entry(actor, id, RoomKind::Meeting).await?;
         let who = Who { party: entry.party, participant: entry.participant, name: entry.name.clone() };
         let heard = Heard { who, number: entry.room.number, waiting: false };
+        let again = domain.bus.hears(&self.session, id);
+        let meets = entry.room.kind == RoomKind::Meeting && open(&entry.room).is_ok();
+        let hosts = meets && entry.role.controls() && !again;
         // Known before it is heard: an event may come at once, and is worded by the room's number.
         let before = self.rooms.write().insert(id, heard);
         match domain.listen_as(&self.session, actor, entry, RoomKind::Meeting).await {
             Ok(entry) => {
                 self.fresh.lock().push((id, entry.room.seq));
+                if hosts {
+                    self.hosted.lock().push(id);
+                }
                 Ok(id)
             }
             Err(error) => {
@@ -182,6 +197,45 @@ impl Desk {
         Ok(envelope::frame("connected", data))
     }
 
+    /// Tells a host who knocked before this socket was there, before the pump runs. `false`: it can't be told.
+    pub async fn tell_knocks(&self, socket: &mut WebSocket) -> bool {
+        let frames = match self.knocks().await {
+            Ok(frames) => frames,
+            Err(error) => {
+                tracing::warn!(?error, "a host could not be told who waits");
+                return false;
+            }
+        };
+        for frame in frames {
+            let sent = timeout(TAKEN, socket.send(ws::Message::Text(frame.into()))).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Who waits in the rooms that are heard as a host since a moment ago. Asked once they are heard, so that nobody is missed
+    /// between; one who knocks just then may be told twice.
+    async fn knocks(&self) -> Result<Vec<String>> {
+        let rooms = std::mem::take(&mut *self.hosted.lock());
+        if rooms.is_empty() {
+            return Ok(vec![]);
+        }
+        match self.app.domain.waiting(rooms.clone()).await {
+            Ok(waiting) => Ok(waiting.into_iter().filter_map(|p| self.knock(p)).collect()),
+            Err(error) => {
+                self.hosted.lock().extend(rooms);
+                Err(error)
+            }
+        }
+    }
+
+    fn knock(&self, participant: Participant) -> Option<String> {
+        let told = Told::new(participant.room, Audience::Hosts, Event::Waiting(participant));
+        self.word(&told).and_then(|words| String::from_utf8(words.into()).ok())
+    }
+
     fn actor(&self) -> Result<Actor> {
         self.actor.read().clone().ok_or_else(|| Error::new(Kind::Unauthenticated, "Authentication required"))
     }
@@ -205,7 +259,7 @@ impl Desk {
             "pong" => return Ok(Step::Now(vec![])),
             "chat_message" => {
                 self.app.limits.spend(self.asker(), Class::Chat, self.app.domain.now())?;
-                return Ok(Step::Go(Box::pin(async move { desk.answer(desk.post(data).await) })));
+                return Ok(Step::Go(Box::pin(async move { desk.answer(desk.post(data).await).await })));
             }
             _ => self.frames.spend(&self.app.limits, self.app.domain.now())?,
         }
@@ -215,27 +269,30 @@ impl Desk {
         }
         Ok(Step::Wait(Box::pin(async move {
             let done = desk.command(&kind, &mut data).await;
-            desk.answer(done)
+            desk.answer(done).await
         })))
     }
 
-    fn answer(&self, outcome: Result<Vec<Reply>>) -> Vec<Reply> {
+    async fn answer(&self, outcome: Result<Vec<Reply>>) -> Vec<Reply> {
         let replies = outcome.unwrap_or_else(|error| vec![Reply::Text(envelope::error(&error))]);
+        // Those that cannot be asked for now are with the next answer.
+        let knocks = self.knocks().await.unwrap_or_default();
         let fresh = std::mem::take(&mut *self.fresh.lock());
-        fresh.into_iter().map(|(room, after)| Reply::Heard(room, after)).chain(replies).collect()
+        let heard = fresh.into_iter().map(|(room, after)| Reply::Heard(room, after));
+        heard.chain(replies).chain(knocks.into_iter().map(Reply::Text)).collect()
     }
 
     async fn authenticate(&self, data: &Map<String, Value>) -> Vec<Reply> {
         match self.whose(data).await {
             // What is heard for the one would go on for the other, and outlive the one's log-out.
             Ok(actor) if self.actor.read().as_ref().is_some_and(|known| known.party() != actor.party()) => {
-                self.answer(Err(Error::forbidden("This connection is somebody else's already")))
+                self.answer(Err(Error::forbidden("This connection is somebody else's already"))).await
             }
             Ok(actor) => {
                 self.app.domain.bus.own(&self.session, owner(&actor, None));
                 *self.actor.write() = Some(actor);
                 let mut replies = vec![Reply::Text(envelope::frame("authenticated", json!({})))];
-                replies.extend(self.answer(self.hear_all().await.map(|()| vec![])));
+                replies.extend(self.answer(self.hear_all().await.map(|()| vec![])).await);
                 replies
             }
             Err(error) => {

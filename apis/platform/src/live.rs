@@ -76,7 +76,7 @@ async fn run(mut socket: ws::WebSocket, app: Shared, origin: Origin, attendance:
         Ok(greeting) => socket.send(ws::Message::Text(greeting.into())).await.is_ok(),
         Err(_) => false,
     };
-    if !greeted {
+    if !greeted || !desk.tell_knocks(&mut socket).await {
         return desk.gone(false).await;
     }
     pump::run(socket, origin.tap, desk).await;

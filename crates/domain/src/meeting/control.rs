@@ -156,6 +156,25 @@ impl Domain {
     pub async fn present(&self, room: RoomId) -> Result<Vec<Participant>> {
         self.store.read(move |tx| Ok(tx.present(room)?.into_iter().filter(Participant::seated).collect())).await
     }
+
+    /// Who is at the rooms' doors, each room's in the order in which they knocked.
+    pub async fn waiting(&self, rooms: Vec<RoomId>) -> Result<Vec<Participant>> {
+        self.store
+            .read(move |tx| {
+                let mut waiting = vec![];
+                for room in rooms {
+                    waiting.extend(at_door(tx, room)?);
+                }
+                Ok(waiting)
+            })
+            .await
+    }
+}
+
+/// In the order in which they knocked.
+fn at_door(tx: &mut dyn Tx, room: RoomId) -> Result<Vec<Participant>> {
+    let waits = |p: &Participant| p.presence == Presence::Waiting;
+    Ok(tx.present(room)?.into_iter().filter(waits).collect())
 }
 
 pub fn who(participant: &Participant) -> Who {
@@ -280,6 +299,7 @@ fn is_in(tx: &mut dyn Tx, participant: &Participant) -> Result<bool> {
 /// A role for a person with all their devices.
 fn name(tx: &mut dyn Tx, room: &Room, participant: Participant, role: Role, now: Timestamp) -> Result<Participant> {
     let user = participant.user.ok_or_else(|| Error::forbidden("A guest cannot be co-host"))?;
+    let did_control = tx.member(room.id, user)?.is_some_and(|m| m.role.controls());
     tx.put_member(&member_of(room.id, user, role, now))?;
     // Of sockets that are no device's too.
     tx.tell(Tell::Regrade(room.id, Party::User(user), role.controls()));
@@ -294,6 +314,13 @@ fn name(tx: &mut dyn Tx, room: &Room, participant: Participant, role: Role, now:
         tx.tell(Tell::event(room.id, Audience::Room, Event::Updated(device.clone())));
         if device.id == named.id {
             named = device;
+        }
+    }
+    if role.controls() && !did_control {
+        // Who knocked before was told to others alone.
+        for waiting in at_door(tx, room.id)? {
+            let theirs = Audience::Parties(vec![Party::User(user)]);
+            tx.tell(Tell::event(room.id, theirs, Event::Waiting(waiting)));
         }
     }
     Ok(named)
