@@ -476,6 +476,49 @@ async def test_who_becomes_co_host_hears_who_waits(world):
     await anns.expect_type("participant_joined", user_id=cleo.id)
 
 
+async def test_who_waits_comes_in_when_the_waiting_room_is_switched_off(world):
+    """As they knocked, while there is room; whoever comes after them would just walk in."""
+    ann, room, anns = await waiting_room(world)
+    path = f"{MEETINGS}/{room.code}"
+    ben, cleo = await world.person("Ben Hall"), await world.person("Cleo Park")
+    waiting = await join(ben, room)
+    bens = await socket(world, room, waiting["meeting_token"])
+    gus = await world.guest(room, "Gus")
+    cleos = await socket(world, room, (await join(cleo, room))["meeting_token"])
+    # Other changes open no door.
+    await ann.put(path, {"title": "Later", "settings": {"waiting_room_enabled": True}})
+    await bens.settled()
+    assert bens.of_type("participant_admitted") == []
+    await ann.put(path, {"settings": {"waiting_room_enabled": False, "max_participants": 3}})
+    token = (await bens.expect_type("participant_admitted"))["meeting_token"]
+    assert token != waiting["meeting_token"]
+    await anns.expect_type("participant_joined", participant_id=gus.answer["participant_id"])
+    joined = [participant["display_name"] for participant in anns.of_type("participant_joined")]
+    assert joined == ["Ben Hall", "Gus"]
+    # There is no room for Cleo, who goes on waiting; the host can let her in later.
+    await cleos.settled()
+    assert (cleos.of_type("participant_admitted"), cleos.close_code) == ([], None)
+    shown = {p["display_name"]: p["status"] for p in (await details(ann, room))["participants"]}
+    assert shown == {"Ann Lee": "joined", "Ben Hall": "joined", "Gus": "joined", "Cleo Park": "waiting"}
+    await ann.via("platform").post(room, "welcome")
+    await bens.expect_type("chat_message", content="welcome")
+
+
+async def test_before_the_host_nobody_comes_in_from_a_waiting_room_that_is_no_more(world):
+    """MEETING_NOT_STARTED is what they would hear if they came now; they wait for the host."""
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    room = await ann.via("platform").create_room(waiting_room_enabled=True, allow_join_before_host=False)
+    bens = await socket(world, room, (await join(ben, room))["meeting_token"])
+    await ann.put(f"{MEETINGS}/{room.code}", {"settings": {"waiting_room_enabled": False}})
+    await bens.settled()
+    assert bens.of_type("participant_admitted") == []
+    assert_like(await details(ann, room), {"status": "scheduled"})
+    anns = await socket(world, room, (await join(ann, room))["meeting_token"])
+    heard = await anns.expect_type("participant_waiting", user_id=ben.id)
+    await anns.send("admit_participant", participant_id=heard["participant_id"])
+    await bens.expect_type("participant_admitted")
+
+
 async def test_a_waiting_room_opens_before_the_host_is_there(world):
     """MEETING_NOT_STARTED is for meetings without a waiting room."""
     ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")

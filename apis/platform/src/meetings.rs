@@ -64,6 +64,8 @@ pub(crate) async fn list(
 }
 
 /// Update meeting details (host only).
+///
+/// Where the waiting room is switched off, those who wait are admitted as they knocked, until the meeting is full.
 #[utoipa::path(put, operation_id = "platform_update", path = "/api/v1/meetings/{meeting_id}", tag = "platform: meetings", security(("bearer" = [])),
     params(("meeting_id" = String, Path)), request_body = wire::MeetingUpdate,
     responses((status = 200, body = wire::MeetingUpdated), (status = 400, body = ErrorBody),

@@ -2,6 +2,7 @@
 
 use super::{
     Participant, Presence,
+    control::admit_all,
     rules::{self, Door, Guesser},
     seat,
 };
@@ -211,20 +212,28 @@ impl Domain {
             .await
     }
 
+    /// Changes a meeting. Where the waiting room is no more, who waits in it comes in, if they would now.
     pub async fn update_meeting(&self, caller: Caller, by: RoomRef, change: MeetingChange) -> Result<Room> {
         let id = self.find_room(by, RoomKind::Meeting).await?;
-        let now = self.now();
-        self.store
-            .write(Key::Room(id), move |tx| {
-                let mut room = hosted(tx, caller, id)?;
-                open(&room)?;
-                amend(&mut room, change)?;
-                room.updated_at = now;
-                tx.save_room(&room)?;
-                tx.tell(Tell::event(id, Audience::Room, Event::MeetingUpdated(room.clone())));
-                Ok(room)
-            })
-            .await
+        let (now, tokens) = (self.now(), self.tokens.clone());
+        let updated = self.store.write(Key::Room(id), move |tx| {
+            let mut room = hosted(tx, caller, id)?;
+            open(&room)?;
+            let waited = room.settings.waiting_room_enabled;
+            amend(&mut room, change)?;
+            room.updated_at = now;
+            tx.save_room(&room)?;
+            tx.tell(Tell::event(id, Audience::Room, Event::MeetingUpdated(room.clone())));
+            let opened = waited && !room.settings.waiting_room_enabled && rules::before_host_is_over(&room);
+            let came = opened && admit_all(tx, &mut room, &*tokens, now)?;
+            Ok((room, came))
+        });
+        let (room, came) = updated.await?;
+        if came {
+            // They have their tokens; the host need not wait.
+            drop(self.media.expect(&room));
+        }
+        Ok(room)
     }
 
     /// Comes in, or to the door. Each join is a participant of its own.

@@ -5,7 +5,7 @@ use crate::{
     Domain,
     bus::Tell,
     clock::Timestamp,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     event::{Audience, Event, Who},
     id::{ParticipantId, RoomId, UserId},
     limit,
@@ -219,25 +219,11 @@ fn apply(
     let is_host = participant.user.is_some() && participant.user == room.host;
     let present = |p: Participant, ok: bool| if ok { Ok(p) } else { Err(Error::not_found("Participant")) };
     match control {
-        Control::Admit => {
-            let mut p = match participant.presence {
-                Presence::Waiting => participant,
-                Presence::Joined => return Ok(participant),
-                _ => return Err(Error::not_found("Participant")),
-            };
-            let connected = p.seat_until.is_none();
-            seat::take(tx, room, &mut p, now)?;
-            if connected {
-                // The socket that waited is in the meeting now, and no other need come.
-                p.seat_until = None;
-            }
-            p.counted = true;
-            tx.save_participant(&p)?;
-            tx.tell(admitted(room, &p, &**tokens, now));
-            tx.tell(Tell::Reseat(room.id, p.id, seat::seat_of(&p)));
-            tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(p.clone())));
-            Ok(p)
-        }
+        Control::Admit => match participant.presence {
+            Presence::Waiting => admit(tx, room, participant, &**tokens, now),
+            Presence::Joined => Ok(participant),
+            _ => Err(Error::not_found("Participant")),
+        },
         Control::Deny => {
             let waiting = participant.presence == Presence::Waiting;
             let p = present(participant, waiting)?;
@@ -288,6 +274,41 @@ fn apply(
             Ok(p)
         }
     }
+}
+
+fn admit(
+    tx: &mut dyn Tx,
+    room: &mut Room,
+    mut p: Participant,
+    tokens: &dyn Tokens,
+    now: Timestamp,
+) -> Result<Participant> {
+    let connected = p.seat_until.is_none();
+    seat::take(tx, room, &mut p, now)?;
+    if connected {
+        // The socket that waited is in the meeting now, and no other need come.
+        p.seat_until = None;
+    }
+    p.counted = true;
+    tx.save_participant(&p)?;
+    tx.tell(admitted(room, &p, tokens, now));
+    tx.tell(Tell::Reseat(room.id, p.id, seat::seat_of(&p)));
+    tx.tell(Tell::event(room.id, Audience::Room, Event::Joined(p.clone())));
+    Ok(p)
+}
+
+/// Admits those who wait, as they knocked, until the meeting is full; whether there was one.
+pub(super) fn admit_all(tx: &mut dyn Tx, room: &mut Room, tokens: &dyn Tokens, now: Timestamp) -> Result<bool> {
+    tx.lock_present(room.id)?;
+    let mut any = false;
+    for waiting in at_door(tx, room.id)? {
+        match admit(tx, room, waiting, tokens, now) {
+            Ok(_) => any = true,
+            Err(error) if error.kind == Kind::MeetingFull => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(any)
 }
 
 /// Whether the person is a member: let in, and not removed.

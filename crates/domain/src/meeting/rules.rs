@@ -61,7 +61,7 @@ pub fn door(room: &Room, member: Option<&Member>, passcode: Option<&str>) -> Res
 }
 
 /// Whether people may come in without the host being the first.
-fn before_host_is_over(room: &Room) -> bool {
+pub(super) fn before_host_is_over(room: &Room) -> bool {
     room.settings.allow_join_before_host
         || room.settings.waiting_room_enabled
         || room.status == Status::Active
