@@ -90,3 +90,36 @@ async def test_who_was_removed_before_is_not_among_the_removed(world):
     shown = await ben.get(f"{MEETINGS}/{room.code}")
     assert shown["removed"] == []
     assert joined["identity"] not in str(shown)
+
+
+async def test_the_meetings_go_and_their_history_stays(world):
+    """Nobody else could end them, nor let anybody in."""
+    ann, ben, cleo = [await world.person(name) for name in ("Ann Lee", "Ben Hall", "Cleo Park")]
+    running = await world.shared_room("platform", ann, ben)
+    await ben.via("platform").post(running, "I was here too")
+    lobby = await ann.via("platform").create_room(waiting_room_enabled=True)
+    await cleo.post(f"/api/v1/meetings/{lobby.code}/join", {"display_name": "Cleo Park"})
+    link = await ann.via("guest").create_room()
+    guest = await world.guest(link)
+    bens = (await ben.via("platform").live(running)).events
+    guests = (await guest.via("guest").live(link)).events
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    for events in (bens, guests):
+        assert_like(await events.expect_type("meeting_ended"), {"reason": "deleted"})
+        await events.closed()
+    for room, status in ((running, "ended"), (lobby, "cancelled")):
+        assert_like(await ben.get(f"/api/v1/meetings/{room.code}"), {"status": status})
+        await ben.post(f"/api/v1/meetings/{room.code}/join", {"display_name": "Ben"}, 400)
+    await world.ask("GET", f"/api/v1/meetings/{link.code}/participants", 404)
+    assert [post.text for post in await ben.via("platform").history(running)] == ["I was here too"]
+
+
+async def test_meetings_that_need_no_host_stay_and_so_do_those_of_others(world):
+    ann, ben = await world.person("Ann Lee"), await world.person("Ben Hall")
+    open_to_all = await world.shared_room("convo", ann, ben)
+    bens = await world.shared_room("platform", ben, ann)
+    await ann.request("DELETE", f"/api/user/{ann.id}")
+    for api, room in (("convo", open_to_all), ("platform", bens)):
+        await ben.via(api).post(room, "still here")
+        assert [post.text for post in await ben.via(api).history(room)] == ["still here"], api
+    assert_like(await ben.get(f"/api/v1/meetings/{bens.code}"), {"status": "active"})

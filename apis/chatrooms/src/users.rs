@@ -110,6 +110,8 @@ pub(crate) async fn update(
 }
 
 /// Delete one's own account. The messages stay, the author becomes "Deleted user".
+///
+/// Scheduled meetings that one hosts are cancelled, running ones end.
 #[utoipa::path(delete, path = "/api/user/{id}", operation_id = "chatrooms_delete_user", tag = "chatrooms: users",
     security(("bearer" = [])),
     params(("id" = String, Path, description = "The caller's UUID, or integer")), responses(

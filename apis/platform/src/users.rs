@@ -31,6 +31,8 @@ pub(crate) async fn update(
 }
 
 /// Delete one's own account. Rooms stay readable; the author becomes "Deleted user".
+///
+/// Scheduled meetings that one hosts are cancelled, running ones end.
 #[utoipa::path(delete, operation_id = "platform_delete_profile", path = "/api/v1/users/profile", tag = "platform: users", security(("bearer" = [])), responses(
     (status = 200, body = wire::Said), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
     (status = 503, body = ErrorBody)))]

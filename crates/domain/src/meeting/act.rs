@@ -496,13 +496,23 @@ impl Domain {
                     Some(_) => return Err(Error::forbidden("Only the host may delete this meeting")),
                 }
                 open(&room)?;
-                let (status, reason) = match room.status {
-                    Status::Scheduled => (Status::Cancelled, EndReason::Cancelled),
-                    _ => (Status::Ended, EndReason::Deleted),
-                };
-                end(tx, room, status, reason, now).map(|(room, _)| room)
+                delete(tx, room, now)
             })
             .await
+    }
+
+    /// Deletes meetings whose host is no more, as their host would: nobody else could.
+    pub(crate) async fn delete_orphaned(&self, rooms: Vec<RoomId>) {
+        let now = self.now();
+        for id in rooms {
+            let gone = self.store.write(Key::Room(id), move |tx| {
+                let room = tx.lock_room(id)?.filter(|room| open(room).is_ok());
+                room.map_or(Ok(()), |room| delete(tx, room, now).map(drop))
+            });
+            if let Err(error) = gone.await {
+                tracing::error!(?error, "a meeting whose host is gone could not be ended");
+            }
+        }
     }
 
     /// Ends meetings whose time is over and in which nothing has happened for an hour.
@@ -715,6 +725,21 @@ fn actor_of(participant: &Participant) -> Actor {
         Some(user) => Actor::User(Caller { user, login: participant.login.unwrap_or(LoginId(participant.id.0)) }),
         None => Actor::Guest(crate::user::Guest { participant: participant.id, room: participant.room }),
     }
+}
+
+/// The meetings of the user that go with the account. One of `convo.md` asks for no host.
+pub(crate) fn orphans(tx: &mut dyn Tx, user: UserId) -> Result<Vec<RoomId>> {
+    let theirs = |r: &Room| r.host == Some(user) && r.origin != Origin::Convo && open(r).is_ok();
+    Ok(tx.rooms_of(user, RoomKind::Meeting)?.into_iter().filter(theirs).map(|room| room.id).collect())
+}
+
+/// A scheduled meeting is cancelled, a running one ends.
+fn delete(tx: &mut dyn Tx, room: Room, now: Timestamp) -> Result<Room> {
+    let (status, reason) = match room.status {
+        Status::Scheduled => (Status::Cancelled, EndReason::Cancelled),
+        _ => (Status::Ended, EndReason::Deleted),
+    };
+    end(tx, room, status, reason, now).map(|(room, _)| room)
 }
 
 /// Ends the room; everybody hears it, then sockets close. With how many people ever were there.

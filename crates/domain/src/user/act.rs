@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Kind, Result},
     id::{LoginId, UserId},
     limit,
+    meeting::act::orphans,
     room::code,
     store::{Key, Tx},
     text,
@@ -247,18 +248,23 @@ impl Domain {
         .await
     }
 
-    /// Deletes the caller's account. Rooms stay readable; the author becomes "Deleted user".
+    /// Deletes the caller's account, and the meetings that only its owner could end. Rooms stay readable; the author becomes
+    /// "Deleted user".
     pub async fn delete_account(self: &Arc<Self>, caller: Caller) -> Result<()> {
         let (domain, now) = (self.clone(), self.now());
         login::finish(async move {
-            let ended = domain.store.write(Key::Any, move |tx| {
+            let deleted = domain.store.write(Key::Any, move |tx| {
                 let user = locked_account(tx, caller)?;
                 let ended = login::revoke(tx, user.id, None, now)?;
+                let meetings = orphans(tx, user.id)?;
                 tx.rename_author(user.id, DELETED_NAME)?;
                 tx.save_user(&tombstone(user, now))?;
-                Ok(ended)
+                Ok((ended, meetings))
             });
-            domain.logins.forget(&ended.await?);
+            let (ended, meetings) = deleted.await?;
+            domain.logins.forget(&ended);
+            // Each in a job of its own: whoever has locked a person waits for no room.
+            domain.delete_orphaned(meetings).await;
             Ok(())
         })
         .await
