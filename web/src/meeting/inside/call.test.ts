@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Api } from '../../api';
 import type { Participant } from '../../api/platform';
 import type { Text } from '../../i18n/i18n';
@@ -150,6 +150,42 @@ test('muted by a host the microphone is off, and one is told', () => {
   expect(warned).toEqual([{ key: 'meeting.mutedByHost' }]);
   line.events.emit('participant_muted', { ...participant('ann'), by: 'user-me' });
   expect(warned).toHaveLength(1);
+});
+
+describe('a line that was down', () => {
+  const back = (audio_enabled: boolean) =>
+    line.events.emit('connected', {
+      participant_id: 'participant-me',
+      status: 'joined',
+      seq: 0,
+      meeting: null,
+      participants: [participant('me', { audio_enabled }), participant('ann')],
+    });
+  const told = () => line.sent.flatMap(({ type, data }) => (type === 'join_meeting' ? [data] : []));
+
+  test('brings the mute by a host that was missed, and does not take it back', () => {
+    call.setMicrophone(true);
+    line.events.emit('participant_updated', participant('me', { audio_enabled: true }));
+    line.sent.length = 0;
+    back(false);
+    expect([call.$me.get()?.microphone, media.wants.microphone]).toEqual([false, false]);
+    expect(warned).toEqual([{ key: 'meeting.mutedByHost' }]);
+    expect(told().filter(({ audio_enabled }) => audio_enabled)).toEqual([]);
+  });
+
+  test('mutes nobody whose microphone was turned on meanwhile', () => {
+    line.events.emit('participant_updated', participant('me', { audio_enabled: false }));
+    call.setMicrophone(true);
+    back(false);
+    expect([call.$me.get()?.microphone, warned]).toEqual([true, []]);
+  });
+
+  test('says nothing to who was muted by themselves', () => {
+    line.events.emit('participant_updated', participant('me', { audio_enabled: true }));
+    call.setMicrophone(false);
+    back(false);
+    expect(warned).toEqual([]);
+  });
 });
 
 test.each([

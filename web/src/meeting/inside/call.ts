@@ -1,5 +1,6 @@
 import { atom, computed, type ReadableAtom } from 'nanostores';
 import type { Api } from '../../api';
+import type { Participant } from '../../api/platform';
 import { explain } from '../../i18n/explain';
 import { type Text, text } from '../../i18n/i18n';
 import { mediaAddress } from '../../live/line';
@@ -76,6 +77,8 @@ export class Call {
   private readonly asked = atom(false);
   private readonly said = atom<Text | null>(null);
   private entered = false;
+  /** Whether one's microphone is on as the server last told. */
+  private audible = false;
   private over = false;
   private looks = 0;
 
@@ -252,8 +255,9 @@ export class Call {
     const { notices } = this.services;
     const me = this.ticket.participantId;
     const isMe = ({ participant_id }: { participant_id: string | null }) => participant_id === me;
-    events.on('connected', ({ meeting }) => {
+    events.on('connected', ({ meeting, participants }) => {
       this.entered = true;
+      this.heedMute(participants.find(isMe));
       if (meeting) this.about.set(meeting);
       if (this.$hosts.get()) void this.lookAround();
     });
@@ -261,11 +265,10 @@ export class Call {
     events.on('meeting_updated', (about) => this.about.set(about));
     events.on('meeting_ended', () => this.finish('ended'));
     events.on('participant_removed', (participant) => isMe(participant) && this.finish('removed'));
-    events.on('participant_muted', (participant) => {
-      if (!isMe(participant)) return;
-      void this.media.setMicrophone(false);
-      notices.warn(text('meeting.mutedByHost'));
+    events.on('participant_updated', (who) => {
+      if (isMe(who)) this.audible = who.audio_enabled;
     });
+    events.on('participant_muted', (participant) => isMe(participant) && this.muted());
     events.on('unmute_requested', (request) => {
       if (isMe(request) && !this.$me.get()?.microphone) this.asked.set(true);
     });
@@ -300,6 +303,18 @@ export class Call {
     this.tellDevices();
   }
 
+  /** Who was muted while the line was down finds it in the list of who is here alone. */
+  private heedMute(me: Participant | undefined): void {
+    if (!me) return;
+    if (this.audible && !me.audio_enabled && this.media.wants.microphone) this.muted();
+    this.audible = me.audio_enabled;
+  }
+
+  private muted(): void {
+    void this.media.setMicrophone(false);
+    this.services.notices.warn(text('meeting.mutedByHost'));
+  }
+
   private closed(code: number, reason: string): void {
     const why = CLOSED[code] ?? CLOSED[reason] ?? 'failed';
     if (why !== 'loggedOut') this.finish(why);
@@ -325,7 +340,12 @@ export class Call {
     const tell = () => {
       const me = this.media.$people.get().get(this.ticket.identity);
       if (!me || this.media.$state.get() !== 'connected') return;
-      const data = { audio_enabled: me.microphone, video_enabled: me.camera.on };
+      // What is being turned off is not told to be on: a mute by the server would be taken back there.
+      const { wants } = this.media;
+      const data = {
+        audio_enabled: me.microphone && wants.microphone,
+        video_enabled: me.camera.on && wants.camera,
+      };
       this.line.send({ type: 'join_meeting', data });
     };
     $devices.listen(tell);

@@ -1,5 +1,5 @@
 import type * as LiveKit from 'livekit-client';
-import { DisconnectReason, RoomEvent } from 'livekit-client';
+import { DisconnectReason, RoomEvent, Track } from 'livekit-client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Media } from './media';
 
@@ -7,11 +7,15 @@ import { Media } from './media';
 class FakeRoom {
   readonly remoteParticipants = new Map();
   readonly canPlaybackAudio = true;
+  readonly published = new Map<Track.Source, { isMuted: boolean }>();
   readonly localParticipant = {
     identity: 'me',
     isLocal: true,
-    getTrackPublication: () => undefined,
-    setMicrophoneEnabled: vi.fn(async () => {}),
+    getTrackPublication: (source: Track.Source) => this.published.get(source),
+    get isMicrophoneEnabled() {
+      return this.getTrackPublication(Track.Source.Microphone)?.isMuted === false;
+    },
+    setMicrophoneEnabled: vi.fn(async (on: boolean) => this.mute(Track.Source.Microphone, !on)),
   };
   readonly disconnect = vi.fn(async () => this.answer(new Error('ended')));
   /** Lets it in, or fails. */
@@ -31,6 +35,14 @@ class FakeRoom {
   on(event: string, act: (...args: unknown[]) => void): this {
     this.listeners.set(event, [...(this.listeners.get(event) ?? []), act]);
     return this;
+  }
+
+  /** As livekit-client does, at whosever wish. */
+  mute(source: Track.Source, isMuted: boolean): void {
+    if (!this.published.has(source) && isMuted) return;
+    const publication = { isMuted };
+    this.published.set(source, publication);
+    this.say(isMuted ? RoomEvent.TrackMuted : RoomEvent.TrackUnmuted, publication, this.localParticipant);
   }
 
   say(event: RoomEvent, ...args: unknown[]): void {
@@ -137,4 +149,62 @@ test('who is in twice is told, and does not come back by themselves', async () =
   await online();
   await vi.advanceTimersByTimeAsync(LONG);
   expect([rooms.length, expelled]).toEqual([1, ['elsewhere']]);
+});
+
+/** What was asked of a room's microphone. */
+const presses = (room: FakeRoom | undefined) =>
+  room?.localParticipant.setMicrophoneEnabled.mock.calls.map(([on]) => on);
+/** As after a resumed connection: what is missing is mended some seconds later. */
+const comesBack = async (room: FakeRoom | undefined) => {
+  room?.say(RoomEvent.Reconnecting);
+  room?.say(RoomEvent.Reconnected);
+  await vi.advanceTimersByTimeAsync(LONG);
+};
+const newRoom = async (room: FakeRoom | undefined) => {
+  room?.say(RoomEvent.Disconnected, DisconnectReason.SIGNAL_CLOSE);
+  await vi.advanceTimersByTimeAsync(LONG);
+  await answer(rooms.at(-1));
+};
+
+test('who was muted by the server stays muted, after a reconnection and in a new room', async () => {
+  await answer(rooms[0]);
+  await media.setMicrophone(true);
+  rooms[0]?.mute(Track.Source.Microphone, true);
+  expect(media.wants.microphone).toBe(false);
+  await comesBack(rooms[0]);
+  expect(presses(rooms[0])).toEqual([true]);
+  await newRoom(rooms[0]);
+  expect([rooms.length, presses(rooms[1])]).toEqual([2, []]);
+});
+
+test('a mute that was not told is seen when one looks around', async () => {
+  await answer(rooms[0]);
+  await media.setMicrophone(true);
+  rooms[0]?.published.set(Track.Source.Microphone, { isMuted: true });
+  await comesBack(rooms[0]);
+  expect([media.wants.microphone, presses(rooms[0])]).toEqual([false, [true]]);
+});
+
+test('one’s own mute that ends late does not undo the press after it', async () => {
+  await answer(rooms[0]);
+  await media.setMicrophone(true);
+  let muted = () => {};
+  rooms[0]?.localParticipant.setMicrophoneEnabled.mockImplementationOnce(
+    () => new Promise((resolve) => (muted = resolve)),
+  );
+  const [off, on] = [media.setMicrophone(false), media.setMicrophone(true)];
+  rooms[0]?.mute(Track.Source.Microphone, true);
+  rooms[0]?.mute(Track.Source.Microphone, false);
+  muted();
+  await Promise.all([off, on]);
+  await newRoom(rooms[0]);
+  expect(presses(rooms[1])).toEqual([true]);
+});
+
+test('what was not sent any more after a reconnection is sent again', async () => {
+  await answer(rooms[0]);
+  await media.setMicrophone(true);
+  rooms[0]?.published.clear();
+  await comesBack(rooms[0]);
+  expect(presses(rooms[0])).toEqual([true, true]);
 });

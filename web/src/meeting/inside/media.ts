@@ -1,5 +1,12 @@
 import type * as LiveKit from 'livekit-client';
-import type { Participant, RemoteTrackPublication, Room, RoomEventCallbacks, Track } from 'livekit-client';
+import type {
+  LocalParticipant,
+  Participant,
+  RemoteTrackPublication,
+  Room,
+  RoomEventCallbacks,
+  Track,
+} from 'livekit-client';
 import { atom, type ReadableAtom } from 'nanostores';
 import { backoff } from '../../live/backoff';
 import { Emitter } from '../../store/emitter';
@@ -44,11 +51,10 @@ export interface MediaEvents {
   expelled: 'removed' | 'ended' | 'elsewhere';
 }
 
+type Sending = 'microphone' | 'camera';
+
 /** What is to be on, whether or not it works. */
-export interface Wanted {
-  readonly microphone: boolean;
-  readonly camera: boolean;
-}
+export type Wanted = Readonly<Record<Sending, boolean>>;
 
 export interface MediaOptions {
   url: string;
@@ -87,7 +93,9 @@ export class Media {
   private looking: ReturnType<typeof setTimeout> | undefined;
   private watched: ReadonlySet<string> = new Set();
   private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>();
-  private wanted: { microphone: boolean; camera: boolean };
+  private wanted: Record<Sending, boolean>;
+  /** How many presses of each are on their way. */
+  private readonly moving: Record<Sending, number> = { microphone: 0, camera: 0 };
   private choice: DeviceChoice;
 
   constructor(private readonly options: MediaOptions) {
@@ -121,12 +129,12 @@ export class Media {
 
   async setMicrophone(on: boolean): Promise<void> {
     this.wanted.microphone = on;
-    await this.device('microphone', () => this.room?.localParticipant.setMicrophoneEnabled(on, this.audio()));
+    await this.turn('microphone', (me) => me.setMicrophoneEnabled(on, this.audio()));
   }
 
   async setCamera(on: boolean): Promise<void> {
     this.wanted.camera = on;
-    await this.device('camera', () => this.room?.localParticipant.setCameraEnabled(on, this.video()));
+    await this.turn('camera', (me) => me.setCameraEnabled(on, this.video()));
   }
 
   /** The browser asks which screen, window or tab; with its sound where the system can. */
@@ -286,7 +294,10 @@ export class Media {
     // Of an ended room too: its sound is let go of.
     room.on(RoomEvent.TrackUnsubscribed, (track) => void track.detach());
     on(RoomEvent.TrackUnsubscribed, (_, __, person) => about(person));
-    on(RoomEvent.TrackMuted, (_, person) => about(person));
+    on(RoomEvent.TrackMuted, (_, person) => {
+      if (person.isLocal) this.heed(room);
+      about(person);
+    });
     on(RoomEvent.TrackUnmuted, (_, person) => about(person));
     on(RoomEvent.LocalTrackPublished, (_, person) => about(person));
     on(RoomEvent.LocalTrackUnpublished, (_, person) => about(person));
@@ -319,6 +330,7 @@ export class Media {
 
   /** Sees and hears who is there, whether that was told or not. */
   private lookAround(room: Room): void {
+    this.heed(room);
     const others = [...room.remoteParticipants.values()];
     for (const person of [room.localParticipant, ...others]) this.see(person);
     const here = new Set([room.localParticipant, ...others].map(({ identity }) => identity));
@@ -327,6 +339,18 @@ export class Media {
       this.subscribe(person.identity);
       for (const { audioTrack } of person.audioTrackPublications.values()) if (audioTrack) play(audioTrack);
     }
+  }
+
+  /** What is muted while nothing of the person's own is on its way was muted by somebody else: it is not wanted any more. */
+  private heed(room: Room): void {
+    for (const kind of ['microphone', 'camera'] as const) {
+      if (this.moving[kind] === 0 && this.mine(room, kind)?.isMuted) this.wanted[kind] = false;
+    }
+  }
+
+  private mine(room: Room, kind: Sending) {
+    const source = kind === 'microphone' ? this.kit?.Track.Source.Microphone : this.kit?.Track.Source.Camera;
+    return source && room.localParticipant.getTrackPublication(source);
   }
 
   /** What one sends is sent anew after a reconnection; what did not make it is tried again. */
@@ -430,6 +454,15 @@ export class Media {
       };
       this.leaving.set(key, setTimeout(leave, LINGER));
     }
+  }
+
+  private async turn(kind: Sending, act: (me: LocalParticipant) => Promise<unknown>): Promise<void> {
+    const { room } = this;
+    if (!room) return;
+    this.moving[kind]++;
+    await this.device(kind, () => act(room.localParticipant));
+    this.moving[kind]--;
+    if (room === this.room) this.heed(room);
   }
 
   private async device(kind: MediaEvents['deviceFailed']['kind'], act: () => unknown): Promise<void> {
