@@ -87,7 +87,7 @@ export function Control({ icon, word, label, look, badge, className, ...rest }: 
 
 function Microphone({ call }: { call: Call }) {
   const { t } = useI18n();
-  const on = useStore(call.$me)?.microphone ?? false;
+  const on = useStore(call.$microphone);
   return (
     <div className={styles.pair}>
       <Control
@@ -109,7 +109,7 @@ function Microphone({ call }: { call: Call }) {
 
 function Camera({ call }: { call: Call }) {
   const { t } = useI18n();
-  const on = useStore(call.$me)?.camera.on ?? false;
+  const on = useStore(call.$camera);
   return (
     <div className={styles.pair}>
       <Control

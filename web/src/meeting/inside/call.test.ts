@@ -168,7 +168,7 @@ describe('a line that was down', () => {
     line.events.emit('participant_updated', participant('me', { audio_enabled: true }));
     line.sent.length = 0;
     back(false);
-    expect([call.$me.get()?.microphone, media.wants.microphone]).toEqual([false, false]);
+    expect([call.$me.get()?.microphone, media.$wants.get().microphone]).toEqual([false, false]);
     expect(warned).toEqual([{ key: 'meeting.mutedByHost' }]);
     expect(told().filter(({ audio_enabled }) => audio_enabled)).toEqual([]);
   });
@@ -205,6 +205,21 @@ test('asked to unmute the person decides', () => {
   expect(call.$asked.get()).toBe(false);
   line.events.emit('unmute_requested', { participant_id: 'participant-me', by: 'user-ann' });
   expect(call.$asked.get()).toBe(false);
+});
+
+test('while the media are on their way the buttons show and change what is wanted', () => {
+  call.setMicrophone(true);
+  media.$steady.set({ microphone: false, camera: false });
+  media.$people.set(new Map());
+  expect([call.$microphone.get(), call.$camera.get()]).toEqual([true, false]);
+  line.events.emit('unmute_requested', { participant_id: 'participant-me', by: 'user-ann' });
+  expect(call.$asked.get()).toBe(false);
+  call.toggleMicrophone();
+  call.toggleCamera();
+  expect(media.$wants.get()).toEqual({ microphone: false, camera: true });
+  expect([call.$microphone.get(), call.$camera.get()]).toEqual([false, true]);
+  media.$steady.set({ microphone: true, camera: true });
+  expect([call.$microphone.get(), call.$camera.get()]).toEqual([false, false]);
 });
 
 test('others hear of one’s microphone and camera, again after a reconnection', () => {

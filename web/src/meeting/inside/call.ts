@@ -68,6 +68,9 @@ export class Call {
   readonly $people: ReadableAtom<readonly Person[]>;
   readonly $me: ReadableAtom<Person | null>;
   readonly $connection: ReadableAtom<Connection>;
+  /** Whether one's microphone and camera are on; while that is on its way, whether they will be. */
+  readonly $microphone: ReadableAtom<boolean>;
+  readonly $camera: ReadableAtom<boolean>;
   /** Whether browser, system and host let one share a screen. */
   readonly $mayShare: ReadableAtom<boolean>;
   /** Whether one is host or co-host. */
@@ -97,6 +100,13 @@ export class Call {
     this.hosting = new Hosting(services, ticket.code, this.line, this.members);
     this.$people = this.joinLists();
     this.$me = computed(this.$people, (all) => all.find((person) => person.isMe) ?? null);
+    const { $steady, $wants } = this.media;
+    this.$microphone = computed([$steady, $wants, this.$me], (steady, wants, me) =>
+      steady.microphone ? (me?.microphone ?? false) : wants.microphone,
+    );
+    this.$camera = computed([$steady, $wants, this.$me], (steady, wants, me) =>
+      steady.camera ? (me?.camera.on ?? false) : wants.camera,
+    );
     this.$hosts = computed(this.$me, (me) => (me?.role ?? ticket.role) !== 'participant');
     const canShare = Boolean(globalThis.navigator?.mediaDevices?.getDisplayMedia);
     this.$mayShare = computed(
@@ -150,11 +160,11 @@ export class Call {
   }
 
   toggleMicrophone(): void {
-    this.setMicrophone(!this.$me.get()?.microphone);
+    this.setMicrophone(!this.$microphone.get());
   }
 
   toggleCamera(): void {
-    void this.media.setCamera(!this.$me.get()?.camera.on);
+    void this.media.setCamera(!this.$camera.get());
   }
 
   toggleScreen(): void {
@@ -270,7 +280,7 @@ export class Call {
     });
     events.on('participant_muted', (participant) => isMe(participant) && this.muted());
     events.on('unmute_requested', (request) => {
-      if (isMe(request) && !this.$me.get()?.microphone) this.asked.set(true);
+      if (isMe(request) && !this.$microphone.get()) this.asked.set(true);
     });
     events.on('error', ({ code }) =>
       notices.warn(text(code === 'RATE_LIMIT_EXCEEDED' ? 'error.tooMany' : 'error.unknown')),
@@ -306,7 +316,7 @@ export class Call {
   /** Who was muted while the line was down finds it in the list of who is here alone. */
   private heedMute(me: Participant | undefined): void {
     if (!me) return;
-    if (this.audible && !me.audio_enabled && this.media.wants.microphone) this.muted();
+    if (this.audible && !me.audio_enabled && this.media.$wants.get().microphone) this.muted();
     this.audible = me.audio_enabled;
   }
 
@@ -323,7 +333,7 @@ export class Call {
     // A person who may not come back was logged out meanwhile, or has been here for longer than the token is good.
     // Of a token that never was good the next one is none either.
     else if (code === 401 && this.entered)
-      this.finish(why, (farewell) => this.options.onSpent(this.media.wants, farewell));
+      this.finish(why, (farewell) => this.options.onSpent(this.media.$wants.get(), farewell));
     else this.finish(why);
   }
 
@@ -341,7 +351,7 @@ export class Call {
       const me = this.media.$people.get().get(this.ticket.identity);
       if (!me || this.media.$state.get() !== 'connected') return;
       // What is being turned off is not told to be on: a mute by the server would be taken back there.
-      const { wants } = this.media;
+      const wants = this.media.$wants.get();
       const data = {
         audio_enabled: me.microphone && wants.microphone,
         video_enabled: me.camera.on && wants.camera,

@@ -1,6 +1,6 @@
 import type * as LiveKit from 'livekit-client';
 import { DisconnectReason, RoomEvent, Track } from 'livekit-client';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Media } from './media';
 
 /** A LiveKit room without a server: the test says whether it is let in, and what happens to it. */
@@ -170,7 +170,7 @@ test('who was muted by the server stays muted, after a reconnection and in a new
   await answer(rooms[0]);
   await media.setMicrophone(true);
   rooms[0]?.mute(Track.Source.Microphone, true);
-  expect(media.wants.microphone).toBe(false);
+  expect(media.$wants.get().microphone).toBe(false);
   await comesBack(rooms[0]);
   expect(presses(rooms[0])).toEqual([true]);
   await newRoom(rooms[0]);
@@ -182,7 +182,7 @@ test('a mute that was not told is seen when one looks around', async () => {
   await media.setMicrophone(true);
   rooms[0]?.published.set(Track.Source.Microphone, { isMuted: true });
   await comesBack(rooms[0]);
-  expect([media.wants.microphone, presses(rooms[0])]).toEqual([false, [true]]);
+  expect([media.$wants.get().microphone, presses(rooms[0])]).toEqual([false, [true]]);
 });
 
 test('one’s own mute that ends late does not undo the press after it', async () => {
@@ -207,4 +207,76 @@ test('what was not sent any more after a reconnection is sent again', async () =
   rooms[0]?.published.clear();
   await comesBack(rooms[0]);
   expect(presses(rooms[0])).toEqual([true, true]);
+});
+
+describe('while the room is not there', () => {
+  const wished = () => media.$wants.get().microphone;
+
+  test('what is on waits for it, and can be turned off', async () => {
+    await answer(rooms[0]);
+    await media.setMicrophone(true);
+    rooms[0]?.published.clear();
+    rooms[0]?.say(RoomEvent.Disconnected, DisconnectReason.SIGNAL_CLOSE);
+    expect([wished(), media.$steady.get().microphone]).toEqual([true, false]);
+    await media.setMicrophone(false);
+    await vi.advanceTimersByTimeAsync(LONG);
+    await answer(rooms[1]);
+    expect([wished(), presses(rooms[1]), media.$steady.get().microphone]).toEqual([false, [], true]);
+  });
+
+  test('what is turned on waits for it, and opens no device', async () => {
+    await media.setMicrophone(true);
+    expect(presses(rooms[0])).toEqual([]);
+    await answer(rooms[0]);
+    expect(presses(rooms[0])).toEqual([true]);
+  });
+
+  test('what one sends already is turned on and off at once', async () => {
+    await answer(rooms[0]);
+    await media.setMicrophone(true);
+    rooms[0]?.say(RoomEvent.Reconnecting);
+    await media.setMicrophone(false);
+    await media.setMicrophone(true);
+    expect(presses(rooms[0])).toEqual([true, false, true]);
+  });
+
+  test('it is not the device that fails', async () => {
+    const failed = vi.fn();
+    media.events.on('deviceFailed', failed);
+    await answer(rooms[0]);
+    let fail = () => {};
+    rooms[0]?.localParticipant.setMicrophoneEnabled.mockImplementationOnce(
+      () => new Promise((_, reject) => (fail = () => reject(new Error('not connected')))),
+    );
+    const pressed = media.setMicrophone(true);
+    rooms[0]?.say(RoomEvent.Disconnected, DisconnectReason.SIGNAL_CLOSE);
+    fail();
+    await pressed;
+    expect(failed).not.toHaveBeenCalled();
+  });
+});
+
+test('what did not make it is about to come until it is mended', async () => {
+  await answer(rooms[0]);
+  await media.setMicrophone(true);
+  rooms[0]?.published.clear();
+  rooms[0]?.say(RoomEvent.Reconnecting);
+  rooms[0]?.say(RoomEvent.Reconnected);
+  expect([media.$state.get(), media.$steady.get().microphone]).toEqual(['connected', false]);
+  await vi.advanceTimersByTimeAsync(LONG);
+  expect(media.$steady.get().microphone).toBe(true);
+});
+
+test('a microphone that is turned off while the browser asks for it is off when it comes', async () => {
+  await answer(rooms[0]);
+  let allow = () => {};
+  const asks = rooms[0]?.localParticipant.setMicrophoneEnabled;
+  asks?.mockImplementationOnce(() => new Promise((resolve) => (allow = resolve)));
+  const on = media.setMicrophone(true);
+  expect(media.$steady.get().microphone).toBe(false);
+  await media.setMicrophone(false);
+  rooms[0]?.mute(Track.Source.Microphone, false);
+  allow();
+  await on;
+  expect(rooms[0]?.published.get(Track.Source.Microphone)).toEqual({ isMuted: true });
 });

@@ -7,7 +7,7 @@ import type {
   RoomEventCallbacks,
   Track,
 } from 'livekit-client';
-import { atom, type ReadableAtom } from 'nanostores';
+import { atom, computed, type ReadableAtom, type WritableAtom } from 'nanostores';
 import { backoff } from '../../live/backoff';
 import { Emitter } from '../../store/emitter';
 import type { DeviceChoice, DeviceKind } from '../before/devices';
@@ -93,13 +93,15 @@ export class Media {
   private looking: ReturnType<typeof setTimeout> | undefined;
   private watched: ReadonlySet<string> = new Set();
   private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>();
-  private wanted: Record<Sending, boolean>;
+  private readonly wanted: WritableAtom<Wanted>;
   /** How many presses of each are on their way. */
-  private readonly moving: Record<Sending, number> = { microphone: 0, camera: 0 };
+  private readonly moving = atom<Readonly<Record<Sending, number>>>({ microphone: 0, camera: 0 });
+  /** After a reconnection, until what did not make it is tried again. */
+  private readonly mending = atom(false);
   private choice: DeviceChoice;
 
   constructor(private readonly options: MediaOptions) {
-    this.wanted = { microphone: options.microphone, camera: options.camera };
+    this.wanted = atom({ microphone: options.microphone, camera: options.camera });
     this.choice = options.devices;
     void this.open();
   }
@@ -123,18 +125,22 @@ export class Media {
     return this.permitted;
   }
 
-  get wants(): Wanted {
-    return { ...this.wanted };
+  get $wants(): ReadableAtom<Wanted> {
+    return this.wanted;
   }
 
+  /** Whether one's microphone and camera are as they stay; else they are about to be as they are wanted. */
+  readonly $steady = computed([this.state, this.moving, this.mending], (state, moving, mending) => {
+    const steady = (kind: Sending) => state === 'connected' && !mending && moving[kind] === 0;
+    return { microphone: steady('microphone'), camera: steady('camera') };
+  });
+
   async setMicrophone(on: boolean): Promise<void> {
-    this.wanted.microphone = on;
-    await this.turn('microphone', (me) => me.setMicrophoneEnabled(on, this.audio()));
+    await this.turn('microphone', on);
   }
 
   async setCamera(on: boolean): Promise<void> {
-    this.wanted.camera = on;
-    await this.turn('camera', (me) => me.setCameraEnabled(on, this.video()));
+    await this.turn('camera', on);
   }
 
   /** The browser asks which screen, window or tab; with its sound where the system can. */
@@ -240,8 +246,10 @@ export class Media {
     this.permit(room);
     for (const person of [room.localParticipant, ...room.remoteParticipants.values()]) this.see(person);
     for (const person of room.remoteParticipants.values()) this.subscribe(person.identity);
-    if (this.wanted.microphone) void this.setMicrophone(true);
-    if (this.wanted.camera) void this.setCamera(true);
+    const { microphone, camera } = this.wanted.get();
+    if (microphone) void this.setMicrophone(true);
+    if (camera) void this.setCamera(true);
+    this.mending.set(false);
     if (this.choice.speaker) {
       // Not every browser lets a page choose where sound comes out.
       room.switchActiveDevice('audiooutput', this.choice.speaker).catch(() => {});
@@ -313,6 +321,7 @@ export class Media {
   }
 
   private settledAgain(room: Room): void {
+    this.mending.set(true);
     this.state.set('connected');
     this.lookAround(room);
     this.lookAgain(room, LOOKS);
@@ -344,7 +353,7 @@ export class Media {
   /** What is muted while nothing of the person's own is on its way was muted by somebody else: it is not wanted any more. */
   private heed(room: Room): void {
     for (const kind of ['microphone', 'camera'] as const) {
-      if (this.moving[kind] === 0 && this.mine(room, kind)?.isMuted) this.wanted[kind] = false;
+      if (this.moving.get()[kind] === 0 && this.mine(room, kind)?.isMuted) this.want(kind, false);
     }
   }
 
@@ -356,8 +365,10 @@ export class Media {
   /** What one sends is sent anew after a reconnection; what did not make it is tried again. */
   private mend(room: Room): void {
     const { isMicrophoneEnabled, isCameraEnabled } = room.localParticipant;
-    if (this.wanted.microphone && !isMicrophoneEnabled) void this.setMicrophone(true);
-    if (this.wanted.camera && !isCameraEnabled) void this.setCamera(true);
+    const { microphone, camera } = this.wanted.get();
+    if (microphone && !isMicrophoneEnabled) void this.setMicrophone(true);
+    if (camera && !isCameraEnabled) void this.setCamera(true);
+    this.mending.set(false);
   }
 
   private disconnected(reason: LiveKit.DisconnectReason | undefined): void {
@@ -456,13 +467,40 @@ export class Media {
     }
   }
 
-  private async turn(kind: Sending, act: (me: LocalParticipant) => Promise<unknown>): Promise<void> {
+  /** Turns it off at once; on, where the room stands: one that is opened or comes back does so when it is ready. */
+  private async turn(kind: Sending, on: boolean): Promise<void> {
     const { room } = this;
-    if (!room) return;
-    this.moving[kind]++;
-    await this.device(kind, () => act(room.localParticipant));
-    this.moving[kind]--;
+    this.want(kind, on);
+    if (!room || (on && this.state.get() !== 'connected' && !this.mine(room, kind))) return;
+    const me = room.localParticipant;
+    this.move(kind, 1);
+    try {
+      await this.switch(me, kind, on);
+      // The browser may ask for longer than livekit-client has a press wait that turns it off meanwhile.
+      if (on && !this.wanted.get()[kind]) await this.switch(me, kind, false);
+    } catch (error) {
+      // That a room was lost meanwhile says nothing of the device.
+      if (room === this.room && this.state.get() === 'connected') {
+        this.events.emit('deviceFailed', { kind, error });
+      }
+    }
+    this.move(kind, -1);
     if (room === this.room) this.heed(room);
+  }
+
+  private switch(me: LocalParticipant, kind: Sending, on: boolean): Promise<unknown> {
+    return kind === 'microphone'
+      ? me.setMicrophoneEnabled(on, this.audio())
+      : me.setCameraEnabled(on, this.video());
+  }
+
+  private want(kind: Sending, on: boolean): void {
+    this.wanted.set({ ...this.wanted.get(), [kind]: on });
+  }
+
+  private move(kind: Sending, by: number): void {
+    const moving = this.moving.get();
+    this.moving.set({ ...moving, [kind]: moving[kind] + by });
   }
 
   private async device(kind: MediaEvents['deviceFailed']['kind'], act: () => unknown): Promise<void> {

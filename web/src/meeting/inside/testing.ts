@@ -74,19 +74,19 @@ export class FakeMedia {
   readonly $people = atom<ReadonlyMap<string, MediaPerson>>(new Map([['me', mediaPerson('me')]]));
   readonly $silent = atom(false);
   readonly $permitted = atom({ screen: true });
+  readonly $wants = atom({ microphone: false, camera: false });
+  readonly $steady = atom({ microphone: true, camera: true });
   watched: readonly TileKey[] = [];
   closed = false;
 
-  wants = { microphone: false, camera: false };
-
   async setMicrophone(microphone: boolean): Promise<void> {
-    this.wants.microphone = microphone;
-    this.me({ microphone });
+    this.$wants.set({ ...this.$wants.get(), microphone });
+    if (this.$steady.get().microphone) this.me({ microphone });
   }
 
   async setCamera(on: boolean): Promise<void> {
-    this.wants.camera = on;
-    this.me({ camera: { on, picture: null } });
+    this.$wants.set({ ...this.$wants.get(), camera: on });
+    if (this.$steady.get().camera) this.me({ camera: { on, picture: null } });
   }
 
   async setScreen(on: boolean): Promise<void> {

@@ -26,7 +26,7 @@ export function useKeys(call: Call, help: () => void): void {
       if (!$shortcutsOn.get()) return;
       if (isPushToTalk(event)) {
         event.preventDefault();
-        if (!event.repeat && !call.$me.get()?.microphone) {
+        if (!event.repeat && !call.$microphone.get()) {
           talking = true;
           call.setMicrophone(true);
         }
