@@ -6,7 +6,7 @@ import { type Text, text } from '../../i18n/i18n';
 import { mediaAddress } from '../../live/line';
 import { type About, MeetingLine } from '../../live/meeting';
 import type { Notices } from '../../ui/notices';
-import { blur, canBlur, type DeviceKind, type Devices, problemOf } from '../before/devices';
+import { canBlur, type DeviceKind, type Devices, problemOf } from '../before/devices';
 import { PROBLEMS } from '../before/problems';
 import type { Ticket } from '../entry';
 import { MeetingChat } from './chat';
@@ -200,8 +200,7 @@ export class Call {
 
   setBlur(on: boolean): void {
     this.devices.setBlur(on);
-    const track = this.media.cameraTrack;
-    if (track) void blur(track, on);
+    void this.media.setBlur(on);
   }
 
   leave(): void {
@@ -309,6 +308,7 @@ export class Call {
       if (now.status === 'closed') this.closed(now.code, now.reason);
     });
     this.media.events.on('expelled', (why) => this.finish(why));
+    this.media.events.on('blurFailed', () => notices.warn(text('meeting.blurFailed')));
     this.media.events.on('deviceFailed', (failure) => this.deviceFailed(failure));
     this.tellDevices();
   }

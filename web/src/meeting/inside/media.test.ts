@@ -1,13 +1,35 @@
 import type * as LiveKit from 'livekit-client';
-import { DisconnectReason, RoomEvent, Track } from 'livekit-client';
+import { DisconnectReason, RoomEvent, Track, TrackEvent } from 'livekit-client';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Media } from './media';
+
+/** What was done with cameras. */
+let done: string[];
+
+/** A camera that can blur, as livekit-client hands it out. */
+class FakeCamera {
+  readonly isMuted = false;
+  readonly stop = () => void done.push('stop');
+  readonly on = (event: TrackEvent, act: (camera: FakeCamera) => void) => {
+    if (event === TrackEvent.Restarted) this.restarts = () => act(this);
+  };
+  restarts = () => {};
+  readonly mediaStreamTrack = {
+    getCapabilities: () => ({ backgroundBlur: [true, false] }),
+    applyConstraints: async (constraints: object) => {
+      done.push(JSON.stringify(constraints));
+      await this.blurring();
+    },
+  };
+
+  constructor(private readonly blurring: () => Promise<void>) {}
+}
 
 /** A LiveKit room without a server: the test says whether it is let in, and what happens to it. */
 class FakeRoom {
   readonly remoteParticipants = new Map();
   readonly canPlaybackAudio = true;
-  readonly published = new Map<Track.Source, { isMuted: boolean }>();
+  readonly published = new Map<Track.Source, { isMuted: boolean; track?: FakeCamera }>();
   readonly localParticipant = {
     identity: 'me',
     isLocal: true,
@@ -15,9 +37,23 @@ class FakeRoom {
     get isMicrophoneEnabled() {
       return this.getTrackPublication(Track.Source.Microphone)?.isMuted === false;
     },
+    setCameraEnabled: vi.fn(async (on: boolean) => this.mute(Track.Source.Camera, !on)),
+    createTracks: vi.fn(async () => [new FakeCamera(this.blurring)]),
+    publishTrack: async (track: FakeCamera) => {
+      done.push('publish');
+      this.published.set(Track.Source.Camera, { isMuted: false, track });
+      this.say(RoomEvent.LocalTrackPublished, { source: Track.Source.Camera, track }, this.localParticipant);
+    },
+    unpublishTrack: async () => {
+      done.push('unpublish');
+      this.published.delete(Track.Source.Camera);
+    },
     setMicrophoneEnabled: vi.fn(async (on: boolean) => this.mute(Track.Source.Microphone, !on)),
   };
   readonly disconnect = vi.fn(async () => this.answer(new Error('ended')));
+  readonly switchActiveDevice = async (_: string, id: string) => void done.push(id);
+  /** How the camera takes it to be blurred. */
+  blurring = async (): Promise<void> => {};
   /** Lets it in, or fails. */
   answer = (_problem?: Error): void => {};
   private readonly listeners = new Map<string, ((...args: unknown[]) => void)[]>();
@@ -62,12 +98,16 @@ beforeEach(async () => {
   browser = new EventTarget();
   vi.stubGlobal('addEventListener', browser.addEventListener.bind(browser));
   vi.stubGlobal('removeEventListener', browser.removeEventListener.bind(browser));
-  [rooms, expelled] = [[], []];
-  const devices = { camera: null, microphone: null, speaker: null, blur: false };
+  [rooms, expelled, done] = [[], [], []];
+  await make(false);
+});
+async function make(blur: boolean) {
+  const devices = { camera: null, microphone: null, speaker: null, blur };
   media = new Media({ url: 'ws://x', token: () => 'token', devices, microphone: false, camera: false });
   media.events.on('expelled', (why) => expelled.push(why));
-  await vi.waitFor(() => expect(rooms).toHaveLength(1));
-});
+  const before = rooms.length;
+  await vi.waitFor(() => expect(rooms).toHaveLength(before + 1));
+}
 afterEach(() => {
   media.close();
   vi.useRealTimers();
@@ -279,4 +319,79 @@ test('a microphone that is turned off while the browser asks for it is off when 
   allow();
   await on;
   expect(rooms[0]?.published.get(Track.Source.Microphone)).toEqual({ isMuted: true });
+});
+
+describe('a camera that is to blur what is behind the person', () => {
+  const BLUR = '{"backgroundBlur":true}';
+  const enter = async () => {
+    media.close();
+    rooms = [];
+    await make(true);
+    await answer(rooms[0]);
+  };
+  const camera = (room = rooms[0]) => room?.published.get(Track.Source.Camera)?.track;
+
+  test('does so before it is sent, each time it is turned on', async () => {
+    await enter();
+    await media.setCamera(true);
+    expect(done).toEqual([BLUR, 'publish']);
+    await media.setCamera(false);
+    await media.setCamera(true);
+    expect(done.slice(2)).toEqual(['unpublish', BLUR, 'publish']);
+    expect(rooms[0]?.localParticipant.setCameraEnabled).not.toHaveBeenCalled();
+  });
+
+  test('does so when another is chosen, or the one before was pulled out', async () => {
+    await enter();
+    await media.setCamera(true);
+    await media.use('camera', 'other');
+    expect(done.slice(2)).toEqual(['unpublish', 'other', BLUR, 'publish']);
+    camera()?.restarts();
+    expect(done.slice(6)).toEqual([BLUR]);
+  });
+
+  test('does so in a new room', async () => {
+    await enter();
+    await media.setCamera(true);
+    await newRoom(rooms[0]);
+    expect(done.slice(2)).toEqual([BLUR, 'publish']);
+  });
+
+  test('does so when that is wished inside', async () => {
+    await answer(rooms[0]);
+    await media.setCamera(true);
+    expect(done).toEqual([]);
+    await media.setBlur(true);
+    await media.setCamera(false);
+    await media.setCamera(true);
+    expect(done).toContain(BLUR);
+    done = [];
+    await media.setBlur(false);
+    expect(done).toEqual(['{"backgroundBlur":false}']);
+  });
+
+  test('is sent once, and not at all where it was turned off meanwhile', async () => {
+    await enter();
+    await Promise.all([media.setCamera(true), media.setCamera(true)]);
+    expect(done.filter((what) => what === 'publish')).toHaveLength(1);
+    await media.setCamera(false);
+    done = [];
+    let blurred = () => {};
+    if (rooms[0]) rooms[0].blurring = () => new Promise((resolve) => (blurred = resolve));
+    const on = media.setCamera(true);
+    await settle();
+    const off = media.setCamera(false);
+    blurred();
+    await Promise.all([on, off]);
+    expect(done).toEqual([BLUR, 'stop']);
+  });
+
+  test('is said to be seen as it is where it does not', async () => {
+    await enter();
+    const failed = vi.fn();
+    media.events.on('blurFailed', failed);
+    if (rooms[0]) rooms[0].blurring = () => Promise.reject(new Error('overconstrained'));
+    await media.setCamera(true);
+    expect([failed.mock.calls.length, done]).toEqual([1, [BLUR, 'publish']]);
+  });
 });

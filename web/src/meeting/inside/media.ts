@@ -10,7 +10,7 @@ import type {
 import { atom, computed, type ReadableAtom, type WritableAtom } from 'nanostores';
 import { backoff } from '../../live/backoff';
 import { Emitter } from '../../store/emitter';
-import type { DeviceChoice, DeviceKind } from '../before/devices';
+import { blur, canBlur, type DeviceChoice, type DeviceKind } from '../before/devices';
 import { keyOf, type TileKey } from './arrange';
 
 /** A moving picture that can be put into any number of `<video>`s. */
@@ -47,6 +47,8 @@ export type MediaState = 'connecting' | 'connected' | 'reconnecting' | 'closed';
 export interface MediaEvents {
   /** A device that was asked for does not work. */
   deviceFailed: { kind: 'camera' | 'microphone' | 'screen'; error: unknown };
+  /** What is behind the person is seen, although it was to be blurred. */
+  blurFailed: null;
   /** The server put an end to it: removed, or the room was closed. */
   expelled: 'removed' | 'ended' | 'elsewhere';
 }
@@ -99,10 +101,15 @@ export class Media {
   /** After a reconnection, until what did not make it is tried again. */
   private readonly mending = atom(false);
   private choice: DeviceChoice;
+  /** Whether what is behind the person is blurred; `null`: nobody said so, and what the system does stays. */
+  private blurs: boolean | null;
+  /** What is done with a camera that blurs, one after the other. */
+  private camera: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: MediaOptions) {
     this.wanted = atom({ microphone: options.microphone, camera: options.camera });
     this.choice = options.devices;
+    this.blurs = options.devices.blur || null;
     void this.open();
   }
 
@@ -159,10 +166,31 @@ export class Media {
 
   async use(kind: DeviceKind, id: string): Promise<void> {
     this.choice = { ...this.choice, [kind]: id };
+    const { room } = this;
     const name = ({ camera: 'videoinput', microphone: 'audioinput', speaker: 'audiooutput' } as const)[kind];
-    await this.device(kind === 'speaker' ? 'microphone' : kind, () =>
-      this.room?.switchActiveDevice(name, id),
-    );
+    await this.device(kind === 'speaker' ? 'microphone' : kind, async () => {
+      const renew =
+        room !== null && kind === 'camera' && this.blurs === true && this.cameraTrack !== undefined;
+      if (renew) await this.renew(room, () => room.switchActiveDevice(name, id));
+      else await room?.switchActiveDevice(name, id);
+    });
+  }
+
+  /** Takes the camera away while something is done with it. */
+  private async renew({ localParticipant: me }: Room, act: () => Promise<unknown>): Promise<void> {
+    this.move('camera', 1);
+    try {
+      await this.switch(me, 'camera', false);
+      await act();
+    } finally {
+      await this.switch(me, 'camera', true).finally(() => this.move('camera', -1));
+    }
+  }
+
+  /** Blurs what is behind the person, now and whenever the camera is opened again. */
+  async setBlur(on: boolean): Promise<void> {
+    this.blurs = on;
+    await this.blurAsWanted(this.cameraTrack);
   }
 
   /** The track of one's own camera, to set what only the browser knows (blur). */
@@ -280,7 +308,7 @@ export class Media {
     return room;
   }
 
-  private listen(room: Room, { RoomEvent, Track }: typeof LiveKit): void {
+  private listen(room: Room, { RoomEvent, Track, TrackEvent }: typeof LiveKit): void {
     // What a room that is ended still says counts for nothing.
     const on = <E extends keyof RoomEventCallbacks>(event: E, act: RoomEventCallbacks[E]) => {
       const heard = (...args: never[]) => room === this.room && (act as (...args: never[]) => void)(...args);
@@ -307,7 +335,13 @@ export class Media {
       about(person);
     });
     on(RoomEvent.TrackUnmuted, (_, person) => about(person));
-    on(RoomEvent.LocalTrackPublished, (_, person) => about(person));
+    on(RoomEvent.LocalTrackPublished, ({ source, track }, person) => {
+      // One that is pulled out is replaced by livekit-client.
+      if (source === Track.Source.Camera) {
+        track?.on(TrackEvent.Restarted, ({ mediaStreamTrack }) => void this.blurAsWanted(mediaStreamTrack));
+      }
+      about(person);
+    });
     on(RoomEvent.LocalTrackUnpublished, (_, person) => about(person));
     on(RoomEvent.ParticipantNameChanged, (_, person) => about(person));
     on(RoomEvent.ConnectionQualityChanged, (_, person) => about(person));
@@ -489,9 +523,39 @@ export class Media {
   }
 
   private switch(me: LocalParticipant, kind: Sending, on: boolean): Promise<unknown> {
-    return kind === 'microphone'
-      ? me.setMicrophoneEnabled(on, this.audio())
-      : me.setCameraEnabled(on, this.video());
+    if (kind === 'microphone') return me.setMicrophoneEnabled(on, this.audio());
+    if (!this.blurs) return me.setCameraEnabled(on, this.video());
+    const done = this.camera.then(() => this.switchBlurred(me, on));
+    this.camera = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * A paused camera is opened anew, without its blur: livekit-client would send it before it blurs again. So one that
+   * blurs is not paused but taken away, and blurs before it is sent. It can't be asked to with its size: Chromium takes
+   * the two only one after the other.
+   */
+  private async switchBlurred(me: LocalParticipant, on: boolean): Promise<void> {
+    const source = this.kit?.Track.Source.Camera;
+    const before = source && me.getTrackPublication(source)?.track;
+    if (before && on && !before.isMuted) return;
+    if (before) await me.unpublishTrack(before);
+    if (!on || !this.wanted.get().camera) return;
+    const [track] = await me.createTracks({ video: this.video() });
+    if (!track) return;
+    try {
+      await this.blurAsWanted(track.mediaStreamTrack);
+      if (this.wanted.get().camera && me === this.room?.localParticipant) await me.publishTrack(track);
+      else track.stop();
+    } catch (error) {
+      track.stop();
+      throw error;
+    }
+  }
+
+  private async blurAsWanted(track: MediaStreamTrack | undefined): Promise<void> {
+    if (this.blurs === null || !track || !canBlur(track)) return;
+    await blur(track, this.blurs).catch(() => this.events.emit('blurFailed', null));
   }
 
   private want(kind: Sending, on: boolean): void {

@@ -89,6 +89,8 @@ export class FakeMedia {
     if (this.$steady.get().camera) this.me({ camera: { on, picture: null } });
   }
 
+  async setBlur(): Promise<void> {}
+
   async setScreen(on: boolean): Promise<void> {
     this.me({ screen: { on, picture: null } });
   }

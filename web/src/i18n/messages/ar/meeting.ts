@@ -41,6 +41,7 @@ export const meeting: Translation<typeof original> = {
   testSpeaker: 'تشغيل صوت تجريبي',
   testPlaying: 'جارٍ التشغيل…',
   blur: 'تمويه الخلفية',
+  blurFailed: 'تعذر تمويه خلفيتك: يراها الآخرون.',
   help: 'ما الذي يساعد',
 
   cameraBlocked: 'متصفحك يحظر الكاميرا.',

@@ -34,6 +34,7 @@ export const meeting: Translation<typeof original> = {
   testSpeaker: 'Testton abspielen',
   testPlaying: 'Läuft …',
   blur: 'Hintergrund unscharf',
+  blurFailed: 'Dein Hintergrund ließ sich nicht unscharf machen: Die anderen sehen ihn.',
   help: 'Was hilft',
 
   cameraBlocked: 'Dein Browser sperrt die Kamera.',

@@ -34,6 +34,7 @@ export const meeting = {
   testSpeaker: 'Play a test sound',
   testPlaying: 'Playing…',
   blur: 'Blur my background',
+  blurFailed: 'Your background could not be blurred: others see it.',
   help: 'What helps',
 
   // Devices that do not work.

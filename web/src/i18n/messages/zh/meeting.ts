@@ -34,6 +34,7 @@ export const meeting: Translation<typeof original> = {
   testSpeaker: '播放测试音',
   testPlaying: '正在播放…',
   blur: '模糊背景',
+  blurFailed: '无法模糊你的背景：其他人看得到。',
   help: '解决办法',
 
   cameraBlocked: '浏览器阻止了摄像头。',
