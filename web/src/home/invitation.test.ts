@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Translator } from '../i18n/i18n';
 import { catalog } from '../i18n/messages/en';
 import { Invitation } from './invitation';
+import { deviceZone } from './time';
 
 const i18n = new Translator('en', catalog, 'en-GB');
 const meeting = {
@@ -48,3 +49,16 @@ test('the calendar file is of the meeting, and of its latest change', () => {
     expect(file?.content).toContain(`${line}\r\n`);
   }
 });
+
+test.each(['CEST', 'GMT+2', 'America/Not_Yet_Known'])(
+  'a zone that is not known here, %s: the device’s',
+  (timezone) => {
+    const zone = deviceZone();
+    const foreign = new Invitation({ ...meeting, timezone }, 'https://meet.example');
+    const own = new Invitation({ ...meeting, timezone: zone }, 'https://meet.example');
+    expect(foreign.text(i18n)).toBe(own.text(i18n));
+    expect(foreign.when(i18n)).toContain(`(${zone.replaceAll('_', ' ')})`);
+    const made = new Date('2026-01-01T00:00:00Z');
+    expect(foreign.file(i18n, made)).toEqual(own.file(i18n, made));
+  },
+);

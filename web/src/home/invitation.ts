@@ -1,7 +1,7 @@
 import type { Meeting } from '../api/platform';
 import type { Translator } from '../i18n/i18n';
 import { calendarFile } from './ics';
-import { deviceZone } from './time';
+import { deviceZone, knownZone } from './time';
 
 /** A meeting of which no end is known lasts so long in calendars, in milliseconds. */
 const HOUR = 3_600_000;
@@ -92,6 +92,6 @@ export class Invitation {
 
   /** A meeting made by another client may say `UTC` only because nobody asked. */
   private get zone(): string {
-    return this.meeting.timezone === 'UTC' ? deviceZone() : this.meeting.timezone;
+    return this.meeting.timezone === 'UTC' ? deviceZone() : knownZone(this.meeting.timezone);
   }
 }

@@ -1,14 +1,22 @@
 import { expect, test, vi } from 'vitest';
 import type { MeetingDetails, Profile } from '../api/platform';
 import { Schedule } from './schedule';
+import { deviceZone } from './time';
 
-function schedule({ now = '2024-01-20T10:05:00Z', before }: { now?: string; before?: MeetingDetails } = {}) {
+interface Given {
+  now?: string;
+  before?: MeetingDetails;
+  /** Of the person. */
+  zone?: string;
+}
+
+function schedule({ now = '2024-01-20T10:05:00Z', before, zone = 'Europe/Berlin' }: Given = {}) {
   const platform = {
     createMeeting: vi.fn(async (meeting) => ({ ...meeting, id: 'meeting-1' })),
     updateMeeting: vi.fn(async () => ({})),
     meeting: vi.fn(async () => ({ ...planned, title: 'Changed' })),
   };
-  const profile = { timezone: 'Europe/Berlin' } as Profile;
+  const profile = { timezone: zone } as Profile;
   const services = { api: { platform }, session: { profile }, notices: { say: vi.fn() } };
   return { model: new Schedule(services, before ?? null, () => new Date(now)), ...platform, ...services };
 }
@@ -37,6 +45,16 @@ test('it begins with the next half hour, in the person’s zone', () => {
   const { date, start, timeZone } = schedule().model.form.$fields.get();
   expect([date, start, timeZone]).toEqual(['2024-01-20', '11:30', 'Europe/Berlin']);
 });
+
+test.each(['CEST', 'UTC+2', 'America/Not_Yet_Known'])(
+  'a zone that is not known here, %s: the device’s',
+  (zone) => {
+    const zones = [schedule({ zone }), schedule({ before: { ...planned, timezone: zone } })].map(
+      ({ model }) => model.form.$fields.get().timeZone,
+    );
+    expect(zones).toEqual([deviceZone(), deviceZone()]);
+  },
+);
 
 test('the chosen wall clock is sent as the moment that it is there', async () => {
   const { model, createMeeting, notices } = schedule();

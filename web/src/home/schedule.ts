@@ -4,7 +4,7 @@ import { text } from '../i18n/i18n';
 import type { Session } from '../session/session';
 import { Form, type Problems } from '../store/form';
 import type { Notices } from '../ui/notices';
-import { clockIn, dateIn, deviceZone, moment, timeZones } from './time';
+import { clockIn, dateIn, deviceZone, knownZone, moment, timeZones } from './time';
 
 export interface Plan {
   title: string;
@@ -135,7 +135,7 @@ export class Schedule {
 
   /** `UTC` is what a profile says of which nobody ever chose a zone. */
   private ownZone(zone: string | undefined): string {
-    return zone && zone !== 'UTC' ? zone : deviceZone();
+    return zone && zone !== 'UTC' ? knownZone(zone) : deviceZone();
   }
 }
 

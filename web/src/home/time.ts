@@ -1,6 +1,20 @@
 /** The device's time zone, as an IANA name. */
 export const deviceZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** The zone, or the device's where this browser does not know it: other clients, and newer browsers, name more. */
+export function knownZone(zone: string): string {
+  return [zone, deviceZone()].find(isKnown) ?? 'UTC';
+}
+
+function isKnown(zone: string): boolean {
+  try {
+    clockOf(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** All time zones that the browser knows, and the given one. */
 export function timeZones(including: string): string[] {
   return [...new Set([...Intl.supportedValuesOf('timeZone'), 'UTC', including])].sort();
