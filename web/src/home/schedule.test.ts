@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { MeetingDetails, Profile } from '../api/platform';
+import type { MeetingDetails, NewMeeting, Profile } from '../api/platform';
 import { Schedule } from './schedule';
 import { deviceZone } from './time';
 
@@ -118,6 +118,18 @@ test('its title can be changed although it began already; what was emptied is se
     expect.objectContaining({ passcode: expect.anything() }),
   );
   expect(notices.say).toHaveBeenCalledWith({ key: 'schedule.changed', values: { title: 'Changed' } });
+});
+
+test.each([
+  ['424242', '  ', { passcode: '' }],
+  ['424242', '77', { passcode: '77' }],
+  [null, '', {}],
+])('of a meeting with passcode %j one that is changed to %j is sent as %j', async (passcode, own, sent) => {
+  const { model, updateMeeting } = schedule({ before: { ...planned, passcode } });
+  model.form.set('ownPasscode', own);
+  await model.save();
+  const [[, change] = []] = updateMeeting.mock.calls as unknown as [string, NewMeeting][];
+  expect('passcode' in (change ?? {}) ? { passcode: change?.passcode } : {}).toEqual(sent);
 });
 
 test.each(['1', '', '3.5', '10001', 'many'])('%j is no number of people', async (participants) => {

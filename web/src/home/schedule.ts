@@ -115,7 +115,8 @@ export class Schedule {
   /** What was emptied is sent as an empty text: what is left out would stay. */
   private change(plan: Plan): Partial<NewMeeting> {
     const request = this.request(plan);
-    return { ...request, description: request.description ?? '' };
+    const emptied = this.before?.passcode && plan.passcode && !request.passcode;
+    return { ...request, ...(emptied ? { passcode: '' } : {}), description: request.description ?? '' };
   }
 
   private check(plan: Plan): Problems<Plan> {
