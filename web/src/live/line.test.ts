@@ -168,6 +168,48 @@ test('a connection that gives no sign of life is given up', async () => {
   expect([last().closed, it.state.get().status]).toEqual([4000, 'waiting']);
 });
 
+describe('a connection that does not open', () => {
+  const online = new EventTarget();
+  beforeEach(() => {
+    vi.stubGlobal('addEventListener', online.addEventListener.bind(online));
+    vi.stubGlobal('removeEventListener', online.removeEventListener.bind(online));
+  });
+  afterEach(() => void vi.unstubAllGlobals());
+  const hurry = () => online.dispatchEvent(new Event('online'));
+
+  test('is given up, and tried again', async () => {
+    const { line: it, last, sockets } = await line();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([last().closed, it.state.get().status]).toEqual([4000, 'waiting']);
+    await vi.advanceTimersByTimeAsync(1000);
+    last().opens();
+    // One that opened is not given up for having taken its time.
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect([sockets.length, it.state.get().status, last().closed]).toEqual([2, 'open', undefined]);
+    it.close();
+  });
+
+  test('gives way to another where the network is back, if it had the time', async () => {
+    const { line: it, sockets } = await line();
+    await vi.advanceTimersByTimeAsync(1000);
+    hurry();
+    expect(sockets[0]?.closed).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(2000);
+    hurry();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([sockets.length, sockets[0]?.closed, it.state.get().status]).toEqual([2, 4000, 'connecting']);
+    it.close();
+  });
+
+  test('is not missed while its address is asked for', async () => {
+    const { line: it } = await line(() => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(60_000);
+    hurry();
+    expect(it.state.get().status).toBe('connecting');
+    it.close();
+  });
+});
+
 test('closed by its owner it stays closed', async () => {
   const { line: it, last, sockets } = await line();
   last().opens();

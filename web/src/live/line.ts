@@ -36,6 +36,10 @@ export interface LineOptions {
 
 /** Close codes after which there is no coming back: done, logged out, removed or denied. */
 const FINAL = new Set([1000, 4401, 4403]);
+/** A connection that does not open is given up after so long, in milliseconds. Browsers wait for up to minutes. */
+const OPEN_WITHIN = 10_000;
+/** The same where the network is back meanwhile, or somebody looks again. */
+const OPEN_HURRIED = 2_000;
 /** A silent connection is asked whether it lives, in milliseconds. */
 const PING_EVERY = 15_000;
 /** No sign of life for this long after the question: the connection is given up, in milliseconds. */
@@ -49,6 +53,8 @@ export class Line {
   private readonly $state = atom<LineState>({ status: 'connecting' });
   private socket: Socket | null = null;
   private attempt = 0;
+  /** When the socket was made. */
+  private triedAt = 0;
   private asking = false;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setTimeout> | undefined;
@@ -76,11 +82,16 @@ export class Line {
     this.end(1000, 'closed');
   }
 
-  /** The network is back, or somebody looks again: no more waiting, and a look whether the connection still lives. */
+  /**
+   * The network is back, or somebody looks again: no more waiting, neither for a connection that takes long to open, and
+   * a look whether the one there is still lives.
+   */
   private readonly hurry = (): void => {
     if (globalThis.document?.visibilityState === 'hidden') return;
-    if (this.$state.get().status === 'waiting') void this.open();
-    else if (this.$state.get().status === 'open') this.ping();
+    const is = (status: LineState['status']) => this.$state.get().status === status;
+    if (is('connecting') && this.now() - this.triedAt > OPEN_HURRIED) this.giveUp('not opened');
+    if (is('waiting')) void this.open();
+    else if (is('open')) this.ping();
   };
 
   private async open(): Promise<void> {
@@ -99,6 +110,8 @@ export class Line {
     const connect = this.options.connect ?? ((address) => new WebSocket(address));
     const socket = connect(address);
     this.socket = socket;
+    this.triedAt = this.now();
+    this.watchdog = setTimeout(() => this.giveUp('not opened'), OPEN_WITHIN);
     socket.onopen = () => {
       this.attempt = 0;
       this.$state.set({ status: 'open' });
@@ -152,14 +165,17 @@ export class Line {
   }
 
   private ping(): void {
-    const socket = this.socket;
-    if (!socket || !this.send({ type: 'ping' })) return;
+    if (!this.send({ type: 'ping' })) return;
     clearTimeout(this.watchdog);
-    this.watchdog = setTimeout(() => {
-      // A dead connection takes its time to close: it is not waited for.
-      socket.close(4000, 'no sign of life');
-      this.lost(socket, 4000, 'no sign of life');
-    }, PONG_WITHIN);
+    this.watchdog = setTimeout(() => this.giveUp('no sign of life'), PONG_WITHIN);
+  }
+
+  /** A dead connection takes its time to close: it is not waited for. */
+  private giveUp(why: string): void {
+    const { socket } = this;
+    if (!socket) return;
+    socket.close(4000, why);
+    this.lost(socket, 4000, why);
   }
 
   private end(code: number, reason: string): void {
