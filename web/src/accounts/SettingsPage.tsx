@@ -10,6 +10,7 @@ import { Failure } from '../ui/Failure';
 import { CheckIcon } from '../ui/icons';
 import { Page } from '../ui/Page';
 import { SwitchRow } from '../ui/SwitchRow';
+import { submitting } from '../ui/submitting';
 import { Choice, PasswordField, TextField } from '../ui/TextField';
 import styles from './accounts.module.css';
 import { CodeForm } from './CodeStep';
@@ -49,7 +50,7 @@ function Profile() {
     ['joinAudio', t('settings.joinAudio')],
   ] as const;
   return (
-    <form action={() => void model.save()} noValidate>
+    <form onSubmit={submitting(() => model.save())} noValidate>
       <Section title={t('settings.profile')}>
         <Names model={model} />
       </Section>

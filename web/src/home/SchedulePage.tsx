@@ -10,6 +10,7 @@ import { Failure } from '../ui/Failure';
 import { Loading } from '../ui/Loading';
 import { Page } from '../ui/Page';
 import { SwitchRow } from '../ui/SwitchRow';
+import { submitting } from '../ui/submitting';
 import { Choice, TextArea, TextField } from '../ui/TextField';
 import { InvitationCard } from './InvitationCard';
 import styles from './SchedulePage.module.css';
@@ -52,7 +53,7 @@ function Planning({ before }: { before: MeetingDetails | null }) {
   if (saved) return <Saved meeting={saved} />;
   return (
     <Page title={t(before ? 'schedule.changeTitle' : 'schedule.title')}>
-      <form className={styles.form} action={() => void save()} noValidate>
+      <form className={styles.form} onSubmit={submitting(save)} noValidate>
         <What model={model} />
         <When model={model} />
         <Options model={model} />

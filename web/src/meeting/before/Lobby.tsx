@@ -1,9 +1,10 @@
 import { useStore } from '@nanostores/react';
-import { type FormEvent, useEffect } from 'react';
+import { useEffect } from 'react';
 import { useI18n } from '../../i18n/react';
 import { Button, LinkButton } from '../../ui/Button';
 import { Failure } from '../../ui/Failure';
 import { Page } from '../../ui/Page';
+import { submitting } from '../../ui/submitting';
 import { TextField } from '../../ui/TextField';
 import type { Outlook, Visit } from '../visit';
 import { DeviceChoices } from './DeviceChoices';
@@ -62,12 +63,8 @@ function JoinForm({ visit, outlook }: { visit: Visit; outlook: Outlook }) {
   const passcode = useStore(visit.$passcode);
   const nameProblem = useStore(visit.$nameProblem);
   const passcodeProblem = useStore(visit.$passcodeProblem);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    void visit.join();
-  };
   return (
-    <form className={styles.form} onSubmit={submit} noValidate>
+    <form className={styles.form} onSubmit={submitting(() => visit.join())} noValidate>
       {visit.isGuest ? (
         <TextField
           label={t('meeting.yourName')}
