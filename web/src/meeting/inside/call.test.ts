@@ -197,6 +197,12 @@ test.each([
   expect(warned).toHaveLength(warnings);
 });
 
+test('what one believes to be on and is not is told', () => {
+  media.events.emit('screenLost', null);
+  media.events.emit('blurFailed', null);
+  expect(warned).toEqual([{ key: 'meeting.shareLost' }, { key: 'meeting.blurFailed' }]);
+});
+
 test('asked to unmute the person decides', () => {
   line.events.emit('unmute_requested', { participant_id: 'participant-me', by: 'user-ann' });
   expect(call.$asked.get()).toBe(true);

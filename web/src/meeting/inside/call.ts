@@ -308,6 +308,7 @@ export class Call {
       if (now.status === 'closed') this.closed(now.code, now.reason);
     });
     this.media.events.on('expelled', (why) => this.finish(why));
+    this.media.events.on('screenLost', () => notices.warn(text('meeting.shareLost')));
     this.media.events.on('blurFailed', () => notices.warn(text('meeting.blurFailed')));
     this.media.events.on('deviceFailed', (failure) => this.deviceFailed(failure));
     this.tellDevices();

@@ -395,3 +395,37 @@ describe('a camera that is to blur what is behind the person', () => {
     expect([failed.mock.calls.length, done]).toEqual([1, [BLUR, 'publish']]);
   });
 });
+
+describe('a screen that is shared', () => {
+  const share = (room: FakeRoom | undefined) =>
+    room?.say(RoomEvent.LocalTrackPublished, { source: Track.Source.ScreenShare }, room.localParticipant);
+  const takeBack = (room: FakeRoom | undefined) =>
+    room?.say(RoomEvent.LocalTrackUnpublished, { source: Track.Source.ScreenShare }, room.localParticipant);
+  const lose = (room: FakeRoom | undefined) => {
+    takeBack(room);
+    room?.say(RoomEvent.Disconnected, DisconnectReason.SIGNAL_CLOSE);
+  };
+  const lost = vi.fn();
+  beforeEach(async () => {
+    lost.mockReset();
+    media.events.on('screenLost', lost);
+    await answer(rooms[0]);
+    share(rooms[0]);
+  });
+
+  test('is told to be gone with its room, once', async () => {
+    lose(rooms[0]);
+    expect(lost).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(LONG);
+    await answer(rooms[1]);
+    lose(rooms[1]);
+    expect(lost).toHaveBeenCalledTimes(1);
+  });
+
+  test('and was stopped by the person is not missed', async () => {
+    takeBack(rooms[0]);
+    await settle();
+    lose(rooms[0]);
+    expect(lost).not.toHaveBeenCalled();
+  });
+});

@@ -49,6 +49,8 @@ export interface MediaEvents {
   deviceFailed: { kind: 'camera' | 'microphone' | 'screen'; error: unknown };
   /** What is behind the person is seen, although it was to be blurred. */
   blurFailed: null;
+  /** One's own screen is not shared any more, although nobody stopped it. */
+  screenLost: null;
   /** The server put an end to it: removed, or the room was closed. */
   expelled: 'removed' | 'ended' | 'elsewhere';
 }
@@ -100,6 +102,8 @@ export class Media {
   private readonly moving = atom<Readonly<Record<Sending, number>>>({ microphone: 0, camera: 0 });
   /** After a reconnection, until what did not make it is tried again. */
   private readonly mending = atom(false);
+  /** Whether one's screen was shared until now. */
+  private sharing = false;
   private choice: DeviceChoice;
   /** Whether what is behind the person is blurred; `null`: nobody said so, and what the system does stays. */
   private blurs: boolean | null;
@@ -340,9 +344,14 @@ export class Media {
       if (source === Track.Source.Camera) {
         track?.on(TrackEvent.Restarted, ({ mediaStreamTrack }) => void this.blurAsWanted(mediaStreamTrack));
       }
+      if (source === Track.Source.ScreenShare) this.sharing = true;
       about(person);
     });
-    on(RoomEvent.LocalTrackUnpublished, (_, person) => about(person));
+    on(RoomEvent.LocalTrackUnpublished, ({ source }, person) => {
+      // A room that is lost takes back what one sends first, and says then that it is lost.
+      if (source === Track.Source.ScreenShare) queueMicrotask(() => (this.sharing = false));
+      about(person);
+    });
     on(RoomEvent.ParticipantNameChanged, (_, person) => about(person));
     on(RoomEvent.ConnectionQualityChanged, (_, person) => about(person));
     on(RoomEvent.ActiveSpeakersChanged, (speakers) => this.hear(speakers));
@@ -413,7 +422,14 @@ export class Media {
     else if (reason === DisconnectReason.ROOM_DELETED) this.events.emit('expelled', 'ended');
     else if (reason === DisconnectReason.DUPLICATE_IDENTITY) this.events.emit('expelled', 'elsewhere');
     // That it could not be opened is told by `connect`.
-    else if (!this.opening) this.later();
+    else if (!this.opening) this.lost();
+  }
+
+  /** Microphone and camera come back by themselves; of a screen the browser would have to ask which. */
+  private lost(): void {
+    if (this.sharing) this.events.emit('screenLost', null);
+    this.sharing = false;
+    this.later();
   }
 
   private permit(room: Room): void {

@@ -93,6 +93,7 @@ export const meeting: Translation<typeof original> = {
   stopShareLabel: 'إيقاف مشاركة شاشتك',
   shareFailed: 'تعذرت مشاركة شاشتك.',
   youShare: 'أنت تشارك شاشتك.',
+  shareLost: 'انقطع الاتصال: لم تعد شاشتك مشاركة.',
   raiseHand: 'رفع اليد',
   lowerHand: 'خفض اليد',
   react: 'تفاعل',

@@ -88,6 +88,7 @@ export const meeting: Translation<typeof original> = {
   stopShareLabel: 'Teilen beenden',
   shareFailed: 'Dein Bildschirm ließ sich nicht teilen.',
   youShare: 'Du teilst deinen Bildschirm.',
+  shareLost: 'Die Verbindung war weg: Dein Bildschirm wird nicht mehr geteilt.',
   raiseHand: 'Melden',
   lowerHand: 'Nicht melden',
   react: 'Reagieren',

@@ -90,6 +90,7 @@ export const meeting = {
   stopShareLabel: 'Stop sharing your screen',
   shareFailed: 'Your screen could not be shared.',
   youShare: 'You share your screen.',
+  shareLost: 'The connection was lost: your screen is no longer shared.',
   raiseHand: 'Raise hand',
   lowerHand: 'Lower hand',
   react: 'React',

@@ -85,6 +85,7 @@ export const meeting: Translation<typeof original> = {
   stopShareLabel: '停止共享屏幕',
   shareFailed: '无法共享你的屏幕。',
   youShare: '你正在共享屏幕。',
+  shareLost: '连接中断了：你的屏幕不再共享。',
   raiseHand: '举手',
   lowerHand: '放下手',
   react: '回应',
