@@ -2,6 +2,7 @@ import { useStore } from '@nanostores/react';
 import type { ReactNode } from 'react';
 import { useI18n } from '../../i18n/react';
 import { OfflineIcon, ShareIcon, SoundIcon, WaitingIcon } from '../../ui/icons';
+import { useKeptFocus } from '../../ui/useKeptFocus';
 import styles from './Banners.module.css';
 import type { Call } from './call';
 
@@ -39,7 +40,7 @@ function DoorBanner({ call }: { call: Call }) {
   const [first] = waiting;
   const shown = hosts && first && panel !== 'people';
   return (
-    <div role="status">
+    <div role="status" ref={useKeptFocus('#main')}>
       {shown && waiting.length === 1 && (
         <Banner icon={<WaitingIcon aria-hidden />}>
           {t('meeting.atTheDoor', { name: first.display_name })}

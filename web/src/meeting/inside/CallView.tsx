@@ -1,6 +1,7 @@
 import { useStore } from '@nanostores/react';
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
 import { useI18n } from '../../i18n/react';
+import { useArrival } from '../../ui/Page';
 import { Announcer } from './Announcer';
 import { AskedDialog } from './AskedDialog';
 import { Banners } from './Banners';
@@ -26,12 +27,16 @@ export function CallView({ call }: { call: Call }) {
   const [window, setWindow] = useState<Window>(null);
   useKeys(call, () => setWindow((now) => (now === 'shortcuts' ? null : 'shortcuts')));
   useWakeLock();
-  const name = t('app.name');
-  useEffect(() => {
-    document.title = `${title} · ${name}`;
-  }, [title, name]);
+  const main = useArrival(title);
   return (
-    <main id="main" className={styles.call} data-panel={panel ?? undefined}>
+    <main
+      id="main"
+      ref={main}
+      tabIndex={-1}
+      className={styles.call}
+      aria-label={title}
+      data-panel={panel ?? undefined}
+    >
       <TopBar call={call} title={title} />
       <div className={styles.stage}>
         <Banners call={call} />

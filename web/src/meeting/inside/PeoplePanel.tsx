@@ -20,6 +20,7 @@ import {
 } from '../../ui/icons';
 import { Menu, MenuItem, MenuLine } from '../../ui/Menu';
 import { SwitchRow } from '../../ui/SwitchRow';
+import { useKeptFocus } from '../../ui/useKeptFocus';
 import type { Call } from './call';
 import { PanelFrame } from './PanelFrame';
 import styles from './PeoplePanel.module.css';
@@ -34,7 +35,7 @@ export function PeoplePanel({ call }: { call: Call }) {
   const hands = people.filter(({ hand }) => hand !== null).sort((a, b) => (a.hand ?? 0) - (b.hand ?? 0));
   return (
     <PanelFrame title={t('meeting.people')} onClose={() => call.setPanel(null)}>
-      <div className={styles.scroll}>
+      <div className={styles.scroll} ref={useKeptFocus('aside h2')}>
         {hosts && <Waiting call={call} />}
         {hands.length > 0 && (
           <Section title={t('meeting.handsList')}>

@@ -251,6 +251,25 @@ test('only who is on the stage is watched', () => {
   expect(media.watched.map(({ identity }) => identity)).toEqual(['me']);
 });
 
+test('coming in is said, with how the microphone stands, and coming back is not', () => {
+  expect(call.$said.get()).toEqual({ key: 'meeting.saidInMuted' });
+  const back = (of: Call) => {
+    line.events.emit('participant_joined', participant('bob'));
+    line.events.emit('connected', {
+      participant_id: 'participant-me',
+      status: 'joined',
+      seq: 0,
+      meeting: ABOUT,
+      participants: [participant('me')],
+    });
+    return of.$said.get()?.key;
+  };
+  expect(back(call)).toBe('meeting.saidJoined');
+  media.$wants.set({ microphone: true, camera: false });
+  media.$steady.set({ microphone: false, camera: false });
+  expect(back(make())).toBe('meeting.saidIn');
+});
+
 test('what others do is said, what oneself does is not', () => {
   line.events.emit('participant_joined', participant('bob'));
   expect(call.$said.get()).toEqual({ key: 'meeting.saidJoined', values: { name: 'bob' } });

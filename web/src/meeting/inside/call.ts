@@ -265,6 +265,7 @@ export class Call {
     const me = this.ticket.participantId;
     const isMe = ({ participant_id }: { participant_id: string | null }) => participant_id === me;
     events.on('connected', ({ meeting, participants }) => {
+      if (!this.entered) this.tell(text(this.$microphone.get() ? 'meeting.saidIn' : 'meeting.saidInMuted'));
       this.entered = true;
       this.heedMute(participants.find(isMe));
       if (meeting) this.about.set(meeting);

@@ -218,6 +218,8 @@ export const meeting: Translation<typeof original> = {
   discard: 'تجاهل',
   typing: '{names} يكتب…',
 
+  saidIn: 'أنت في الاجتماع. الميكروفون يعمل.',
+  saidInMuted: 'أنت في الاجتماع. الميكروفون متوقف.',
   saidJoined: 'انضم {name}.',
   saidLeft: 'غادر {name}.',
   saidHand: 'رفع {name} يده.',

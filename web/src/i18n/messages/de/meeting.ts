@@ -186,6 +186,8 @@ export const meeting: Translation<typeof original> = {
   discard: 'Verwerfen',
   typing: '{names} schreibt …',
 
+  saidIn: 'Du bist im Meeting. Dein Mikrofon ist an.',
+  saidInMuted: 'Du bist im Meeting. Dein Mikrofon ist aus.',
   saidJoined: '{name} ist gekommen.',
   saidLeft: '{name} ist gegangen.',
   saidHand: '{name} meldet sich.',

@@ -191,6 +191,8 @@ export const meeting = {
   typing: '{names} writing…',
 
   // What screen readers say.
+  saidIn: 'You are in the meeting. Your microphone is on.',
+  saidInMuted: 'You are in the meeting. Your microphone is off.',
   saidJoined: '{name} joined.',
   saidLeft: '{name} left.',
   saidHand: '{name} raised a hand.',

@@ -182,6 +182,8 @@ export const meeting: Translation<typeof original> = {
   discard: '丢弃',
   typing: '{names} 正在输入…',
 
+  saidIn: '你已进入会议，麦克风已打开。',
+  saidInMuted: '你已进入会议，麦克风已关闭。',
   saidJoined: '{name} 加入了。',
   saidLeft: '{name} 离开了。',
   saidHand: '{name} 举手了。',
