@@ -65,12 +65,13 @@ function DeviceChoice({ mirror, kind }: { mirror: Mirror; kind: DeviceKind }) {
 function Level({ mirror }: { mirror: Mirror }) {
   const { t } = useI18n();
   const status = useStore(mirror.$microphone).status;
+  const metered = useStore(mirror.$metered);
   const heard = useStore(mirror.$heard);
   return (
     <div className={styles.level}>
       <Meter mirror={mirror} />
       <p className={styles.hint} role="status">
-        {status === 'on' && (heard ? t('meeting.weHearYou') : t('meeting.speakUp'))}
+        {status === 'on' && metered && (heard ? t('meeting.weHearYou') : t('meeting.speakUp'))}
       </p>
     </div>
   );

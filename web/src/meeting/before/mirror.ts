@@ -20,6 +20,7 @@ export class Mirror {
   /** Which opening is the last: an earlier one that takes longer is not wanted any more. */
   private readonly turn = { camera: 0, microphone: 0 };
   private readonly level = atom(0);
+  private readonly metered = atom(false);
   private readonly heard = atom(false);
   private readonly blurs = atom(false);
   private readonly playing = atom(false);
@@ -39,6 +40,11 @@ export class Mirror {
   /** How loud the microphone is, from 0 to 1. */
   get $level(): ReadableAtom<number> {
     return this.level;
+  }
+
+  /** Whether it is known how loud it is: some browsers listen only once the person did something on the page. */
+  get $metered(): ReadableAtom<boolean> {
+    return this.metered;
   }
 
   /** Whether anything was heard on this microphone. */
@@ -131,6 +137,7 @@ export class Mirror {
   private listen(stream: MediaStream): void {
     this.heard.set(false);
     this.deaf = meter(stream, (level) => {
+      this.metered.set(true);
       this.level.set(level);
       if (level > 0.35) this.heard.set(true);
     });
@@ -151,6 +158,7 @@ export class Mirror {
       this.deaf();
       this.deaf = () => {};
       this.level.set(0);
+      this.metered.set(false);
     }
     this.previews[kind].set({ status: 'off' });
   }

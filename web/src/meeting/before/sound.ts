@@ -1,19 +1,28 @@
 /** How often the level is read, in milliseconds. */
 const EVERY = 60;
 
-/** Tells how loud a microphone is, from 0 to 1, until the answer is called. */
+/** After which of the person's acts a page may make sound: with less, some browsers stop what listens, too. */
+const ACTS = ['pointerup', 'keydown'] as const;
+
+/** Tells how loud a microphone is, from 0 to 1, until the answer is called; from the person's first act where it must. */
 export function meter(stream: MediaStream, hear: (level: number) => void): () => void {
   const context = new AudioContext();
   const analyser = context.createAnalyser();
   analyser.fftSize = 512;
   context.createMediaStreamSource(stream).connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
+  const wake = () => {
+    if (context.state !== 'running') void context.resume();
+  };
+  for (const act of ACTS) addEventListener(act, wake);
   const timer = setInterval(() => {
+    if (context.state !== 'running') return;
     analyser.getFloatTimeDomainData(samples);
     hear(loudness(samples));
   }, EVERY);
   return () => {
     clearInterval(timer);
+    for (const act of ACTS) removeEventListener(act, wake);
     void context.close();
   };
 }
