@@ -1,6 +1,6 @@
 //! The listener: TCP, TLS by certificate files, HTTP/1.1 with upgrades and HTTP/2, and draining.
 
-use crate::unread::Unread;
+use crate::unread::{self, Streams, Unread};
 use anyhow::{Context, Result};
 use axum::{Router, extract::ConnectInfo};
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use convo_tap::{Tap, Tapped};
 use http::Version;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
@@ -187,7 +187,8 @@ where
         }
         request.map(|body| axum::body::Body::new(ReadOn(Some(body))))
     });
-    let mut server = auto::Builder::new(TokioExecutor::new());
+    let service = service.map_response(|answer: axum::response::Response| answer.map(unread::in_pieces));
+    let mut server = auto::Builder::new(Streams);
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let mut http2 = server.http2();
     http2.timer(TokioTimer::new()).keep_alive_interval(SILENCE).keep_alive_timeout(PONG).max_concurrent_streams(100);
@@ -272,6 +273,13 @@ mod tests {
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
     /// `GET /` on stream 1, in words of HPACK's static table.
     const GET: &[u8] = &[0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84];
+    /// `GET /much`, as well.
+    const GET_MUCH_BY_HTTP2: &[u8] = b"\0\0\x09\x01\x05\0\0\0\x01\x82\x86\x04\x05/much";
+    const DATA: u8 = 0;
+    const RST_STREAM: u8 = 3;
+    const WINDOW_UPDATE: u8 = 8;
+    /// Bytes that a client of HTTP/2 has room for at first.
+    const ROOM: usize = 65_535;
     const PING: u8 = 6;
     const GET_MUCH: &[u8] = b"GET /much HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
     const GET_SOCKET: &[u8] = b"GET /socket HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -317,20 +325,59 @@ mod tests {
         assert!(closed_after(&[PREFACE, SETTINGS, GET].concat()).await <= 60);
     }
 
+    /// The next frame's type and length. Pings are answered.
+    async fn frame(client: &mut DuplexStream) -> (u8, usize) {
+        let mut head = [0; 9];
+        client.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        client.read_exact(&mut payload).await.unwrap();
+        if (head[3], head[4]) == (PING, 0) {
+            head[4] = 1;
+            client.write_all(&[&head[..], &payload].concat()).await.unwrap();
+        }
+        (head[3], payload.len())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_answers_pings_stays() {
         let mut client = client(&[PREFACE, SETTINGS, GET].concat()).await;
         let started = Instant::now();
         while started.elapsed() < 10 * SILENCE {
-            let mut head = [0; 9];
-            client.read_exact(&mut head).await.unwrap();
-            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
-            client.read_exact(&mut payload).await.unwrap();
-            if (head[3], head[4]) == (PING, 0) {
-                head[4] = 1;
-                client.write_all(&[&head[..], &payload].concat()).await.unwrap();
+            frame(&mut client).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_by_http2_that_is_not_read_is_not_kept() {
+        // They read frames, but give the answer no more room than there is at first.
+        let mut client = client(&[PREFACE, SETTINGS, GET_MUCH_BY_HTTP2].concat()).await;
+        let reset = async { while frame(&mut client).await.0 != RST_STREAM {} };
+        timeout(2 * UNREAD + Duration::from_secs(1), reset).await.expect("a reset");
+        client.write_all(&[0, 0, 8, PING, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).await.unwrap();
+        while frame(&mut client).await.0 != PING {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_by_http2_that_is_read_slowly_is_sent_whole() {
+        let mut client = client(&[PREFACE, SETTINGS, GET_MUCH_BY_HTTP2].concat()).await;
+        let (mut taken, mut room) = (0, ROOM);
+        while taken < MUCH {
+            let (kind, length) = frame(&mut client).await;
+            assert_ne!(kind, RST_STREAM);
+            if kind == DATA {
+                (taken, room) = (taken + length, room - length);
+            }
+            if room == 0 {
+                // Shorter than the server waits for an answer to its ping.
+                sleep(SILENCE + PONG / 2).await;
+                for stream in [0, 1] {
+                    let head = [0, 0, 4, WINDOW_UPDATE, 0, 0, 0, 0, stream];
+                    client.write_all(&[&head[..], &(ROOM as u32).to_be_bytes()].concat()).await.unwrap();
+                }
+                room = ROOM;
             }
         }
+        assert_eq!(taken, MUCH);
     }
     /// Bytes that come until the end, after a time in which the client reads nothing.
     async fn taken_after(silence: Duration, request: &[u8]) -> usize {
