@@ -155,8 +155,8 @@ impl Domain {
         Err(Error::unavailable("no free verification code"))
     }
 
-    /// Sends the codes again, where they are still missing and none went out a moment ago. Says nothing of whether there is such an account, not by its
-    /// time either: nobody waits for the sending.
+    /// Sends the codes again, where they are still missing and none went out a moment ago. Says nothing of whether there is such
+    /// an account, not by its time either: nobody waits for the sending.
     pub async fn resend_codes(self: &Arc<Self>, email_or_phone: &str) -> Result<()> {
         let address = email_or_phone.to_owned();
         let user = self.store.read(move |tx| match rules::email(&address) {
