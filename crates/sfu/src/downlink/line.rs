@@ -8,8 +8,7 @@ use std::{
 };
 use str0m::media::Mid;
 
-/// How long a packet can be sent again, and how many can: a second of video at 5 Mbit/s. What comes later, nobody waits for; and
-/// memory that is soon used again is still in the processor's cache.
+/// How long a packet can be sent again, and how many can: a second of video at 5 Mbit/s. What comes later, nobody waits for.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 const KEPT: usize = 512;
 /// The same packet is not sent again sooner: the request may have crossed it. No less than this, and a round trip.
