@@ -246,10 +246,15 @@ impl Visitor {
         self.claims().video.hidden || self.claims().kind() == participant_info::Kind::Egress
     }
 
-    /// An agent or a recorder, who takes nobody's place.
+    /// As [`assists`], before they are there.
     fn assists(&self) -> bool {
         depends(self.claims().kind(), &self.claims().video.permission())
     }
+}
+
+/// An agent or a recorder, who takes nobody's place.
+pub(crate) fn assists(who: &proto::ParticipantInfo) -> bool {
+    depends(who.kind(), &who.permission.clone().unwrap_or_default())
 }
 
 /// Metadata and attributes of the client's own, where the token permits them. An empty value deletes nothing.

@@ -51,7 +51,7 @@ impl Lag {
             Ok(page) => page,
             Err(error) => return Poll::Ready(Some(Err(error))),
         };
-        let is_last = !message::end_page(&mut page);
+        let is_last = message::end_page(&mut page);
         *seq = page.last().map_or(*seq, |message| message.seq);
         let floor = self.floors.entry(*room).or_insert(*seq);
         *floor = (*floor).max(*seq);

@@ -386,7 +386,7 @@ impl<L: Live> Pump<L> {
                     return self.close(1011, "could not catch up; reconnect and resume").await;
                 }
             };
-            let is_last = !message::end_page(&mut page);
+            let is_last = message::end_page(&mut page);
             let read = page.len();
             page.retain(|message| message.seq < until);
             let done = is_last || page.len() < read;

@@ -6,7 +6,7 @@ use super::{
     link::{Link, News, Over},
 };
 use crate::{
-    admit::{Place, ROLE, Seat, Shown},
+    admit::{Place, ROLE, Seat, Shown, assists},
     attendee::{AGAIN as ASK_AGAIN, Attendee, undecided},
     chat,
     hall::{self, Ears, Farewell, Line},
@@ -16,7 +16,7 @@ use convo_domain::{
     error::{Error, Result},
     room::{Room, RoomRef},
 };
-use convo_sfu::{Command, depends, meant_source};
+use convo_sfu::{Command, meant_source};
 use livekit_protocol::{self as proto, DisconnectReason, TrackSource, participant_info};
 use std::{
     collections::HashMap,
@@ -329,10 +329,9 @@ async fn try_attend(
     let domain = host.app.domain.clone();
     let vouched = !someone.attributes.contains_key(ROLE);
     let known = domain.participant_named(room.id, &someone.identity).await?;
-    let assists = depends(someone.kind(), &someone.permission.clone().unwrap_or_default());
     let attendance = match known.filter(|_| !vouched) {
         Some(known) => domain.attend_as(known.id, RoomRef::Id(room.id)).await?,
-        None => domain.vouch(room.id, &someone.identity, &someone.name, assists).await?,
+        None => domain.vouch(room.id, &someone.identity, &someone.name, assists(someone)).await?,
     };
     let seated = attendance.participant.clone().filter(|participant| participant.seated());
     let participant = seated.ok_or_else(|| Error::forbidden("You are in the waiting room"))?;

@@ -1,7 +1,11 @@
 //! `livekit.RoomService`. The media machine answers; what changes one of Convo's meetings goes through the domain.
 
 use super::{Answer, Call, Code, Fault, call::granted, no_route};
-use crate::{Doors, admit::ROOM_CHARS, token};
+use crate::{
+    Doors,
+    admit::{ROOM_CHARS, assists},
+    token,
+};
 use convo_domain::{
     error::Kind,
     id::RoomId,
@@ -9,7 +13,7 @@ use convo_domain::{
     meeting::{control::SelfChange, rules::shown},
     room::Room,
 };
-use convo_sfu::{Answer as Said, Ask, Refusal, depends};
+use convo_sfu::{Answer as Said, Ask, Refusal};
 use livekit_protocol as proto;
 use std::collections::HashMap;
 
@@ -197,8 +201,8 @@ async fn forward(doors: &Doors, call: &Call) -> Answer {
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
-    let assists = doors.participant(&ask.room, &ask.identity).await?.1;
-    may_enter(doors, &ask.destination_room, &ask.identity, assists).await?;
+    let whom = doors.participant(&ask.room, &ask.identity).await?;
+    may_enter(doors, &ask.destination_room, &whom).await?;
     doors.media.ask(Ask::ForwardParticipant(ask)).await?;
     call.write(&proto::ForwardParticipantResponse {})
 }
@@ -209,8 +213,8 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
     call.mover(&ask.room, &ask.destination_room)?;
     ask.room = doors.media_name(ask.room).await?;
     ask.destination_room = doors.media_name(ask.destination_room).await?;
-    let (mover, assists) = doors.participant(&ask.room, &ask.identity).await?;
-    may_enter(doors, &ask.destination_room, &ask.identity, assists).await?;
+    let mover = doors.participant(&ask.room, &ask.identity).await?;
+    may_enter(doors, &ask.destination_room, &mover).await?;
     let now = doors.app.domain.now().seconds();
     let token = doors.keys.sign(&token::passage(&mover, &ask.destination_room, now));
     doors.media.ask(Ask::Move { request: ask, token }).await?;
@@ -218,23 +222,20 @@ async fn move_on(doors: &Doors, call: &Call) -> Answer {
 }
 
 /// The operator answers for them; but who was removed from a meeting stays out.
-async fn may_enter(doors: &Doors, room: &str, identity: &str, assists: bool) -> Result<(), Fault> {
+async fn may_enter(doors: &Doors, room: &str, who: &proto::ParticipantInfo) -> Result<(), Fault> {
     match doors.meeting(room).await? {
-        Some(meeting) => Ok(doors.app.domain.may_vouch(meeting.id, identity, assists).await?),
+        Some(meeting) => Ok(doors.app.domain.may_vouch(meeting.id, &who.identity, assists(who)).await?),
         None => Ok(()),
     }
 }
 
 impl Doors {
-    /// Who has the identity in the media room, and whether they are an agent or a recorder.
-    async fn participant(&self, room: &str, identity: &str) -> Result<(proto::ParticipantInfo, bool), Fault> {
+    /// Who has the identity in the media room.
+    async fn participant(&self, room: &str, identity: &str) -> Result<Box<proto::ParticipantInfo>, Fault> {
         let whom =
             proto::RoomParticipantIdentity { room: room.into(), identity: identity.into(), ..Default::default() };
         match self.media.ask(Ask::GetParticipant(whom)).await? {
-            Said::Participant(who) => {
-                let assists = depends(who.kind(), &who.permission.clone().unwrap_or_default());
-                Ok((*who, assists))
-            }
+            Said::Participant(who) => Ok(who),
             other => Err(unexpected(&other)),
         }
     }

@@ -50,8 +50,8 @@ impl Message {
     }
 }
 
-/// Ends a page that catches a session up where it has [`limit::CATCH_UP_BYTES`], after one message at least; whether more
-/// may follow it.
+/// Ends a page that catches a session up where it has [`limit::CATCH_UP_BYTES`], after one message at least; whether it is
+/// the last, which nothing can follow.
 pub fn end_page(page: &mut Vec<Message>) -> bool {
     let is_full = page.len() as i64 >= limit::CATCH_UP;
     let mut bytes = 0;
@@ -60,7 +60,7 @@ pub fn end_page(page: &mut Vec<Message>) -> bool {
         bytes >= limit::CATCH_UP_BYTES
     });
     page.truncate(end.map_or(page.len(), |last| last + 1));
-    is_full || end.is_some()
+    !is_full && end.is_none()
 }
 
 /// `platform.md`'s `message_type`.
