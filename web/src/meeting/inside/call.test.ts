@@ -69,18 +69,22 @@ const make = (ticket: Ticket = TICKET) =>
     { line: line.asLine, media: media.asMedia },
   );
 
+/** The meeting's socket is open, or again, and says who is there. */
+const connected = (participants: ReturnType<typeof participant>[], meeting: typeof ABOUT | null = ABOUT) =>
+  line.events.emit('connected', {
+    participant_id: 'participant-me',
+    status: 'joined',
+    seq: 0,
+    meeting,
+    participants,
+  });
+
 beforeEach(() => {
   [line, media, warned, over, spent, asked] = [new FakeLine(), new FakeMedia(), [], [], [], []];
   door = [participant('early', { status: 'waiting' })];
   call = make();
   call.$people.listen(() => {});
-  line.events.emit('connected', {
-    participant_id: 'participant-me',
-    status: 'joined',
-    seq: 0,
-    meeting: ABOUT,
-    participants: [participant('me', { role: 'host' }), participant('ann')],
-  });
+  connected([participant('me', { role: 'host' }), participant('ann')]);
 });
 
 const names = (people: readonly Participant[]) => people.map(({ display_name }) => display_name);
@@ -99,13 +103,7 @@ test('who left the door while the line was down is gone from it when it is back'
   await Promise.resolve();
   expect(names(call.members.$waiting.get())).toEqual(['early']);
   door = [participant('late', { status: 'waiting' })];
-  line.events.emit('connected', {
-    participant_id: 'participant-me',
-    status: 'joined',
-    seq: 0,
-    meeting: ABOUT,
-    participants: [participant('me', { role: 'host' })],
-  });
+  connected([participant('me', { role: 'host' })]);
   await Promise.resolve();
   expect(names(call.members.$waiting.get())).toEqual(['late']);
 });
@@ -129,13 +127,7 @@ test('who becomes co-host learns then who waits', async () => {
   call = make({ ...TICKET, role: 'participant' });
   call.$people.listen(() => {});
   const me = participant('me');
-  line.events.emit('connected', {
-    participant_id: 'participant-me',
-    status: 'joined',
-    seq: 0,
-    meeting: ABOUT,
-    participants: [me],
-  });
+  connected([me]);
   await Promise.resolve();
   expect(call.members.$waiting.get()).toEqual([]);
   line.events.emit('participant_updated', { ...me, role: 'co_host' });
@@ -154,13 +146,7 @@ test('muted by a host the microphone is off, and one is told', () => {
 
 describe('a line that was down', () => {
   const back = (audio_enabled: boolean) =>
-    line.events.emit('connected', {
-      participant_id: 'participant-me',
-      status: 'joined',
-      seq: 0,
-      meeting: null,
-      participants: [participant('me', { audio_enabled }), participant('ann')],
-    });
+    connected([participant('me', { audio_enabled }), participant('ann')], null);
   const told = () => line.sent.flatMap(({ type, data }) => (type === 'join_meeting' ? [data] : []));
 
   test('brings the mute by a host that was missed, and does not take it back', () => {
@@ -234,13 +220,7 @@ test('others hear of one’s microphone and camera, again after a reconnection',
   const last = () => line.sent.filter(({ type }) => type === 'join_meeting').at(-1)?.data;
   expect(last()).toEqual({ audio_enabled: true, video_enabled: false });
   line.sent.length = 0;
-  line.events.emit('connected', {
-    participant_id: 'participant-me',
-    status: 'joined',
-    seq: 0,
-    meeting: null,
-    participants: [participant('me')],
-  });
+  connected([participant('me')], null);
   expect(last()).toEqual({ audio_enabled: true, video_enabled: false });
 });
 
@@ -255,13 +235,7 @@ test('coming in is said, with how the microphone stands, and coming back is not'
   expect(call.$said.get()).toEqual({ key: 'meeting.saidInMuted' });
   const back = (of: Call) => {
     line.events.emit('participant_joined', participant('bob'));
-    line.events.emit('connected', {
-      participant_id: 'participant-me',
-      status: 'joined',
-      seq: 0,
-      meeting: ABOUT,
-      participants: [participant('me')],
-    });
+    connected([participant('me')]);
     return of.$said.get()?.key;
   };
   expect(back(call)).toBe('meeting.saidJoined');
